@@ -1,7 +1,7 @@
 /// <reference types="node" preserve="true" />
 /**
- * The public library (docs/design/embedding.md §1). Everything that the command line does is one of these calls.
- * Nothing here ends the process, changes its directory or takes its signals.
+ * The public library (docs/design/embedding.md §1). Every action of the command line is one of these calls.
+ * No call ends the process, changes its directory or handles its signals.
  */
 export {
   type Blame,

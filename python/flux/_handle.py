@@ -12,7 +12,8 @@ CHECKPOINT_LOOKUPS = ("content.checkpoint-get", "content-backing.checkpoint-get"
 
 
 def event_topics(topic: str) -> "tuple[str, ...]":
-    """Topics of Sluice for one of Flux, which stands for all topics that begin with it; here, by whole words."""
+    """Topics of Sluice for one topic of Flux, which covers all topics that begin with it; here, by whole
+    words."""
     if topic in ("", "*"):
         return ("*",)
     return (topic,) if topic.endswith(".*") else (topic, f"{topic}.*")
@@ -22,7 +23,7 @@ class Flux(Sluice):
     """A connection to the instance, with the name and the additional methods of Flux."""
 
     def event_subscribe(self, topic: str) -> None:
-        """Subscribes to a topic and to all below it; to every topic with ``""``.
+        """Subscribes to a topic and to all topics below it; to every topic with ``""``.
 
         :raises OSError: ``EINVAL`` for an invalid topic
         """

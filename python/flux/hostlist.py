@@ -28,9 +28,9 @@ class _Host(NamedTuple):
     name: str
     #: The text before the number.
     prefix: str
-    #: At the end of the name; None without one.
+    #: At the end of the name; None without a suffix.
     number: Optional[int]
-    #: Digits of the number, zeros in front among them.
+    #: Digits of the number, including zeros in front.
     width: int
 
 
@@ -42,8 +42,8 @@ def _host(name: str, with_number: bool = True) -> _Host:
 
 
 def _are_of_one_width(first: _Host, second: _Host) -> bool:
-    """Whether two numbers can be in one range: padded to the width of the other, at least one is
-    unchanged."""
+    """Whether two numbers can be in one range: padded to the width of the other, at least one does not
+    change."""
     return any(
         f"{one.number:0{one.width}}" == f"{one.number:0{other.width}}"
         for one, other in ((first, second), (second, first))
@@ -91,7 +91,7 @@ def _expand(text: str, prefix: str, inside: str, suffix: str) -> Iterator[_Host]
             raise ValueError(f"invalid hostlist '{text}': '{part}' is neither a number nor a range of at most {MAX_RANGE}")
         width = len(found[1])
         for number in range(low, high + 1):
-            # A name that goes on after its number stands for itself.
+            # A name with more text after its number is taken literally.
             yield _host(f"{prefix}{number:0{width}}{suffix}", with_number=not suffix)
 
 
@@ -113,7 +113,7 @@ def _of(hosts: Any) -> List[_Host]:
 
 
 class Hostlist:
-    """A list of host names, in their order, the same name perhaps several times.
+    """A list of host names in their order; a name may occur several times.
 
     :param arg: text such as ``n[0-3,7]``, several such texts, or another list
     :raises ValueError: invalid text
@@ -129,7 +129,7 @@ class Hostlist:
         self._hosts: List[_Host] = list(_of(arg))
 
     def encode(self) -> str:
-        """The list as text: brackets hold neighbours that share all but the number."""
+        """The list as text: brackets contain neighbours that differ only in the number."""
         parts: List[str] = []
         index = 0
         while index < len(self._hosts):
@@ -204,7 +204,7 @@ class Hostlist:
         return len(added)
 
     def delete(self, hosts: "Union[Hostlist, str]") -> int:
-        """Removes the first occurrence of each of these names; returns how many it has removed."""
+        """Removes the first occurrence of each of these names; returns the number of removed names."""
         deleted = 0
         for host in _of(str(hosts)):
             found = next((index for index, each in enumerate(self._hosts) if each.name == host.name), None)
@@ -214,7 +214,8 @@ class Hostlist:
         return deleted
 
     def sort(self) -> "Hostlist":
-        """Sorts by prefix, then by number; numbers with zeros in front come after shorter ones. Returns the list."""
+        """Sorts by prefix, then by number; of equal numbers, those with more zeros in front come last.
+        Returns the list."""
         self._hosts.sort(key=cmp_to_key(_compare))
         return self
 
@@ -229,7 +230,7 @@ class Hostlist:
 
 
 def _encode_group(hosts: List[_Host]) -> str:
-    """Hosts of one prefix."""
+    """Hosts with one prefix."""
     if len(hosts) == 1:
         return hosts[0].name
     prefix = hosts[0].prefix

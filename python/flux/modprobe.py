@@ -31,7 +31,7 @@ def rc_scripts(runlevel: int) -> List[str]:
 
 
 def run_all_rc_scripts(runlevel: int) -> None:
-    """Runs the scripts of a run level one after the other, all of them even if one fails.
+    """Runs the scripts of a run level one after the other, even if one fails.
 
     :param runlevel: 1 or 3
     :raises RuntimeError: a script failed. The message gives the name and the end of each that failed.
@@ -54,7 +54,7 @@ def run_all_rc_scripts(runlevel: int) -> None:
 
 
 class ModuleList:
-    """The loaded modules: iterates over their names, finds them by name or service.
+    """The loaded modules: iterates over their names, and finds them by name or service.
 
     :param handle: of the instance, which it asks once
     :raises OSError: as ``Future.get``

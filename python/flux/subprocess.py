@@ -26,7 +26,7 @@ _commands: "List[SubprocessBackgroundRexecRPC]" = []
 
 
 class SubprocessBackgroundRexecRPC:
-    """The result of ``rexec_bg``: a command, whose start ``get()`` waits for."""
+    """The result of ``rexec_bg``: a command; ``get()`` waits for its start."""
 
     def __init__(self, rank: int, request: Dict[str, Any], label: Optional[str], waitable: bool) -> None:
         self.label = label
@@ -92,7 +92,7 @@ class SubprocessBackgroundRexecRPC:
 
 
 class SubprocessWaitRPC:
-    """The result of ``wait``: the end of a command, which ``get()`` waits for."""
+    """The result of ``wait``: the end of a command; ``get()`` waits for it."""
 
     def __init__(self, command: Optional[SubprocessBackgroundRexecRPC], name: str) -> None:
         self._command = command
@@ -112,7 +112,7 @@ class SubprocessWaitRPC:
         return {"status": self._command.status, "output": list(self._command.output)}
 
     def get_status(self) -> int:
-        """The status, for ``os.WEXITSTATUS()`` and the like."""
+        """The status, for functions such as ``os.WEXITSTATUS()``."""
         return int(self.get()["status"])
 
     def get_output(self) -> List[Dict[str, Any]]:

@@ -35,7 +35,7 @@ class Sluice(_handle.Sluice):
     async def run(self) -> None:
         """Serves until ``reactor_stop()``; a module, until its shutdown.
 
-        :raises BaseException: what ``reactor_stop_error()`` was given
+        :raises BaseException: the error of ``reactor_stop_error()``
         """
         await run(self)
 

@@ -37,10 +37,10 @@ class Attachable(Protocol):
         """Seconds until the next ``dispatch()``; None: not before input arrives."""
 
     def dispatch(self) -> int:
-        """Handles what is possible now."""
+        """Handles the messages that have arrived."""
 
     def entering(self) -> None:
-        """Its event loop is about to begin."""
+        """Called when its event loop is about to begin."""
 
 
 class Awaitable(Protocol):
@@ -70,7 +70,7 @@ class _Attachment:
         self.handle = handle
         self.loop = loop
         self.stopped = asyncio.Event()
-        #: The number under which the loop knows the descriptor; that of the handle is -1 once it is closed.
+        #: The number under which the loop watches the descriptor; for the handle, it is -1 once it is closed.
         self._descriptor = handle.fileno()
         self._watched = 0
         self._released = False
@@ -148,7 +148,7 @@ def detach(handle: Attachable) -> None:
 async def run(handle: Attachable) -> None:
     """``reactor_run()`` for asyncio: serves until ``reactor_stop()``; a module, until its shutdown.
 
-    :raises BaseException: what ``reactor_stop_error()`` was given
+    :raises BaseException: the error of ``reactor_stop_error()``
     """
     attach(handle)
     handle.entering()

@@ -121,7 +121,7 @@ class BrokerServices:
         return value
 
     def log(self, level: Union[int, str], text: str) -> None:
-        """Appends a line to the broker's log; once the connection has ended, does nothing.
+        """Appends a line to the broker's log; has no effect once the connection has ended.
 
         :param level: ``"emerg"`` to ``"debug"``, or 0 to 7 as ``syslog`` numbers them
         """

@@ -46,7 +46,7 @@ def _mark(handler: _Handler) -> Callable[[_F], _F]:
 
 
 class Log:
-    """``log.info(text)`` and the like: one method a level, ``debug`` to ``emerg``."""
+    """``log.info(text)`` and its siblings: one method a level, ``debug`` to ``emerg``."""
 
     def __init__(self, handle: Sluice) -> None:
         self._handle = handle
@@ -107,7 +107,7 @@ class BrokerModule:
         return self.handle.run()
 
     def _handlers(self) -> Iterator[Tuple[Callable[..., Any], _Handler]]:
-        # The base classes' first: later watchers come before earlier ones, so a subclass has the last word.
+        # The base classes' first: later watchers come before earlier ones, so those of a subclass win.
         names: Dict[str, None] = {}
         for cls in reversed(type(self).__mro__):
             names.update(dict.fromkeys(vars(cls)))

@@ -1,4 +1,4 @@
-"""One call at a time: several threads may use a handle, but two calls never run at once."""
+"""One call at a time: several threads may use a handle, but two calls must not run at once."""
 
 import errno
 from functools import wraps
@@ -22,7 +22,7 @@ class Claim:
         self._pin: Optional[Tuple[int, Callable[[], bool]]] = None
 
     def pin(self, holds: Callable[[], bool]) -> None:
-        """Refuses all other threads, since an event loop of this one drives the handle.
+        """Refuses all other threads, because an event loop of this one drives the handle.
 
         :param holds: whether that loop still can
         """

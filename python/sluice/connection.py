@@ -93,7 +93,7 @@ class Connection:
             self._stream.send(self._flow.next())
 
     def receive(self) -> List[Message]:
-        """Returns the messages of one read; handles those of flow control itself."""
+        """Returns the messages of one read; handles flow-control messages itself."""
         messages: List[Message] = []
         for message in self._stream.receive():
             self.stats["rx"][message.type] += 1
@@ -105,7 +105,7 @@ class Connection:
         return messages
 
     def wait(self, timeout: Optional[float]) -> None:
-        """Waits until data has arrived, or until the kernel accepts the rest of the sent bytes.
+        """Waits until data has arrived, or until the kernel accepts more of the sent bytes.
 
         :param timeout: seconds; None waits for ever
         """

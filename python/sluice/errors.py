@@ -1,7 +1,7 @@
 """Errors in messages: a POSIX number and a text for users.
 
-They are plain ``OSError(errnum, text)``, which Python makes a ``FileNotFoundError``, a ``FileExistsError`` and so on,
-by the number.
+They are plain ``OSError(errnum, text)``. By the number, Python makes them a ``FileNotFoundError``, a
+``FileExistsError`` and so on.
 """
 
 import errno
@@ -27,7 +27,8 @@ def request_error(errnum: int, text: Optional[str] = None) -> OSError:
 
 
 def errnum_of(error: BaseException) -> Optional[int]:
-    """The POSIX number that an error carries: that of an ``OSError``, ``EINVAL`` for a ``ValueError``, else None."""
+    """The POSIX number that an error carries: its own for an ``OSError``, ``EINVAL`` for a ``ValueError``,
+    else None."""
     if isinstance(error, OSError) and isinstance(error.errno, int) and 0 < error.errno <= _LAST_ERRNUM:
         return error.errno
     return errno.EINVAL if isinstance(error, ValueError) else None

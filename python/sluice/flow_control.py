@@ -23,7 +23,8 @@ class FlowControl:
         self._held: Deque[bytes] = deque()
 
     def receive(self, message: Message) -> bool:
-        """Obeys a control message ``status`` that holds or resumes requests; returns whether it was one."""
+        """Handles a control message ``status`` that holds or resumes requests; returns whether it was
+        one."""
         if message.type != "control" or message.control != "status" or message.raw not in (_HOLD, _SEND):
             return False
         self._holding = message.raw == _HOLD
@@ -58,5 +59,5 @@ class FlowControl:
         return not self._holding and bool(self._held) and unsent_bytes < AHEAD_BYTES
 
     def next(self) -> bytes:
-        """Takes out the request that has waited longest, in its wire form."""
+        """Removes and returns the request that has waited longest, in its wire form."""
         return self._held.popleft()

@@ -1,9 +1,9 @@
 """``flux python -m sluice.flux_driver SOCKET``: lets Sluice drive a live Flux instance (docs/design/flux.md §2).
 
-Speaks the wire form of docs/wire-protocol.md on its standard input and output, and with each client
-of the socket: to them it is the broker. It translates the requests of Sluice to a broker; all other
-requests go to Flux unchanged. Each request has a thread, and each thread a ``flux.Flux()`` of its
-own, so that modules load at the same time.
+Uses the wire form of docs/wire-protocol.md on its standard input and output, and with each client of the
+socket: for them it is the broker. It translates the requests of Sluice to a broker; all other requests go
+to Flux unchanged. Each request has a thread, and each thread its own ``flux.Flux()``, so that modules load
+at the same time.
 """
 
 import contextlib
@@ -30,7 +30,7 @@ WORKERS = 40
 _TOO_OLD = "this Flux does not support the request: it is older than the versions that Sluice can drive"
 _FLUX_HAS = ("path", "name", "args", "exec")
 
-#: Fields that only plans need, or that ask for the behaviour that Flux has in any case.
+#: Fields that only plans need, or that request a behaviour that Flux has in any case.
 _DROPPED = (
     *("explicit", "ofStart", "plan", "digest", "requires", "timeoutMs"),
     *("insecure", "provides", "unitArgs"),
@@ -41,7 +41,7 @@ Answer = Callable[["Client", Any], Any]
 
 
 class Client:
-    """The handle of Flux that a thread has."""
+    """The handle of Flux for one thread."""
 
     _local = threading.local()
 
@@ -82,7 +82,7 @@ _records: Dict[str, FluxRecord] = {}
 
 
 def _record_of(client: Client) -> FluxRecord:
-    """The record of this instance, which lies in its directory.
+    """The record of this instance, which is in its directory.
 
     :raises OSError: it has none
     """
@@ -134,7 +134,8 @@ def _record(client: Client, asked: Dict[str, Any]) -> Any:
     by_name = {request["name"]: request for request in requests}
     entries = _record_of(client).entries()
     listed = {each["name"]: each for each in _list(client, None)["modules"]}
-    # First the modules that another program has loaded: they were loaded earlier, or Sluice does not remove them.
+    # First come the modules that another program has loaded: they were loaded earlier, or Sluice does not
+    # remove them.
     order = [name for name in listed if name not in entries] + [name for name in entries if name in listed]
     digests = {name: digest_of(module["path"]) for name, module in listed.items()}
     return {
@@ -172,7 +173,7 @@ def _attributes(client: Client, _: Any) -> Any:
         try:
             attrs[name] = future.get()["value"]
         except FileNotFoundError:
-            # It was removed meanwhile.
+            # Another program has removed it meanwhile.
             continue
     return {"attrs": attrs}
 
@@ -309,7 +310,7 @@ def main(argv: List[str]) -> int:
     :returns: the exit status
     """
     use_real_flux()
-    # Ctrl-C is for Sluice, which may have to undo something first: the end of the input ends the driver.
+    # Ctrl-C is for Sluice, which may have to undo changes first. The end of the input ends the driver.
     outlive_signals()
     # Output of Flux or Python belongs to no request.
     output = os.dup(1)
@@ -334,5 +335,5 @@ def main(argv: List[str]) -> int:
 if __name__ == "__main__":
     status = main(sys.argv)
     sys.stderr.flush()
-    # A request that Flux has not answered must not keep the process.
+    # A request that Flux has not answered must not keep the process alive.
     os._exit(status)

@@ -36,9 +36,9 @@ class FutureOwner(Protocol):
 class Future:
     """The result of ``rpc()``.
 
-    ``get()`` waits; ``then()`` calls back from the event loop; ``await`` works in a coroutine of asyncio. With a
-    streaming request each of them gives the response that is first in line, until ``reset()`` drops it; the stream ends
-    with an ``OSError`` of ``ENODATA``. Iterating over the future does this by itself.
+    ``get()`` waits; ``then()`` calls back from the event loop; ``await`` works in a coroutine of asyncio.
+    With a streaming request each of them gives the next response, until ``reset()`` drops it. The stream
+    ends with an ``OSError`` of ``ENODATA``. Iterating over the future does this by itself.
     """
 
     def __init__(self, owner: FutureOwner, topic: str, matchtag: int, streaming: bool) -> None:
@@ -49,9 +49,9 @@ class Future:
         self._responses: Deque[Message] = deque()
         self._error: Optional[BaseException] = None
         self._callback: Optional[Tuple[Callable[..., Any], Tuple[Any, ...], Any]] = None
-        #: Whether the callback has seen the response that is first in line.
+        #: Whether the callback has received the next response.
         self._is_seen = False
-        #: Called once, when ``get()`` or the like has a response.
+        #: Called once, when a call such as ``get()`` has a response.
         self.when_got: Optional[Callable[[], None]] = None
 
     @property

@@ -46,7 +46,7 @@ class Sluice(BrokerServices):
     :raises ValueError: the URI has another form
     """
 
-    #: A module reports its states, and fails with the exception of a handler.
+    #: A module reports its states, and fails when a handler raises an exception.
     is_module = False
 
     #: Seconds that ``close()`` gives the broker to read the sent messages.

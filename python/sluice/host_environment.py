@@ -33,7 +33,7 @@ def forget_environment(variable: str) -> str:
     paths = [path for path in os.environ.pop("PYTHONPATH", "").split(os.pathsep) if path not in ("", PACKAGE_DIR)]
     if paths:
         os.environ["PYTHONPATH"] = os.pathsep.join(paths)
-    # ``python3 -m`` puts the working directory first, where a file may have the name of another module.
+    # ``python3 -m`` puts the working directory first, and a file there may have the name of another module.
     if sys.path and sys.path[0] in ("", os.getcwd()):
         del sys.path[0]
     if is_on_flux():
@@ -56,7 +56,7 @@ def import_file(path: str, name: str) -> ModuleType:
     if spec is None or spec.loader is None:
         raise ImportError(f"{path}: cannot be imported")
     module = module_from_spec(spec)
-    # As the import statement does: dataclasses and pickle look a class's module up there.
+    # As the import statement does: dataclasses and pickle look up the module of a class there.
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)

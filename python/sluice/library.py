@@ -1,4 +1,5 @@
-"""Several modules in one file (docs/design/modules.md §6). ``python3 -m sluice.library FD PATH`` writes what a file offers.
+"""Several modules in one file (docs/design/modules.md §6). ``python3 -m sluice.library FD PATH`` writes the
+description of a file.
 
 It reads ``{"host": {"version", "api", "kinds"}, "names": [NAME…] | null}`` from standard input, and writes to the
 descriptor ``{"manifest": {…} | null}`` or ``{"error": text}``, as JSON.
@@ -141,5 +142,6 @@ if __name__ == "__main__":
     status = main(sys.argv)
     sys.stdout.flush()
     sys.stderr.flush()
-    # No interpreter shutdown: a thread that the library left behind must not keep the process alive.
+    # It skips the shutdown of the interpreter, because a thread that the library left behind must not keep
+    # the process alive.
     os._exit(status)

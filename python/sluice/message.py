@@ -10,7 +10,7 @@ from .errors import request_error
 #: On the wire: nothing, JSON text, or raw bytes.
 RawPayload = Union[None, str, bytes]
 
-#: Numbers of message types, as masks of watchers have them.
+#: Numbers of message types, in the form of watchers' masks.
 TYPE_NUMBERS = {
     "request": MSGTYPE_REQUEST,
     "response": MSGTYPE_RESPONSE,
@@ -98,7 +98,7 @@ class Message:
     ) -> None:
         self.type = type
         self.topic = topic
-        #: The payload as it is sent: None, JSON text, or bytes.
+        #: The payload in the form that is sent: None, JSON text, or bytes.
         self.raw = raw
         self.matchtag = matchtag
         self.flags = flags

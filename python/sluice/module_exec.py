@@ -149,7 +149,7 @@ def _report_finalizing(h: ModuleSluice) -> None:
     try:
         h.report_finalizing()
     except OSError as error:
-        # The broker has disconnected, or it does not keep states; the module ends all the same.
+        # The broker has disconnected, or has no such service; the module ends in any case.
         h.log("debug", f"module.status: {message_of(error)}")
     h.refuse_requests()
 
@@ -216,7 +216,8 @@ def main(argv: List[str]) -> int:
 
 
 if __name__ == "__main__":
-    # No interpreter shutdown: a thread that a module left behind must not keep the process alive.
+    # It skips the shutdown of the interpreter, because a thread that a module left behind must not keep the
+    # process alive.
     import os
 
     status = main(sys.argv)

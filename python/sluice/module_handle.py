@@ -28,7 +28,7 @@ class ModuleSluice(handle.Sluice):
         #: Requests to a module that does not run yet: some of its handlers may still be missing.
         self._early: Deque[Message] = deque()
         self._ran = False
-        #: Of a module of a library: the contract whose methods it reports when it runs.
+        #: For a module of a library: the contract whose methods it reports when it runs.
         self.kind: Optional[str] = None
         super().__init__(sock=sock)
 
@@ -110,7 +110,7 @@ def register_default_handlers(h: ModuleSluice) -> None:
         h.stop_serving()
 
     def ping(request: Message) -> None:
-        # As it came, unparsed.
+        # The payload as it came, unparsed.
         h.respond(request, request.raw)
 
     def stats_get(request: Message) -> None:

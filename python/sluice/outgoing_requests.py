@@ -1,4 +1,4 @@
-"""The requests that a handle has sent. It keeps those that await a response by matchtag."""
+"""The requests that a handle has sent. It keeps the requests that await a response by matchtag."""
 
 import errno
 from typing import Any, Callable, Dict, Optional, Union

@@ -9,7 +9,7 @@ def outlive_signals() -> None:
     """Makes this process survive SIGINT and SIGTERM. Its runner ends it cleanly over a channel, or
     by closing the channel.
 
-    Handlers rather than ``SIG_IGN``, which the programs that it starts would inherit.
+    It uses handlers rather than ``SIG_IGN``, which the programs that it starts would inherit.
     """
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _outlive)

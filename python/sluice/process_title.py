@@ -6,13 +6,12 @@ from typing import Any
 
 
 def die_with_parent() -> None:
-    """Makes the kernel kill this process when the broker that started it dies
-    (``PR_SET_PDEATHSIG``)."""
+    """Makes the kernel kill this process when the broker that started it ends (``PR_SET_PDEATHSIG``)."""
     _prctl(1, int(signal.SIGKILL))
 
 
 def set_process_title(title: str) -> None:
-    """Names this process as ``ps`` shows it: ``PR_SET_NAME`` of prctl(2), which keeps 15 bytes."""
+    """Names this process in the output of ``ps``: ``PR_SET_NAME`` of prctl(2), which keeps 15 bytes."""
     import ctypes
 
     _prctl(15, ctypes.create_string_buffer(title.encode("utf-8", "replace")[:15]))

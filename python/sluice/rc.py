@@ -34,7 +34,7 @@ class DeclaredTask(NamedTuple):
     """The declaration of a task."""
 
     name: str
-    #: Keys of unit files and their values, which are checked where files are composed.
+    #: Keys of unit files and their values, which the composition checks.
     keys: Dict[str, Any]
     run: Callable[["Context"], Any]
     #: Line of the declaration, from 1.
@@ -45,8 +45,8 @@ _declared: List[DeclaredTask] = []
 
 
 def take_declared_tasks() -> List[DeclaredTask]:
-    """The tasks declared since the last call, in order: those of one file, since the host reads files one
-    after the other.
+    """The tasks declared since the last call, in order. They are all from one file, because the host reads
+    files one after the other.
     """
     taken = list(_declared)
     _declared.clear()
@@ -111,8 +111,9 @@ class RcHost(Protocol):
 class Context:
     """The argument of ``setup()`` and of tasks in rc files.
 
-    Facts (``rank``, attributes, configuration, the broker's environment) need no request. They are those of the
-    beginning of the run, updated before each task and after each ``bash()`` and ``rpc().get()``.
+    Facts (``rank``, attributes, configuration, the broker's environment) need no request. They are the
+    facts from the beginning of the run, updated before each task and after each ``bash()`` and
+    ``rpc().get()``.
     """
 
     def __init__(self, host: RcHost, task_name: Optional[str], effects: Optional[List[Dict[str, Any]]] = None) -> None:

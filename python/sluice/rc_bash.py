@@ -44,7 +44,7 @@ def _pass_on(child: "subprocess.Popen[bytes]", emit: Callable[[str, str], None])
     poller = poll()
     for descriptor in pipes:
         poller.register(descriptor, POLLIN)
-    # The end of the process shows here before its pipes close, if something holds them.
+    # The end of the process shows here before its pipes close, if another process holds them.
     ending, closes_at_end = os.pipe()
     poller.register(ending, POLLIN)
     threading.Thread(target=_close_at_end, args=(child, closes_at_end), daemon=True).start()

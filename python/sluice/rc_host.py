@@ -1,8 +1,8 @@
 """``python3 -m sluice.rc_host``: hosts the Python rc files of one run.
 
-Speaks the protocol of src/rc/host-protocol.ts, one JSON object a line, on the descriptor that
-``SLUICE_RC_URI=fd://N`` names. The main thread listens; each reading of a file and each task has a thread of
-its own.
+Uses the protocol of src/rc/host-protocol.ts, one JSON object a line, on the descriptor that
+``SLUICE_RC_URI=fd://N`` names. The main thread listens; each reading of a file and each task has its own
+thread.
 """
 
 import json
@@ -126,7 +126,7 @@ class Host:
             raise RuntimeError(reply.error)
 
     def handle(self) -> "Sluice":
-        """The handle of this thread, since a handle belongs to the thread that made it.
+        """The handle of this thread, because a handle belongs to the thread that made it.
 
         :raises OSError: ``ENOENT`` without an instance; the errno of connect(2) if no broker listens there
         """
@@ -136,7 +136,7 @@ class Host:
 
             return PlannedHandle(self.mirror)  # type: ignore[return-value]
         if handle is None:
-            # Ours with the methods that files for Flux use; or Flux's own, where they run against a live one.
+            # Our own handle with the methods for Flux files, or Flux's own against a live Flux instance.
             from flux import Flux
 
             handle = self._local.handle = Flux()
@@ -154,7 +154,8 @@ class Host:
         self.ask({"op": "refresh"})
 
     def set_data(self, key: str, value: Any) -> None:
-        """Shares a value. Every host gets a copy that went through JSON, and so does this one.
+        """Shares a value. Every host gets a copy that has passed through JSON, so this host uses such a
+        copy too.
 
         :raises ValueError: it is not a JSON value
         """
@@ -248,7 +249,7 @@ class Host:
         return running[0] if len(running) == 1 else None
 
     def _send_output(self, task: Optional[str], stream: str, text: str) -> None:
-        # Half of a surrogate pair has no place in UTF-8, and a name of a file may hold one.
+        # Half of a surrogate pair is invalid in UTF-8, but the name of a file may contain one.
         safe = text.encode("utf-8", "backslashreplace").decode("utf-8")
         message = {"op": "output", "stream": stream, "text": safe}
         self.send(message if task is None else {**message, "task": task})
@@ -286,7 +287,7 @@ def _message(error: BaseException) -> str:
 
 
 def _site(error: BaseException, file: str) -> Tuple[int, int]:
-    """Line and column in the file, from 1; 0 if not known."""
+    """Line and column in the file, from 1; 0 if unknown."""
     if isinstance(error, SyntaxError) and error.filename == file:
         return error.lineno or 0, max(1, error.offset or 1)
     line = 0
@@ -299,8 +300,8 @@ def _site(error: BaseException, file: str) -> Tuple[int, int]:
 
 
 def _prepare_real_flux() -> None:
-    """Files of Flux declare tasks with ``flux.modprobe``, which must be the module of Sluice; all
-    other modules are those of Flux."""
+    """Files of Flux declare tasks with ``flux.modprobe``, which must be the module of Sluice; all other
+    modules are Flux's own."""
     import flux
 
     try:
@@ -336,7 +337,7 @@ def main() -> None:
         host.serve()
         host.output.drain()
     except ConnectionError:
-        # The runner has ended: this process must not outlive it.
+        # The runner has ended, and this process must not outlive it.
         os._exit(0)
     except Exception as error:  # noqa: BLE001 - the runner has no other way to learn of it
         host.send({"op": "fatal", "message": message_of(error), "stack": stack_of(error)})

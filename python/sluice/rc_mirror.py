@@ -57,7 +57,7 @@ class Mirror:
         return value if value is not None else self._broker_env.get(name, default)
 
     def set_env(self, values: Mapping[str, Optional[str]]) -> None:
-        """Sets variables of this process; None unsets a variable, and hides that of the broker."""
+        """Sets variables of this process; None unsets a variable, and hides the broker's."""
         for name, value in values.items():
             if value is None:
                 os.environ.pop(name, None)
@@ -85,8 +85,7 @@ class Mirror:
 
 
 class PlannedHandle:
-    """The ``context.handle`` of an rc file for a plan without an instance: it knows only the
-    facts."""
+    """The ``context.handle`` of an rc file for a plan without an instance: it has only the facts."""
 
     def __init__(self, mirror: Mirror) -> None:
         self._mirror = mirror

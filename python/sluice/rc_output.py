@@ -14,9 +14,9 @@ Emit = Callable[[Optional[str], str, str], None]
 class TaskOutput:
     """Replaces standard output and error in this process.
 
-    The thread of a ``print()`` determines its task. Output of commands on inherited descriptors
-    comes through two pipes. The host reads these at once when a task prints or ends, so that the
-    order holds. If only one task runs, the output belongs to that task.
+    The thread of a ``print()`` determines its task. Output of commands on inherited descriptors comes
+    through two pipes. The host reads them at once when a task prints or ends, so that the order is correct.
+    If only one task runs, the output belongs to that task.
 
     :param emit: sends ``(task or None, "stdout" or "stderr", text)``
     :param running: the task that runs, if there is exactly one
@@ -62,7 +62,7 @@ class TaskOutput:
             self._emit(task, stream, text)
 
     def drain(self) -> None:
-        """Passes on the output of commands so far."""
+        """Passes on the output that commands have written so far."""
         with self._lock:
             for stream, pipe in self._pipes.items():
                 while True:

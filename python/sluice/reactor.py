@@ -39,9 +39,9 @@ class ReactorHooks(NamedTuple):
     settle: Callable[[Message], None]
     #: Takes any other message; only ``dispatch()`` calls it.
     deliver: Callable[[Message], None]
-    #: Takes the error of requests that will never be answered: the connection has ended.
+    #: Takes the error of requests that cannot be answered any more, because the connection has ended.
     disconnected: Callable[[OSError], None]
-    #: Whether ``run()`` has something to wait for besides timers.
+    #: Whether ``run()`` has to wait for more than timers.
     is_needed: Callable[[], bool]
 
 

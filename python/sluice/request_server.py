@@ -15,7 +15,7 @@ class _Handler(NamedTuple):
 
 
 class RequestServer:
-    """Answers requests with the watchers of a handle, and methods that no watcher takes with handlers by default.
+    """Answers requests with the watchers of a handle. Methods without a watcher have default handlers.
 
     :param send: sends a message
     :param watchers: the started watchers
@@ -38,7 +38,7 @@ class RequestServer:
 
     @property
     def methods(self) -> List[str]:
-        """The methods that have a handler by default."""
+        """The methods that have a default handler."""
         return list(self._handlers)
 
     def handle(self, method: str, handler: Callable[[Message], Any], allow_guest: bool = False) -> None:

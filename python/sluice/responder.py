@@ -1,4 +1,4 @@
-"""Sending responses: which requests have their answer, and which their senders have abandoned."""
+"""Sends responses, and keeps track of answered and abandoned requests."""
 
 import errno
 from re import compile as _pattern
@@ -11,7 +11,7 @@ _is_cancel = _pattern(r'\s*\{\s*"matchtag"\s*:\s*\d+\s*\}\s*').fullmatch
 
 
 class Responder:
-    """Sends responses, and the last one of each request once.
+    """Sends responses, with exactly one last response for each request.
 
     :param send: sends a message; its errors pass through
     """
@@ -22,7 +22,7 @@ class Responder:
         self._streams: Dict[str, Dict[int, Message]] = {}
 
     def respond(self, request: Message, payload: Any = None) -> None:
-        """Sends a response; a streaming request gets many. Has no effect if the sender has
+        """Sends a response; a streaming request gets many of them. Has no effect if the sender has
         abandoned the request.
 
         :param payload: a JSON value, JSON text as a string, bytes, or None
@@ -32,7 +32,7 @@ class Responder:
         self._answer(request, 0, None, payload, last=not request.streaming)
 
     def respond_error(self, request: Message, errnum: int, text: Optional[str] = None) -> None:
-        """Sends the error response, which is the last; ``ENODATA`` ends a stream without an error.
+        """Sends the error response, which is the last one; ``ENODATA`` ends a stream without an error.
 
         :param errnum: POSIX number
         :param text: for users; by default the requester shows the text of the number

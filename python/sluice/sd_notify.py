@@ -1,6 +1,6 @@
 """``python3 -m sluice.sd_notify NAME=VALUE…``: reports the state of a service to its manager, see sd_notify(3).
 
-For brokers on machines without ``systemd-notify``: Node has no Unix datagram sockets.
+For brokers on machines without ``systemd-notify``, because Node has no Unix datagram sockets.
 """
 
 import os
@@ -11,8 +11,8 @@ from typing import List
 
 
 def notify(assignments: List[str], address: str) -> None:
-    """Sends one message. If the system allows it, the message names the parent process as its
-    sender, because the manager knows only that process.
+    """Sends one message. If the system allows it, the message names the parent process as its sender,
+    because the manager accepts only that process.
 
     :param assignments: each ``NAME=VALUE``
     :param address: of the socket; one that begins with ``@`` is in the abstract name space

@@ -38,7 +38,7 @@ class Report:
 
     def __init__(self, file: str) -> None:
         self._file = file
-        #: The names, each with the line of the rc file that first asked for it.
+        #: The names, each with the line of the rc file that first used it.
         self.names: Dict[str, int] = {}
         self.uses: List[Use] = []
 
@@ -272,7 +272,7 @@ def _missing_module(name: str, is_from: bool) -> Any:
         module = _import(top)
     except ModuleNotFoundError:
         return StandIn(top)
-    # ``import flux.job`` binds ``flux``, which gets the attribute for as long as the file is read.
+    # ``import flux.job`` binds ``flux``. It gets the attribute for as long as the host reads the file.
     parent = module
     for number, word in enumerate(words):
         child = sys.modules.get(".".join([top, *words[: number + 1]]))

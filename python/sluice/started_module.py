@@ -44,7 +44,8 @@ class _Helper:
     def __init__(self) -> None:
         self._socket, theirs = socket.socketpair()
         try:
-            # In a session of its own: Ctrl-C is for the program, which then ends the module as it likes.
+            # In a session of its own: Ctrl-C reaches only the program, which then decides how to end the
+            # module.
             self._process = subprocess.Popen([*_NODE, _HELPER], stdin=theirs, start_new_session=True)
         except FileNotFoundError:
             self._socket.close()
@@ -54,7 +55,7 @@ class _Helper:
         self._text = b""
         self._last_id = 0
         self.has_ended = False
-        #: By kind; reports of stops by their number.
+        #: Reports by kind; reports of stops by their number.
         self.reports: Dict[Any, Dict[str, Any]] = {}
 
     def order(self, **fields: Any) -> None:
@@ -121,7 +122,7 @@ class StartedModule:
         self._is_unloaded = False
         #: The claim that each call holds.
         self.claim = Claim()
-        #: The name under which it answers.
+        #: The name under which it answers requests.
         self.name = name
         #: For requests to the module; ``service_register()`` adds services for the module's own requests.
         self.handle = Sluice(uri)

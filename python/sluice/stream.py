@@ -37,7 +37,8 @@ class Stream:
         return len(self._unsent)
 
     def send(self, frame: bytes) -> None:
-        """Sends a message; keeps bytes that the kernel does not take now. Does nothing once the exchange has ended."""
+        """Sends a message; keeps bytes that the kernel does not take now. Has no effect once the exchange
+        has ended."""
         if self.gone:
             return
         if not self._unsent:
@@ -100,7 +101,7 @@ class Stream:
             while self._sock.recv(CHUNK):
                 continue
         except OSError as error:
-            # The other end has disconnected, or needs longer than that: either way the wait is over.
+            # The other end has disconnected, or needs longer than that: either way the wait has ended.
             self.cause = error
 
     def _write(self, frame: Union[bytes, memoryview]) -> int:
@@ -109,7 +110,8 @@ class Stream:
         except (BlockingIOError, InterruptedError):
             return 0
         except OSError:
-            # The other end reads no more. What it sent before must still be read, and reading finds the end.
+            # The other end reads no more. Messages that it sent before must still be read, and reading
+            # finds the end.
             return len(frame)
 
     def _end(self, cause: Optional[Exception]) -> None:

@@ -20,12 +20,12 @@ class Timer(Protocol):
 
 
 class Timers:
-    """The timers of a handle. Times are seconds of ``time.monotonic()``."""
+    """The timers of a handle. Times are in seconds of ``time.monotonic()``."""
 
     def __init__(self) -> None:
         self._queue: List[Tuple[float, int, int, Timer]] = []
         self._serial = 0
-        #: How many have been started, and neither stopped nor run out.
+        #: How many timers have been started, and have neither been stopped nor run out.
         self.live = 0
 
     def add(self, timer: Timer, due: float) -> None:

@@ -61,7 +61,7 @@ class MessageWatcher:
         self.stop()
 
     def wants(self, message: Message) -> bool:
-        """Whether the watcher wants this message."""
+        """Whether the watcher takes this message."""
         if not self.type_mask & TYPE_NUMBERS[message.type]:
             return False
         if self._match is None:
@@ -105,14 +105,14 @@ class MessageWatchers:
             self._started.remove(watcher)
 
     def for_request(self, request: Message) -> Optional[MessageWatcher]:
-        """The watcher that answers a request: the last one that wants the request, or None."""
+        """The watcher that answers a request: the last one that takes the request, or None."""
         for watcher in reversed(self._started):
             if watcher.wants(request):
                 return watcher
         return None
 
     def methods_of(self, service: str) -> List[str]:
-        """The methods of a service that some watcher of requests answers; ``*`` stands for all."""
+        """The methods of a service that a watcher of requests answers; ``*`` means all methods."""
         methods = []
         for watcher in self._started:
             if not watcher.type_mask & TYPE_NUMBERS["request"]:
@@ -123,7 +123,7 @@ class MessageWatchers:
         return methods
 
     def deliver_event(self, event: Message) -> None:
-        """Calls every watcher that wants an event.
+        """Calls every watcher that takes an event.
 
         :raises BaseException: the exception of a callback
         """
@@ -133,7 +133,7 @@ class MessageWatchers:
 
 
 class TimerWatcher:
-    """Calls ``callback(handle, watcher, revents, args)`` once after some seconds, or again and again.
+    """Calls ``callback(handle, watcher, revents, args)`` after some seconds, either once or repeatedly.
 
     :param handle: the handle that the callback gets
     :param reactor: whose timers it is among between start and stop
@@ -190,7 +190,7 @@ class TimerWatcher:
 
     @property
     def generation(self) -> int:
-        """How many stops it has had: entries of the queue from an earlier start are stale."""
+        """How often it was stopped: entries of the queue from an earlier start are invalid."""
         return self._generation
 
     def fire(self, due: float) -> None:

@@ -14,7 +14,7 @@ _FIELDS = ("name", "uuid", "rank", "size", "args", "attrs", "conf")
 class Welcome(NamedTuple):
     """The content of the broker's welcome."""
 
-    #: Of the module; of a client, one that the broker made.
+    #: The uuid of the module; for a client, a uuid that the broker made.
     name: str
     uuid: str
     #: Of the broker, from 0.

@@ -100,7 +100,7 @@ class FrameDecoder:
     def push(self, chunk: bytes) -> List[Message]:
         """Takes the next bytes, and returns the messages that they complete.
 
-        A declared length alone reserves no memory; each frame copies the kept bytes once.
+        A declared length alone reserves no memory; the decoder copies the kept bytes once for each frame.
 
         :raises ProtocolError: a message is invalid; the decoder takes nothing further then
         """
@@ -131,7 +131,7 @@ class FrameDecoder:
 
     @property
     def pending(self) -> int:
-        """Bytes of a message that is not complete."""
+        """Bytes of an incomplete message."""
         return len(self._kept)
 
 

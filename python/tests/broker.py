@@ -39,7 +39,7 @@ def calling(*functions: Callable[[], Any]) -> Callable[..., None]:
 
 
 class Stream:
-    """An answer of many payloads."""
+    """An answer with many payloads."""
 
     def __init__(self, *payloads: Any, ends: bool = True) -> None:
         self.payloads = payloads
@@ -47,7 +47,7 @@ class Stream:
 
 
 class FakeBroker:
-    """Answers requests as a test wants, and keeps them."""
+    """Answers requests as a test specifies, and keeps them."""
 
     def __init__(self, welcome: Optional[Dict[str, Any]] = None) -> None:
         self._ours, self.theirs = socket.socketpair()
@@ -79,7 +79,7 @@ class FakeBroker:
         self._ours.sendall(data)
 
     def pause(self) -> None:
-        """Reads nothing more, after what it is about to read."""
+        """Stops reading, after the message that it is about to read."""
         self._reads.clear()
 
     def go_on(self) -> None:
@@ -103,7 +103,7 @@ class FakeBroker:
         return self.ask(topic, payload, **fields).get(timeout=PATIENCE)
 
     def next_request(self, topic: str, matches: Callable[[Message], bool] = lambda _: True) -> Message:
-        """The first request of a topic, of those that came and those to come."""
+        """The first request for a topic, among those that have come and those to come."""
         found: List[Message] = []
 
         def is_there() -> bool:

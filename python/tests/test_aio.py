@@ -105,14 +105,14 @@ class Asyncio(unittest.TestCase):
 
 
 def renumbered(descriptor: int) -> int:
-    """The same file under a number that nothing else takes: each caller gets it if the one before has closed it."""
+    """The same file under a free number: each caller gets it if the one before has closed it."""
     number = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 200)
     os.close(descriptor)
     return number
 
 
 class Closing(unittest.TestCase):
-    """The loop outlives its handles: closing one leaves nothing of it registered."""
+    """The loop outlives its handles, so closing a handle must remove all that it registered."""
 
     def setUp(self) -> None:
         self.brokers: List[FakeBroker] = []
@@ -126,7 +126,7 @@ class Closing(unittest.TestCase):
         return broker
 
     def test_fault_C11_handles_made_one_after_the_other_in_one_loop_all_work(self) -> None:
-        """Each gets the descriptor number that the one before it had, as it happens when nothing else is opened."""
+        """Each handle gets the descriptor number of the one before it, if the test opens no other file."""
 
         descriptors: List[int] = []
 

@@ -79,7 +79,7 @@ class Closing(HandleCase):
         h.timer_watcher(0.0, lambda *_: seen.append("a timer of a closed handle"), repeat=0.001).start()
 
     def test_fault_C11_closing_while_a_future_waits_ends_its_wait(self) -> None:
-        """A signal handler runs inside of the wait."""
+        """A signal handler runs during the wait."""
         before = signal.signal(signal.SIGUSR1, lambda *_: self.h.close())
         self.addCleanup(signal.signal, signal.SIGUSR1, before)
         waiting = threading.get_ident()

@@ -57,7 +57,7 @@ NAMES = ["asyncio", "select", "epoll", "glib"]
 
 @functools.lru_cache(maxsize=None)
 def python_with_glib() -> str:
-    """This interpreter, or that of Debian, which has PyGObject."""
+    """This interpreter, or Debian's, which has PyGObject."""
     for python in (sys.executable, "/usr/bin/python3"):
         found = subprocess.run(
             [python, "-c", "from gi.repository import GLib"], stderr=subprocess.PIPE, text=True, check=False
@@ -73,7 +73,7 @@ class Loops(unittest.TestCase):
             return Module(self, file.read(), python=python_with_glib() if loop == "glib" else sys.executable)
 
     def load_all(self) -> List[Tuple[str, Module]]:
-        """One of each, which start at the same time."""
+        """One handle of each kind, which start at the same time."""
         return [(loop, self.load(loop)) for loop in NAMES]
 
     def test_the_same_module_serves_on_each(self) -> None:

@@ -1,4 +1,4 @@
-"""IDset and Hostlist against the rules of RFC 22 and RFC 29, over inputs that are drawn."""
+"""IDset and Hostlist against the rules of RFC 22 and RFC 29, with random inputs."""
 
 import random
 import unittest
@@ -12,7 +12,7 @@ ROUNDS = 300
 
 
 def drawn(case: unittest.TestCase, check: Callable[[random.Random], None]) -> None:
-    """Checks a property of many inputs; a failure names the seed."""
+    """Checks a property for many inputs; a failure names the seed."""
     for seed in range(ROUNDS):
         with case.subTest(seed=seed):
             check(random.Random(seed))

@@ -21,7 +21,7 @@ def module_files(package: str) -> Iterator["tuple[str, str]"]:
 
 
 def imported(tree: ast.AST, module: str, is_package: bool) -> Iterator["tuple[str, str]"]:
-    """Each import, wherever it stands: in functions and below ``if TYPE_CHECKING`` too. ``(module, name or "")``."""
+    """Each import, also inside functions and below ``if TYPE_CHECKING``. ``(module, name or "")``."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             for alias in node.names:
@@ -41,7 +41,8 @@ def imported(tree: ast.AST, module: str, is_package: bool) -> Iterator["tuple[st
 
 
 def import_graph(sources: "Dict[str, tuple[str, bool]]") -> Graph:
-    """Which modules each module imports, of these. A package that is merely on the way to a module does not count.
+    """The modules of this set that each module imports. A package that is only on the way to a module does
+    not count.
 
     :param sources: module → source, whether it is a package
     """
@@ -55,7 +56,7 @@ def import_graph(sources: "Dict[str, tuple[str, bool]]") -> Graph:
 
 
 def cycle_of(graph: Graph) -> List[str]:
-    """The modules of one circle, the first again at the end; empty if there is none."""
+    """The modules of one circle, with the first again at the end; empty if there is no circle."""
     done: Set[str] = set()
     path: List[str] = []
 

@@ -65,7 +65,7 @@ class Hello(BrokerModule):
 
 
 class Module:
-    """A module in a process of its own, on a broker of the test."""
+    """A module in its own process, on a broker of the test."""
 
     def __init__(
         self,

@@ -132,7 +132,7 @@ class RunModule(unittest.TestCase):
         self.assertEqual(self.processes_with(path), [])
 
     def processes_with(self, word: str) -> List[str]:
-        """The command lines that hold a word."""
+        """The command lines that contain a word."""
         lines: List[str] = []
         for pid in filter(str.isdigit, os.listdir("/proc")):
             with contextlib.suppress(OSError), open(f"/proc/{pid}/cmdline", encoding="utf-8") as file:

@@ -122,7 +122,7 @@ class Reading(unittest.TestCase):
         self.assertEqual([(use.file, use.line) for use in report.uses], [(helper, 3)])
 
     def test_what_python_brings_is_imported_as_ever(self) -> None:
-        """Its own optional imports fail, and it knows what to do then."""
+        """Its own optional imports fail, and it handles that."""
         before = set(sys.modules)
         module, report = self.read("import xml.etree.ElementTree, decimal, ctypes.util\nimport absent\n")
         self.assertEqual(list(report.names), ["absent"])

@@ -18,7 +18,7 @@ CALLS = 200
 
 
 def in_thread(call: Callable[[], Any]) -> Any:
-    """What a call gives, or the error that it raises, in a thread of its own."""
+    """The result of a call, or the error that it raises, in its own thread."""
     results: List[Any] = []
 
     def run() -> None:
@@ -39,7 +39,7 @@ class Threads(HandleCase):
         self.broker.answer("echo.it", lambda message: message.raw)
 
     def hammer(self, call: Callable[[int], None]) -> List[BaseException]:
-        """Calls from all threads at once; gives what was raised."""
+        """Calls from all threads at once; returns the errors that were raised."""
         errors: List[BaseException] = []
         start = threading.Barrier(THREADS)
 
@@ -60,7 +60,7 @@ class Threads(HandleCase):
         return errors
 
     def check(self, number: int) -> None:
-        """One request; only the answer to itself is right."""
+        """One request; only the answer to this request is correct."""
         self.assertEqual(self.h.rpc("echo.it", {"n": number}).get(), {"n": number})
 
     def test_sentence_8_threads_that_hold_a_lock_use_it_in_turn(self) -> None:

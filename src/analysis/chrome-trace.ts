@@ -79,7 +79,7 @@ function unitEvent(bar: GanttBar, slot: number): TraceEvent {
   };
 }
 
-/** The lowest slot from 1 on that is free when each starts; bars are in the order of their starts. */
+/** The lowest free slot, from 1 on, at the start of each bar; bars are in the order of their starts. */
 function slotsOf(bars: readonly GanttBar[]): number[] {
   const freeFromNs: number[] = [];
   return bars.map(({ startNs, endNs }) => {

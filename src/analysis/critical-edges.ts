@@ -3,8 +3,8 @@ import type { RunRecord } from "./record.js";
 import { recordedTimeline } from "./what-if.js";
 
 /**
- * The relations that a unit without slack waited for last. Without any other single one the run would take as long, as no
- * unit that matters would have started sooner.
+ * The relations that a unit without slack waited for last. Without any other relation the run would take as long,
+ * because no unit without slack would have started sooner.
  */
 export function criticalEdges(record: RunRecord): { has(edge: Edge): boolean } {
   const { plan, times } = recordedTimeline(record);

@@ -3,7 +3,7 @@ import { learn } from "./learn.js";
 import { Orders } from "./orders.js";
 import type { RunRecord } from "./record.js";
 
-/** An order that tries whether units need each other that no relation orders. */
+/** An order that tries whether two units need each other although no relation orders them. */
 export interface DoubtedOrder {
   /** The units to take first, each as soon as it is ready; all others come after them. */
   readonly units: readonly string[];
@@ -12,8 +12,8 @@ export interface DoubtedOrder {
 }
 
 /**
- * The orders that `modprobe learn` doubts: in them each unit that asked another by luck comes before that. One order tries as
- * many as it can.
+ * The orders that `modprobe learn` doubts. If a unit started only by chance after the unit that it asked, they
+ * put it before that unit. One order reverses as many pairs as it can.
  */
 export function doubtedOrders(record: RunRecord): DoubtedOrder[] {
   const lesson = learn(record);

@@ -8,7 +8,7 @@ export interface Removed {
     | { readonly kind: "asked" }
     /** It needs a left-out unit. */
     | { readonly kind: "need"; readonly unit: string }
-    /** Only units that are left out asked for it. */
+    /** Only units that are left out asked for this unit. */
     | { readonly kind: "unused" };
 }
 
@@ -18,7 +18,7 @@ export interface Edge {
   readonly after: string;
 }
 
-/** The plan without some of its direct relations; what orders two units through others stays. */
+/** The plan without some of its direct relations. An order of two units through others stays. */
 export function withoutEdges(plan: RecordedPlan, edges: readonly Edge[]): RecordedPlan {
   if (edges.length === 0) return plan;
   const gone = new Set(edges.map(({ unit, after }) => `${after} ${unit}`));
@@ -40,9 +40,9 @@ export interface EditedPlan {
 }
 
 /**
- * The plan as it would have been without some units: units that need them go too, and what only those that
- * went had asked for. Order that led through a unit that goes is gone with it: it is only there while the
- * unit is in the plan (docs/design/planning.md §1).
+ * The plan as it would have been without some units. It also leaves out the units that need them, and the units that
+ * only those had asked for. An order that led through a left-out unit is gone with it, because it depends on that
+ * unit (docs/design/planning.md §1).
  * @param steps numbers of the steps to leave out
  */
 export function without(plan: RecordedPlan, steps: readonly number[]): EditedPlan {

@@ -45,7 +45,7 @@ class Drawing {
   readonly #top = TITLE + LOAD + AXIS;
   readonly #height: number;
   readonly #scale: number;
-  /** The widest number of an unlimited run would make its load invisible. */
+  /** With the slots of an unlimited run, the curve of its load would be too flat to see. */
   readonly #mostRunning: number;
 
   constructor(gantt: Gantt, title: string) {
@@ -71,7 +71,7 @@ class Drawing {
       ...bars.map((_, row) => this.#stripe(row)),
       ...this.#axis(),
       ...this.#load(),
-      // Behind the bars that it passes.
+      // Drawn before the bars, so that it lies behind them.
       this.#chain(),
       ...bars.map((bar, row) => this.#bar(bar, row)),
       ...this.#legend(),

@@ -59,7 +59,7 @@ function loadOf(times: readonly StepTime[]): Load[] {
       { atNs: startNs, by: 1 },
       { atNs: endNs, by: -1 },
     ])
-    // One that makes room first: there are never more than may be.
+    // The end of a unit comes before a start at the same time, so the sum never exceeds the number of slots.
     .sort((a, b) => a.atNs - b.atNs || a.by - b.by);
   const load: Load[] = [];
   let running = 0;

@@ -38,7 +38,7 @@ export function headlineOf({ command, rank, events }: RunRecord): Headline {
   };
 }
 
-/** `rc1 of rank 0, 2026-11-20 19:32:09 UTC: 25 units in 1.204s, 6 at a time`, and what went wrong. */
+/** `rc1 of rank 0, 2026-11-20 19:32:09 UTC: 25 units in 1.204s, 6 at a time`, and the failure if there was one. */
 export function headlineText(headline: Headline): string {
   const { command, rank, epochMs, durationNs, unitCount, jobs, outcome, failed, notRun } = headline;
   const day = new Date(epochMs).toISOString().slice(0, 19).replace("T", " ");

@@ -5,7 +5,7 @@ import type { RecordedPlan, RunRecord } from "./record.js";
 import type { UnitLink } from "./unit-messages.js";
 import { whatIf } from "./what-if.js";
 
-/** A unit that was answered by another, although no relation orders the two. */
+/** A unit that sent a request to another and got an answer, although no relation orders the two. */
 export interface LuckyMessage {
   readonly unit: string;
   /** The unit that answered. */
@@ -23,11 +23,11 @@ export interface UnusedEdge extends Edge {
 
 /** The comparison of a run's messages with its relations (docs/design/planning.md §10). */
 export interface Lesson {
-  /** Whether all messages of the run are known. If not, no edge counts as unused. */
+  /** Whether all messages of the run are known. If they are not, no edge counts as unused. */
   readonly isComplete: boolean;
-  /** Asked before the sender ran: a start in another order fails. */
+  /** The sender asked before it ran: a start in another order fails. */
   readonly missing: readonly LuckyMessage[];
-  /** Asked by a sender that ran already, perhaps for a third: a start in another order may fail. */
+  /** The sender asked while it ran, perhaps for a third unit: a start in another order may fail. */
   readonly doubtful: readonly LuckyMessage[];
   /** The largest saving comes first. */
   readonly unused: readonly UnusedEdge[];
@@ -35,7 +35,8 @@ export interface Lesson {
 
 /**
  * Compares the order of a recorded run with the messages between its modules.
- * @param now the plan as it would be now: what it orders by now is not missing, and what it no longer has is not unused
+ * @param now the plan as it would be now. An order that it has by now is not missing, and an order that it has lost
+ *   is not unused
  * @returns undefined if the record has no messages
  */
 export function learn(record: RunRecord, now?: RecordedPlan): Lesson | undefined {
@@ -76,8 +77,8 @@ function luckyMessage(
 }
 
 /**
- * Direct relations of modules that speak, where no message went from one to the other, nor through others. A relation by a
- * wildcard is no single one, and tasks and ordinary programs send nothing that is noted.
+ * Direct relations of modules that send messages, where no message went from one to the other, directly or through
+ * others. A wildcard gives no single relation. Tasks and ordinary programs send no messages that are recorded.
  */
 function unusedEdges(record: RunRecord, now: Orders | undefined): UnusedEdge[] {
   const { plan, messages } = record;
@@ -102,7 +103,7 @@ function savingOf(record: RunRecord, edge: Edge): number {
   return Math.max(0, recorded.durationNs - predicted.durationNs);
 }
 
-/** Which units messages lead to from a unit, directly or through others. */
+/** For each unit, the units that it reaches by messages, directly or through others. */
 class Uses {
   readonly #next = new Map<string, string[]>();
   readonly #reached = new Map<string, ReadonlySet<string>>();

@@ -10,10 +10,10 @@ export type StepEnd = "end" | "fail" | "timeout" | "cancel";
 export type Move =
   | { readonly kind: "start"; readonly step: number; readonly atNs: number }
   | { readonly kind: "end"; readonly step: number; readonly atNs: number; readonly ended: StepEnd }
-  /** It will not run: what comes after it does not wait for it any more. */
+  /** The run skips the step. Steps that come after it no longer wait for it. */
   | { readonly kind: "skip"; readonly step: number; readonly atNs: number };
 
-/** A run as far as time goes. */
+/** The times of a run. */
 export interface Moves {
   readonly moves: readonly Move[];
   readonly jobs: number;

@@ -1,6 +1,6 @@
 import { dagOf, type RecordedPlan } from "./record.js";
 
-/** Which units of a recorded plan come before which, directly or through others; more can be added. */
+/** The order of the units of a recorded plan, directly or through others; more relations can be added. */
 export class Orders {
   readonly #stepOf: ReadonlyMap<string, number>;
   readonly #names: readonly string[];
@@ -56,8 +56,8 @@ export class Orders {
   }
 
   /**
-   * Puts one before the other.
-   * @returns false if the other comes before it, and nothing was done
+   * Puts one unit before the other.
+   * @returns false if the other comes before it, and the order stays as it was
    */
   add(earlier: string, later: string): boolean {
     if (this.has(later, earlier)) return false;

@@ -13,7 +13,7 @@ interface OtlpAttribute {
   readonly value: OtlpValue;
 }
 
-/** Numbers of 64 bits are text, identifiers hexadecimal, as OTLP/JSON has them. */
+/** Numbers of 64 bits are text, identifiers hexadecimal, as in OTLP/JSON. */
 interface OtlpSpan {
   readonly traceId: string;
   readonly spanId: string;
@@ -43,7 +43,7 @@ const STATUS = { ok: 1, error: 2 } as const;
 
 /**
  * A run as spans of OpenTelemetry. One span is the run; below it each unit has one, linked to the unit that it waited for.
- * The same run always has the same identifiers, so that a collector that gets it twice has it once.
+ * The same run always has the same identifiers, so that a collector that receives it twice stores it once.
  * @param version of Sluice that recorded the run
  */
 export function ganttToOtlp(gantt: Gantt, headline: Headline, version: string): OtlpTraces {
@@ -121,7 +121,7 @@ function valueOf(value: string | number | boolean): OtlpValue {
   return Number.isInteger(value) ? { intValue: String(value) } : { doubleValue: value };
 }
 
-/** As many hexadecimal digits; OTLP forbids one of zeros only, which no digest of ours is. */
+/** Takes so many hexadecimal digits. OTLP forbids an identifier of zeros only, which no digest of ours is. */
 function identifier(text: string, digits: number): string {
   return createHash("sha256").update(text).digest("hex").slice(0, digits);
 }

@@ -7,9 +7,9 @@ import { recordFromText, recordToText } from "./record-text.js";
 
 /** Recorded runs that are kept. */
 const KEPT = 10;
-/** All of them together; the oldest go first. */
+/** The limit for all of them together; the oldest go first. */
 const TOTAL_BYTES = 64 * 1024 * 1024;
-/** The unfinished file of a process that died during a write. */
+/** The unfinished file of a process that ended during a write. */
 const STALE_MS = 3_600_000;
 
 const NAME = /^(\d{15})-(\d+)-([a-z0-9]+)\.jsonl$/;
@@ -28,13 +28,13 @@ export interface StoredRun {
 export class RecordStore {
   readonly directory: string;
 
-  /** @param stateDirectory where durable state goes, or what lives as long as the instance */
+  /** @param stateDirectory the directory of durable state, or the directory that lasts as long as the instance */
   constructor(stateDirectory: string, rank: number) {
     this.directory = join(stateDirectory, `runs-${rank}`);
   }
 
   /**
-   * Keeps a run, and forgets the oldest ones that are too many. A reader meanwhile sees all of it or nothing.
+   * Keeps a run, and removes the oldest runs above the limit. A concurrent reader reads the whole file or none of it.
    * @throws SluiceError `RUN_RECORD` if it cannot be written, or is larger than all may be together
    */
   save(record: RunRecord): void {
@@ -125,8 +125,8 @@ export function readRecord(file: string): Result<RunRecord> {
 }
 
 /**
- * The durations of the units of a run, by name, which the next run expects (docs/design/planning.md §7). Only of those that
- * were done.
+ * The durations of the units of a run, by name, which the next run expects (docs/design/planning.md §7). Includes
+ * only units that succeeded.
  */
 export function recordedDurations({ events }: RunRecord): Map<string, number> {
   return new Map(
@@ -134,7 +134,7 @@ export function recordedDurations({ events }: RunRecord): Map<string, number> {
   );
 }
 
-/** Another process may have forgotten it meanwhile. */
+/** Another process may have removed it meanwhile. */
 function sizeOf(file: string): number {
   return statSync(file, { throwIfNoEntry: false })?.size ?? 0;
 }

@@ -6,7 +6,7 @@ import { dagOf, type RecordedPlan, type RecordedStep, type RunRecord } from "./r
 const FORMAT = "sluice-run";
 const VERSION = 1;
 
-/** The message of a failure may be a whole log; this much of it is kept. */
+/** The message of a failure may be a whole log; only this much of it is kept. */
 const MESSAGE_LIMIT = 2000;
 
 /**
@@ -24,7 +24,7 @@ function shortened(event: RunEventJson): RunEventJson {
 }
 
 /**
- * Reads what {@link recordToText} wrote.
+ * Reads the text that {@link recordToText} wrote.
  * @param file for messages
  * @returns `RUN_RECORD` with the invalid line
  */
@@ -78,7 +78,7 @@ function isPlan(value: unknown): value is RecordedPlan {
   );
 }
 
-/** A user may have edited it, and everything that follows relies on an order. */
+/** A user may have edited the record, and all later code relies on an order without cycles. */
 function isAcyclic(plan: RecordedPlan): boolean {
   try {
     remainingPaths(dagOf(plan), new Float64Array(plan.steps.length));

@@ -69,7 +69,7 @@ export function recordPlan(plan: Plan, durationsMs?: ReadonlyMap<string, number>
   };
 }
 
-/** The DAG of a recorded plan, as the runner wants it. */
+/** The DAG of a recorded plan, in the form that the runner takes. */
 export function dagOf({ steps, barriers }: Pick<RecordedPlan, "steps" | "barriers">): Dag {
   const before = [...steps.map(({ after }) => after), ...barriers];
   const offsets = new Uint32Array(before.length + 1);

@@ -8,14 +8,16 @@ export interface StepCost {
   readonly durationNs: number;
   /** Between being eligible and being started. */
   readonly lagNs: number;
-  /** After its start, before the next one can be handed out. */
+  /** The time after its start until the next step can be handed out. */
   readonly holdNs: number;
   readonly ended: StepEnd;
 }
 
 /**
- * Runs a plan once more without running anything: with the runner's own frontier and priorities, and what each step took.
- * @param costs by the number of the step; one without did not run, and is passed as soon as nothing is in its own way
+ * Runs a plan once more without running anything, with the runner's own frontier and priorities and with the recorded
+ * durations.
+ * @param costs by the number of the step; a step without a duration did not run, and is passed as soon as its
+ *   predecessors are
  * @param jobs steps that may run at the same time
  * @param order the units as a shuffled run has started them
  */
@@ -35,11 +37,14 @@ class Replay {
   /** In the order in which they were started. */
   readonly #started: number[] = [];
   readonly #endNs: Float64Array;
-  /** By their places in that order, the first to end on top; of those that end together, the first that started. */
+  /**
+   * A heap by their places in that order, the first to end on top. Of steps that end together, the first that started
+   * comes first.
+   */
   readonly #running: Heap;
   readonly #moves: Move[] = [];
   #nowNs = 0;
-  /** Handing out is done one step at a time. */
+  /** Steps are handed out one at a time. */
   #freeFromNs = 0;
 
   constructor(

@@ -11,9 +11,9 @@ export interface StartFailure {
 
 /** A start in one order of its units. */
 export interface Attempt {
-  /** Undefined: all went well. */
+  /** Undefined: the start succeeded. */
   readonly failure: StartFailure | undefined;
-  /** The runs of rc1 on each rank, that of a failed rank first; empty if no rc1 began. */
+  /** The runs of rc1 on each rank. The run of a failed rank comes first. Empty if no rc1 began. */
   readonly records: readonly RunRecord[];
 }
 
@@ -25,7 +25,7 @@ export type Tried =
 
 /** The finding about a failed order. */
 export type Finding =
-  /** In one order all as in the other but for these two, which stand side by side; only this way round it fails. */
+  /** Two orders differ only in these two neighbours, and only this order of them fails. */
   | { readonly kind: "pair"; readonly pair: Adjacent }
   /** The same order once more did not fail. */
   | { readonly kind: "not-repeated" }
@@ -36,11 +36,11 @@ export type Finding =
 
 /** The result of starts in several orders. */
 export interface ShuffleVerdict {
-  /** Seeds that were tried, one that failed included. */
+  /** Seeds that were tried, including a failed one. */
   readonly seeds: number;
   /** Orders that were tried because `modprobe learn` doubts them. */
   readonly doubts: number;
-  /** All starts, those of the search included. */
+  /** The number of all starts, including those of the search. */
   readonly starts: number;
   readonly failed:
     { readonly tried: Tried; readonly failure: StartFailure; readonly finding: Finding } | undefined;
@@ -49,14 +49,14 @@ export interface ShuffleVerdict {
 /** The actions of the search outside this module. */
 export interface ShuffleHost {
   attempt(shuffle: Shuffle): Promise<Attempt>;
-  /** After each order that is tried. */
+  /** Called after each order that is tried. */
   onTried(tried: Tried, failure: StartFailure | undefined): void;
 }
 
 /**
  * Starts in one order after the other until one fails, and then looks for the pair of units whose order matters
- * (docs/design/planning.md §7). The orders are those of the seeds; but where the messages of a start that went well show what
- * may have been luck, that is tried first.
+ * (docs/design/planning.md §7). The seeds give the orders. Where the messages of a successful start show that an
+ * order may have been chance, the opposite order comes first.
  */
 export async function shuffleStarts(
   { first, count }: { readonly first: number; readonly count: number },
@@ -82,7 +82,7 @@ export async function shuffleStarts(
   return { ...counts, starts: search.starts, failed: undefined };
 }
 
-/** Doubted orders with a pair that none had before. */
+/** Doubted orders with a pair that no earlier order had. */
 function newDoubts(records: readonly RunRecord[], known: Set<string>): Tried[] {
   return records.flatMap(doubtedOrders).flatMap((order): Tried[] => {
     const before = known.size;
@@ -98,7 +98,7 @@ function shuffleOf(tried: Tried): Shuffle {
 class Search {
   readonly #host: ShuffleHost;
   starts = 0;
-  /** The last order that went well. */
+  /** The last order that succeeded. */
   passing: readonly string[] | undefined;
 
   constructor(host: ShuffleHost) {
@@ -119,7 +119,10 @@ class Search {
     return found === undefined ? { kind: "not-repeated" } : { kind: "pair", pair: found.pair };
   }
 
-  /** One that went well before; else the failed unit as late as can be; else the canonical order. */
+  /**
+   * An order that succeeded before; else the order with the failed unit as late as possible; else the canonical
+   * order.
+   */
   async #passingOrder(
     record: RunRecord,
     failing: readonly string[],
@@ -142,7 +145,7 @@ function listed(units: readonly string[]): Shuffle {
   return { kind: "order", text: "", units };
 }
 
-/** All units of a recorded plan in the order of a shuffle, whether they came to run or not. */
+/** All units of a recorded plan in the order of a shuffle, including those that did not run. */
 function orderOf({ plan }: RunRecord, shuffle: Shuffle): string[] {
   const names = plan.steps.map(({ unit }) => unit);
   return oneByOne(dagOf(plan), shuffleWeights(names, shuffle)).map((step) => names[step] ?? "");
@@ -153,7 +156,10 @@ function hasSame(some: readonly string[], others: readonly string[]): boolean {
   return names.size === others.length && others.every((name) => names.has(name));
 }
 
-/** The first failure of a recorded run; of one that was cut short, what it was waiting for. */
+/**
+ * Describes the first failure of a recorded run. For a run that was cut short, it describes the steps that the run
+ * waited for.
+ */
 export function failureIn({ events }: RunRecord): StartFailure | undefined {
   for (const event of events) {
     if ((event.type === "fail" || event.type === "timeout") && event.optional !== true) {

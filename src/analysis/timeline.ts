@@ -44,7 +44,7 @@ export interface Timeline {
   readonly byStep: ReadonlyMap<number, StepTime>;
 }
 
-/** Something that happened, and its place in the order of all. */
+/** An event, and its place in the order of all events. */
 interface Moment {
   readonly order: number;
   readonly atNs: number;
@@ -54,8 +54,8 @@ interface Moment {
 type StepTimeDraft = { -readonly [K in keyof StepTime]: StepTime[K] };
 
 /**
- * Lays a run out in time: for each step when it was ready, what it waited for, and its slack. Linear in the size of the
- * plan.
+ * Lays a run out in time. For each step it gives when the step was ready, which steps it waited for, and its slack.
+ * Linear in the size of the plan.
  */
 export function layOut(plan: RecordedPlan, { moves, jobs, durationNs }: Moves): Timeline {
   const layout = new Layout(dagOf(plan), jobs);
@@ -106,7 +106,7 @@ class Layout {
     const ready = this.#readyAt[step] ?? { order: -1, atNs: 0, step: undefined };
     const isSlotLast = this.#freed.order > ready.order;
     const eligible = isSlotLast ? this.#freed : ready;
-    // It was eligible when the one before was handed out, so that it had to wait for that to be done.
+    // It was eligible when the step before it was handed out, so that it had to wait for that step to be done.
     const isNext = this.#lastStart.order > eligible.order;
     if (isNext && this.#lastStarted !== undefined) this.#lastStarted.holdNs = atNs - this.#lastStart.atNs;
     const time: StepTimeDraft = {
@@ -142,7 +142,7 @@ class Layout {
     if (this.#readyAt[step] !== undefined) this.#pass([step], { order, atNs, step: undefined });
   }
 
-  /** @param nodes that are out of the way; grows while it is walked */
+  /** @param nodes nodes that are passed; the list grows during the walk */
   #pass(nodes: number[], moment: Moment): void {
     const { offsets, targets } = this.#dag;
     for (const node of nodes) {
@@ -177,8 +177,8 @@ function waitFor(step: number | undefined, isSlot: boolean): Wait {
 }
 
 /**
- * A step may take as much longer as what came after it, or took its slot, could have waited. Latest start of each node
- * backwards through the DAG; steps that did not run and barriers are passed through.
+ * The slack of a step is how long the steps after it, or the next in its slot, could have waited. Latest start of
+ * each node backwards through the DAG; steps that did not run and barriers are passed through.
  */
 function findSlack(
   times: readonly StepTimeDraft[],
@@ -187,7 +187,7 @@ function findSlack(
 ): void {
   const lastEndNs = times.reduce((last, { endNs }) => Math.max(last, endNs), 0);
   const before = [...plan.steps.map(({ after }) => after), ...plan.barriers];
-  /** By when a node must be out of the way. */
+  /** The latest time at which each node must be passed. */
   const deadline = new Float64Array(before.length).fill(lastEndNs);
   const tighten = (node: number, byNs: number): void => {
     deadline[node] = Math.min(deadline[node] ?? byNs, byNs);

@@ -8,7 +8,7 @@ export interface UnitLink {
 
 /** The messages between the modules of a recorded run. */
 export interface RunMessages {
-  /** Whether all of the run is in it; the broker notes messages for a while only. */
+  /** Whether it covers the whole run, because the broker notes messages for a while only. */
   readonly isComplete: boolean;
   readonly between: readonly UnitLink[];
 }
@@ -21,7 +21,7 @@ export function messagesWithin(
   return { isComplete, between: between.filter(({ from, to }) => units.has(from) && units.has(to)) };
 }
 
-/** Whether a value of a record is such messages. */
+/** Whether a value of a record has messages in this form. */
 export function isRunMessages(value: unknown): value is RunMessages {
   if (!isObject(value)) return false;
   const { isComplete, between } = value;

@@ -34,7 +34,7 @@ export function recordedTimeline(record: RunRecord): Timeline {
  * runner's own rules and priorities, with the recorded time of each unit. Without changes it predicts the
  * recorded time. If the run failed, it replays only the units that started.
  *
- * The prediction ignores that units slow each other down. If they compete for processors, running more of
+ * The prediction ignores the effects of units on the speed of others. If they compete for processors, running more of
  * them at a time gains less than predicted.
  */
 export function whatIf(record: RunRecord, supposition: Supposition): Prediction {
@@ -55,7 +55,7 @@ export function whatIf(record: RunRecord, supposition: Supposition): Prediction 
   return { recorded, predicted: layOut(plan, { ...replayed, durationNs }), removed };
 }
 
-/** The units as a shuffled run has started them; undefined of any other run. */
+/** The order in which a shuffled run has started the units; undefined for any other run. */
 function shuffledOrder({ events }: RunRecord): readonly string[] | undefined {
   const [plan] = events;
   if (plan?.type !== "plan" || plan.shuffle === undefined) return undefined;

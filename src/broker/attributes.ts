@@ -14,7 +14,7 @@ export class Attributes {
   readonly #kinds = new Map<string, AttributeKind>();
   readonly #given = new Set<string>();
 
-  /** Makes an attribute that the broker itself knows. */
+  /** Makes an attribute that the broker itself sets. */
   define(name: string, value: string, kind: AttributeKind = {}): void {
     this.#values.set(name, value);
     this.#kinds.set(name, kind);
@@ -24,7 +24,7 @@ export class Attributes {
     return this.#values.get(name);
   }
 
-  /** Whether it was set, at the start or later, and has not just the value that the broker gave it. */
+  /** Whether it was set, at the start or later, and no longer has only the broker's own value. */
   isGiven(name: string): boolean {
     return this.#given.has(name);
   }
@@ -54,7 +54,7 @@ export class Attributes {
     if (!this.#values.delete(name)) throw requestError("ENOENT", `no such attribute ${name}`);
   }
 
-  /** All, by name, in the order of names. */
+  /** All attributes, in the order of their names. */
   list(): Record<string, string> {
     return sorted([...this.#values]);
   }

@@ -30,7 +30,7 @@ export interface BrokerOptions {
   readonly rundir?: string | undefined;
   /** Whether to listen on a socket in the rundir. Default: true. */
   readonly socket?: boolean | undefined;
-  /** A descriptor that listens at that socket already, as a service manager hands it over. */
+  /** A descriptor that listens at that socket already, from a service manager. */
   readonly socketFd?: number | undefined;
   /** Called when a change of the configuration begins, and when it is complete or undone. */
   readonly onReload?: ((isUnderWay: boolean) => void) | undefined;
@@ -53,7 +53,7 @@ export interface BrokerOptions {
 export type ShutdownReason =
   /** `broker.shutdown`. */
   | { readonly kind: "request" }
-  /** A module failed whose policy is `panic`; the exit status is to be 1. */
+  /** A module with the policy `panic` failed; the exit status is to be 1. */
   | { readonly kind: "panic"; readonly message: string };
 
 /** How a broker ended. */

@@ -70,7 +70,7 @@ export class Broker {
   readonly environment: Environment;
   readonly log: BrokerLog;
   readonly rundir: string;
-  /** The ranks of the instance that are present. Only rank 0 knows their states. */
+  /** The ranks of the instance that are present. Only rank 0 has their states. */
   readonly roster: Roster;
   /** The orders of rank 0 to other ranks. */
   readonly orders = new RankOrders();
@@ -273,8 +273,8 @@ export class Broker {
   }
 
   /**
-   * Ends the broker. It cancels the remaining modules, closes connections, and removes all files that it
-   * made. A second call returns the result of the first.
+   * Ends the broker. It cancels the remaining modules, closes connections, and removes all files that it made. A
+   * second call returns the result of the first.
    */
   close(): Promise<CloseReport> {
     this.#closing ??= this.#close();
@@ -287,14 +287,14 @@ export class Broker {
     return value === undefined ? {} : { [MARK_VARIABLE]: value };
   }
 
-  /** Whether the state is to outlive the broker; an empty value counts as not set. */
+  /** Whether the state is to outlive the broker; an empty value counts as unset. */
   #keepsState(): boolean {
     return Boolean(this.#options.attributes?.["statedir"]);
   }
 
   async #open(): Promise<void> {
     const statedir = this.attributes.get("statedir");
-    // Rank 0 locks for all: the directories of other ranks are not used without it.
+    // Rank 0 locks for all ranks, because the directories of other ranks are used only with its own.
     if (this.#keepsState() && statedir !== undefined && this.rank === 0) {
       this.#stateLock = lockStateDirectory(statedir, this.rank);
     }
@@ -416,7 +416,7 @@ export class Broker {
     return {
       rank: this.rank,
       size: this.size,
-      // Without the broker's own connection, and without the request that asks.
+      // Does not count the broker's own connection, or the connection of the request.
       clients: () => this.#clients.size - 1,
       pendingRequests: () => this.#router.pendingCount - 1,
       heldRequests: () => this.#modules.known.heldRequests() + heldSenders(this.#router.peers()),

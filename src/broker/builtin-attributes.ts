@@ -19,7 +19,7 @@ interface Identity {
   readonly startTimeMs: number;
 }
 
-/** Read-only attributes that may be chosen at start all the same. */
+/** Read-only attributes that may still be set at the start. */
 const CHOSEN_AT_START = [
   "instance-id",
   "statedir",
@@ -84,7 +84,7 @@ export function builtinAttributes(given: Readonly<Record<string, string>>, ident
   return attributes;
 }
 
-/** Attributes that the broker does not set, and that it or what is shipped asks for. */
+/** Attributes that the broker does not set, but that the broker or a shipped module reads. */
 const ASKED_FOR = [
   "broker.rc1_path",
   "broker.rc3_path",
@@ -95,8 +95,8 @@ const ASKED_FOR = [
 ];
 
 /**
- * A suggestion for the name of an attribute at the start. Any name is allowed, so that only a close
- * one is doubtful.
+ * A suggestion for the name of an attribute at the start. Any name is allowed, so only a name close to a known one is
+ * doubtful.
  * @returns `did you mean 'statedir'?`
  */
 export function attributeHint(name: string): string | undefined {

@@ -10,7 +10,7 @@ export { Call, type ServiceDefinition } from "./service-call.js";
 
 /**
  * Attaches a service to the router, as a peer like any other.
- * @param trace sees its messages if it is asked for the service by name
+ * @param trace receives its messages if the service is named in the request
  */
 export function attachService(
   router: Router,
@@ -29,7 +29,7 @@ export function attachService(
     deliver: (message) => receive(message),
   });
   const receive = (message: Message): void => {
-    // Services of the broker send no requests, so that nothing else can come.
+    // Services of the broker send no requests, so no other message can come.
     if (message.type !== "request") return;
     const method = findMethod(byMethod, methodOf(message.topic));
     counts.received(message.type);

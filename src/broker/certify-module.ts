@@ -36,7 +36,7 @@ type Outcome =
 /**
  * Replays the recorded exchanges of a kind, each with a new run of the module by itself (docs/design/modules.md §6).
  * @param path a file, or a bare name on the module path; `#NAME` after it is a module of a library
- * @returns all breaches; of each exchange up to the first step that fails
+ * @returns all breaches; for each exchange, those up to its first failed step
  * @throws SluiceError the module's own error if it does not start
  */
 export async function certifyModule(
@@ -51,14 +51,14 @@ export async function certifyModule(
       const replay = new Replay(module.handle, module.name, contract, answerMs);
       breaches.push(...(await replay.run(exchange)));
     } finally {
-      // Its breaches are known by now.
+      // Its breaches are already recorded.
       await module.close({ timeoutMs: answerMs }).catch(() => undefined);
     }
   }
   return breaches;
 }
 
-/** Answers what the module asks of others, as it was recorded. */
+/** Answers the requests of the module to other services with the recorded answers. */
 async function servePeers(handle: Handle, { peers }: Contract): Promise<void> {
   const methods = new Set<string>();
   const services = new Set<string>();
@@ -169,7 +169,7 @@ function fromBase64(text: string): Uint8Array {
 /** The answer in the form of a contract; undefined for raw bytes in place of JSON, or the reverse. */
 function jsonOf(value: Payload, shape: Shape): JsonValue | undefined {
   if (!isBytes(shape)) return value instanceof Uint8Array ? undefined : (value ?? null);
-  // No payload is no bytes.
+  // A missing payload counts as no bytes.
   const bytes = value ?? new Uint8Array();
   return bytes instanceof Uint8Array ? Buffer.from(bytes).toString("base64") : undefined;
 }

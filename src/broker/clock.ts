@@ -1,6 +1,6 @@
 import { startTimer, type Timer as ProcessTimer } from "../processes/index.js";
 
-/** A timer that can be called off. */
+/** A timer that can be cancelled. */
 export type Timer = Pick<ProcessTimer, "cancel">;
 
 /** The broker's only source of time, so that tests can move it by hand. */

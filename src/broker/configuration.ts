@@ -2,18 +2,18 @@ import { isErrno, messageOf, requestError } from "../errors/index.js";
 import type { JsonValue } from "../messages/index.js";
 import { type ConfigTable, configToJson } from "../units/index.js";
 
-/** A configuration as it is sent to modules. */
+/** A configuration in the form that modules receive. */
 export type JsonObject = Readonly<Record<string, JsonValue>>;
 
 /** The part of the broker that the configuration uses. */
 export interface ConfigHost {
   /** Returns the problems of a configuration, before any module gets it; undefined without problems. */
   check(config: JsonObject): string | undefined;
-  /** Reads the configuration again from where it came; undefined if it came from no file. */
+  /** Reads the configuration again from its source; undefined if it came from no file. */
   readonly read: (() => Promise<ConfigTable>) | undefined;
   /** Names of the modules that get the configuration. */
   modules(): readonly string[];
-  /** Sends it to one module; rejects if the module refuses, with `ETIMEDOUT` if it does not answer in time. */
+  /** Sends it to one module. Rejects if the module refuses it, or with `ETIMEDOUT` if it does not answer in time. */
   tell(module: string, config: JsonObject): Promise<void>;
   /** Logs the problems after a change that was undone. */
   warn(text: string): void;
@@ -21,7 +21,7 @@ export interface ConfigHost {
   changing?(isUnderWay: boolean): void;
 }
 
-/** The configuration of one broker. It changes as a whole or not at all (docs/design/instance.md §3). */
+/** The configuration of one broker. It changes as a whole or stays as it was (docs/design/instance.md §3). */
 export class Configuration {
   readonly #host: ConfigHost;
   #current: JsonObject;
@@ -46,7 +46,7 @@ export class Configuration {
   }
 
   /**
-   * Reads it again from its files.
+   * Reads the configuration again from its files.
    * @throws SluiceError as {@link load}; `ENOENT` if it came from no file
    */
   reload(): Promise<void> {
@@ -56,7 +56,7 @@ export class Configuration {
   /**
    * The configuration after a change, and the current one; informs no module.
    * @param config undefined: the contents of its files
-   * @throws SluiceError as {@link load} and {@link reload}, but for what modules refuse
+   * @throws SluiceError as {@link load} and {@link reload}, without refusals of modules
    */
   async check(config?: JsonObject): Promise<{ readonly config: JsonObject; readonly before: JsonObject }> {
     const wanted = config ?? configToJson(await this.#read());
@@ -111,7 +111,8 @@ export class Configuration {
     const [first] = failures;
     if (first === undefined) return;
     this.#current = before;
-    // A module that has not answered takes the new one later, and then the old one, which need not be waited for.
+    // A module that has not answered takes the new configuration later, and then the old one. The broker need not
+    // wait for that.
     const late = failures.filter(({ reason }) => isErrno(reason, "ETIMEDOUT")).map(({ name }) => name);
     void this.#putBack(late, before);
     const refusing = new Set(failures.map(({ name }) => name));
@@ -131,7 +132,10 @@ export class Configuration {
     }
   }
 
-  /** A module that is being removed, or that has no handler for it, refuses nothing. One that it crashes does. */
+  /**
+   * A module that is being removed, or that has no handler for it, cannot refuse a configuration. A module that
+   * crashes on a configuration does refuse it.
+   */
   #isNoConcern(module: string, error: unknown): boolean {
     return isErrno(error, "ENOSYS") || !this.#host.modules().includes(module);
   }

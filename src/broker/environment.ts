@@ -1,8 +1,8 @@
 import { requestError } from "../errors/index.js";
 
 /**
- * The environment of the instance: what the broker was started with and what rc files have set since. It is a map of
- * its own; the environment of the process stays as it is.
+ * The environment of the instance: the variables that the broker started with, and those that rc files have set
+ * since. It is a map of its own; the environment of the process stays as it is.
  */
 export class Environment {
   readonly #variables: Map<string, string>;
@@ -19,7 +19,7 @@ export class Environment {
   }
 
   /**
-   * Sets several variables or, on an error, none.
+   * Sets several variables. On an error it sets none of them.
    * @param changes null unsets
    * @throws SluiceError BROKER_REQUEST `EINVAL` for a name or value that no environment can hold
    */
@@ -40,7 +40,7 @@ export class Environment {
     }
   }
 
-  /** @param names those that are not set are left out */
+  /** @param names unset variables are left out */
   some(names: readonly string[]): Record<string, string> {
     return Object.fromEntries(
       names.flatMap((name) => {

@@ -20,8 +20,8 @@ export interface OpenModuleOptions extends Limits {
 /** An opened module, which does not run yet. */
 export interface OpenedModule extends ModuleInfo {
   /**
-   * Starts the module without an instance; resolves when it runs. Each call starts another one, which shares
-   * no state with the others.
+   * Starts the module without an instance; resolves when it runs. Each call starts another module, which shares no
+   * state with the others.
    * @throws SluiceError the module's own error, or `LOAD_FAILED` with `EINVAL` if the file has changed
    *   since the opening. `LOAD_LIBRARY` for the reasons in `refused`. `ECANCELED` or `ETIMEDOUT` at a limit.
    *   After an error, no process and no file remains.

@@ -1,6 +1,6 @@
 import type { Call } from "./builtin-service.js";
 
-/** Streams that a service of the broker has open, by sender and matchtag, each with what ends it. */
+/** Streams that a service of the broker has open, by sender and matchtag, each with the function that ends it. */
 export class OpenStreams {
   readonly #bySender = new Map<string, Map<number, { readonly call: Call; readonly stop: () => void }>>();
 
@@ -31,7 +31,7 @@ export class OpenStreams {
     if (streams?.size === 0) this.#bySender.delete(sender);
   }
 
-  /** Drops the streams of a sender that has gone; if a rank has gone, those of all senders behind it. */
+  /** Drops the streams of a sender that has gone; if a rank has gone, also those of all senders behind it. */
   disconnect({ sender: gone }: Call): void {
     for (const [sender, streams] of [...this.#bySender]) {
       if (sender !== gone && !sender.endsWith(`/${gone}`)) continue;

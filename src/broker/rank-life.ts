@@ -9,15 +9,16 @@ import type { LifeOptions, PhaseProcess, StopReason } from "./life/instance-life
 import type { RankStatus, Roster } from "./ranks/roster.js";
 import type { RankOrder } from "./ranks/rank-orders.js";
 
-/** Where a rank waits for others in its life. */
+/** The places in its life where a rank waits for others. */
 export type RankGates = Pick<LifeOptions, "startJoin" | "startQuorum" | "startShutdown">;
 
-/** The parts of a broker that leading or following takes. */
+/** The parts of a broker that a leader or a follower needs. */
 type RankBroker = Pick<Broker, "roster" | "orders" | "attributes" | "log" | "shutdownTimeoutMs">;
 
 /**
- * Rank 0: begins at once, waits for the others before the initial program, and for their going before its own rc3.
- * @param tellWaiting gets what the log has of a wait that takes long
+ * Rank 0 begins at once. It waits for the other ranks before the initial program, and for their departure before its
+ * own rc3.
+ * @param tellWaiting gets the line for the log when a wait takes long
  */
 export function leaderGates(
   broker: RankBroker,
@@ -36,7 +37,9 @@ export function leaderGates(
   };
 }
 
-/** A rank is in when it has joined and its rc1 is done. Ends early when too few are left that could come. */
+/**
+ * A rank counts when it has joined and its rc1 is done. Ends early when too few ranks are left that could still come.
+ */
 function waitForQuorum(
   { roster, attributes, log }: RankBroker,
   tellWaiting: (text: string) => void,
@@ -69,7 +72,7 @@ function waitForQuorum(
   return quorum;
 }
 
-/** Calls back when a wait takes long, and then again and again. */
+/** Calls back when a wait takes long, and then once per period. */
 function sayAgain(attributes: Broker["attributes"], say: () => void): Pick<Timer, "cancel"> {
   const again = (): void => {
     say();
@@ -99,7 +102,7 @@ function ranksText(ranks: readonly number[]): string {
   return `${ranks.length === 1 ? "rank" : "ranks"} ${formatRankSet(rankSetOf(ranks))}`;
 }
 
-/** Each rank keeps to the time-out itself; this is for a rank that does not. */
+/** Each rank keeps to the time-out itself; this grace is for a rank that does not. */
 const DEPARTURE_GRACE_MS = 1000;
 
 function waitForDepartures(broker: RankBroker): PhaseProcess {
@@ -144,10 +147,10 @@ export class Follower {
     this.#log = (level, text) => log.append("broker", level, text);
   }
 
-  /** Takes the orders of rank 0 from now on, of another one too that takes its place. */
+  /** Takes the orders of rank 0 from now on, also those of a broker that replaces it. */
   follow(stop: (reason: StopReason) => void): void {
     this.#followAll(stop).catch((error: unknown) => {
-      // When the broker of this rank is closed, that is dealt with there.
+      // When the broker of this rank is closed, its own code handles that.
       if (isErrno(error, "ECONNRESET") || isErrno(error, "ECANCELED")) return;
       this.#log("err", `lost the orders of rank 0: ${messageOf(error)}`);
       stop({ kind: "panic", message: messageOf(error) });
@@ -169,7 +172,7 @@ export class Follower {
       await this.#handle.rpc(topic, payload, { rank: 0 });
     } catch (error) {
       this.#log("warning", `the request to rank 0 for a shutdown failed: ${messageOf(error)}`);
-      // This rank then follows the request at least by itself.
+      // This rank then follows the request at least alone.
       stop(reason);
     }
   }
@@ -179,7 +182,7 @@ export class Follower {
       try {
         await this.#follow(stop);
       } catch (error) {
-        // Whether there is a rank 0 again is for the overlay to find out.
+        // The overlay finds out whether there is a rank 0 again.
         if (!isErrno(error, "EHOSTUNREACH")) throw error;
       }
       await this.#leaderAppears();
@@ -187,7 +190,7 @@ export class Follower {
     }
   }
 
-  /** Resolves when rank 0 can be asked. */
+  /** Resolves when rank 0 can be reached. */
   #leaderAppears(): Promise<void> {
     const isThere = (): boolean => this.#roster.present.has(0) && this.#roster.ranks[0]?.state !== "stalled";
     return new Promise((resolve) => {
@@ -234,15 +237,15 @@ export function followInstance(broker: Pick<Broker, "roster" | "log">, handle: H
 }
 
 interface Waiting {
-  /** The status to end with, or undefined while it is open. */
+  /** The status to end with, or undefined while the outcome is open. */
   readonly outcome: () => number | undefined;
   readonly timeoutMs: number;
   readonly onTimeout: () => number;
-  /** Whether a signal ends it; being killed always does. */
+  /** Whether a signal ends it; a kill always does. */
   readonly endsOnSignal: boolean;
 }
 
-/** Waiting for other ranks, as a phase of this one's life. */
+/** A phase that waits for other ranks. */
 function waitFor(roster: Roster, { outcome, timeoutMs, onTimeout, endsOnSignal }: Waiting): PhaseProcess {
   let end: (status: number) => void = () => undefined;
   let isOver = false;

@@ -1,6 +1,7 @@
 /**
- * The program that `sluice.run_module()` of Python starts: it runs one module. Standard input is a socket; orders come and reports go
- * over it, each a line of JSON. The process ends when the socket does, so it never outlives the one that gives the orders.
+ * The program that `sluice.run_module()` of Python starts: it runs one module. Standard input is a socket for orders
+ * and reports, each a line of JSON. The process ends when the socket does, so it never outlives the process that
+ * gives the orders.
  */
 import { Socket } from "node:net";
 import { createInterface } from "node:readline";
@@ -25,7 +26,7 @@ const socket = new Socket({ fd: 0, readable: true, writable: true });
 
 async function main(): Promise<void> {
   outliveSignals();
-  // It has gone without a word, as a process does that is killed; the end of its orders follows.
+  // It has ended without a message, as a killed process does; the end of its orders follows.
   socket.on("error", () => socket.destroy());
   const orders = createInterface({ input: socket })[Symbol.asyncIterator]();
   const first = await orders.next();

@@ -17,7 +17,7 @@ export interface RunModuleOptions extends StartModuleOptions {
 /** A module that runs without an instance. */
 export interface LoneModule extends StartedModule {
   /**
-   * Removes the module, as `module.remove` does, and cleans up. If the module has failed, it only cleans up.
+   * Removes the module in the way of `module.remove`, and cleans up. If the module has failed, it only cleans up.
    * @param limits if the signal aborts or the time has passed, the module ends at once, and the promise
    * rejects after its end
    * @throws SluiceError with the module's own error if it fails while it ends; `ECANCELED` or `ETIMEDOUT` at a limit
@@ -27,11 +27,11 @@ export interface LoneModule extends StartedModule {
 
 /**
  * Runs one module without an instance (docs/design/modules.md §4), for tests of the module or inside another
- * program. The module has the services of a broker in memory, and the services that the caller registers. It
+ * program. The module has the services of a broker in memory, and those that the caller registers. It
  * opens no socket.
  * @param path a file, or a bare name on the module path
- * @throws SluiceError with the errors of `module.load`: that of the module, or `ENOENT`; `ECANCELED` or
- * `ETIMEDOUT` at a limit
+ * @throws SluiceError with the errors of `module.load`: the error of the module, or `ENOENT`; `ECANCELED` or
+ *   `ETIMEDOUT` at a limit
  */
 export async function runModule(path: string, options: RunModuleOptions = {}): Promise<LoneModule> {
   const { exec, loader, modulePath, insecure, ...how } = options;

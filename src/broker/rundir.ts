@@ -18,13 +18,13 @@ import { createFileGuard, refuseInsecureTree } from "../units/index.js";
 import { isServed } from "./routing/socket-server.js";
 import { RUNDIR_PREFIX, runtimeDirectory } from "./runtime-directory.js";
 
-/** Where a broker keeps what lives as long as it does. */
+/** Where a broker keeps files that last as long as it does. */
 export interface RunDirectory {
   /** Absolute, mode 0700. */
   readonly path: string;
   /** For transpiled files, mode 0700; all ranks of the directory share it. */
   readonly cacheDir: string;
-  /** Where durable state goes without a statedir, mode 0700. */
+  /** The directory of durable state without a statedir, mode 0700. */
   readonly stateDir: string;
   /** Removes the files made here; the directory itself only if it was made here. */
   remove(): void;
@@ -32,9 +32,9 @@ export interface RunDirectory {
 
 /**
  * Makes or checks the run directory (docs/design/instance.md §2).
- * @param given a directory to use, made if it is missing; undefined: a fresh one
- * @param env whose `XDG_RUNTIME_DIR` a fresh one goes below; without it the temporary directory
- * @param insecure use one even if it is not ours or others may enter it
+ * @param given a directory to use, which is made if it is missing; undefined: a fresh one
+ * @param env has the `XDG_RUNTIME_DIR` below which a fresh one goes; without it, the temporary directory
+ * @param insecure use a directory even if another user owns it or others may enter it
  * @throws SluiceError `BROKER_STATE` with `EPERM` if the directory is not ours or others may enter it
  */
 export function openRunDirectory(
@@ -49,7 +49,7 @@ export function openRunDirectory(
   const cacheDir = join(path, "cache");
   mkdirSync(cacheDir, { recursive: true, mode: 0o700 });
   const stateDir = mkdtempSync(join(path, `state-${rank}-`));
-  // Rank 0 is the last to go; until then others may need the cache.
+  // Rank 0 is the last to end; until then other ranks may need the cache.
   const own = rank === 0 ? [cacheDir, stateDir] : [stateDir];
   const made = isOurs ? [path] : own;
   return {
@@ -60,7 +60,10 @@ export function openRunDirectory(
   };
 }
 
-/** Without a descriptor no directory can be read: then it goes when this process does, which has closed some by then. */
+/**
+ * Without a free descriptor no directory can be read. The directory then goes when this process ends, which has
+ * closed some by then.
+ */
 function removeNowOrAtExit(directory: string): void {
   const remove = (): void => rmSync(directory, { recursive: true, force: true });
   try {
@@ -72,8 +75,8 @@ function removeNowOrAtExit(directory: string): void {
 }
 
 /**
- * Removes what a killed broker has left in the run directory of its instance: its socket, and state that was
- * to go with it.
+ * Removes the files that a killed broker has left in the run directory of its instance: its socket, and state that
+ * was to go with it.
  */
 export function removeRankFiles(rundir: string, rank: number): void {
   const isOurs = new RegExp(`^(local-${rank}|state-${rank}-.*)$`);
@@ -92,7 +95,7 @@ export async function removeAbandonedRundir(rundir: string): Promise<void> {
     const served = await Promise.all(sockets.map((name) => isServed(join(rundir, name))));
     if (!served.includes(true)) rmSync(rundir, { recursive: true, force: true, maxRetries: 3 });
   } catch (error) {
-    // Another rank was faster.
+    // Another rank was first.
     if (!isErrno(error, "ENOENT")) throw error;
   }
 }
@@ -114,11 +117,11 @@ export function freshRunDirectory(env: Readonly<Record<string, string | undefine
 }
 
 /**
- * Makes a directory and those above it that are missing, as `mkdir -p` does. Node's own `recursive` loops for ever where
- * a file system answers ENOENT to making a directory, as /proc does.
+ * Makes a directory and the missing ones above it, as `mkdir -p` does. Node's own `recursive` never ends where a file
+ * system answers ENOENT to making a directory, such as /proc.
  * @param onMade called with the parent of each new directory
- * @returns whether it was missing
- * @throws the system error; `EEXIST` if there is something else of that name
+ * @returns whether the directory was missing
+ * @throws the system error; `EEXIST` if there is another kind of file of that name
  */
 function makeDirectory(path: string, onMade: (parent: string) => void = () => undefined): boolean {
   const missing: string[] = [];
@@ -152,17 +155,16 @@ function syncDirectory(directory: string): void {
 }
 
 /**
- * Where a rank keeps durable state below the directory that is given for the whole instance
- * (docs/design/instance.md §2).
+ * The directory of a rank's durable state, below the directory for the whole instance (docs/design/instance.md §2).
  */
 export function stateDirectoryOf(given: string, rank: number): string {
   return rank === 0 ? given : join(given, `rank-${rank}`);
 }
 
 /**
- * Makes the directory of durable state that an attribute names, if it is missing, for us alone
- * (docs/design/instance.md §2). Ranks other than 0 have each a directory of their own in it, as the same modules keep
- * the same files there.
+ * Makes the directory of durable state from an attribute if it is missing, for this user alone
+ * (docs/design/instance.md §2). Ranks other than 0 each have a directory of their own in it, because the same modules
+ * keep the same files there.
  * @returns its absolute path
  * @throws SluiceError `BROKER_STATE` if it cannot be made, or is the run directory; `UNIT_INSECURE` if others may have
  *   written in it
@@ -182,7 +184,7 @@ export function openStateDirectory(
     });
   }
   if (realpathSync(path) === realpathSync(rundir)) {
-    // Both have a file instance.json, and the run directory goes with the instance.
+    // Both have a file instance.json, and the run directory is removed with the instance.
     throw new SluiceError("BROKER_STATE", `statedir ${path} is also the rundir; choose another directory`, {
       errnum: ERRNO.EINVAL,
     });

@@ -9,13 +9,13 @@ export const RUNDIR_PREFIX = "sluice-";
 
 /** Where run directories are made: `XDG_RUNTIME_DIR`, or the temporary directory if that is not set. */
 export function runtimeDirectory(env: Env): string {
-  // Set to nothing counts as not set: a relative directory would be another one for each process.
+  // An empty value counts as unset, because it would be another relative directory for each process.
   return resolve(env["XDG_RUNTIME_DIR"] || tmpdir());
 }
 
 /**
- * Where run directories of this user are looked for. A shell without `XDG_RUNTIME_DIR`, such as that of `su`, also finds
- * those of the user's other shells.
+ * The directories in which run directories of this user are searched. A shell without `XDG_RUNTIME_DIR`, such as a
+ * shell of `su`, also finds the instances of the user's other shells.
  */
 export function runtimeDirectories(env: Env): string[] {
   const own = runtimeDirectory(env);

@@ -33,7 +33,7 @@ export class Call {
   }
 
   /**
-   * The peer that it came through.
+   * The peer that the request came through.
    * @throws SluiceError BROKER_REQUEST `ECONNRESET` if it has gone, as in its `disconnect`
    */
   get peer(): Peer {
@@ -63,7 +63,7 @@ export class Call {
     return requestFields(this.payload, spec);
   }
 
-  /** Answers with a payload, or with none. */
+  /** Answers with or without a payload. */
   respond(payload?: Payload): void {
     this.#answer(encodePayload(payload));
   }
@@ -77,7 +77,7 @@ export class Call {
     this.#answerError(ERRNO[errno], message ?? strerror(ERRNO[errno]));
   }
 
-  /** Answers with the error number and text of the thrown error; an error without a number is a defect of ours. */
+  /** Answers with the error number and text of the thrown error. An error without a number is a defect of ours. */
   failWith(error: unknown): void {
     this.#answerError(errnumOf(error) ?? ERRNO.EIO, messageOf(error));
   }
@@ -93,7 +93,7 @@ export class Call {
   }
 }
 
-/** Answers a call, now or later. What it throws, or rejects with, is the answer. */
+/** Answers a call, now or later. The error that it throws, or rejects with, is the answer. */
 type CallHandler = (call: Call) => void | Promise<void>;
 
 /** How one method of a service is answered. */
@@ -105,6 +105,6 @@ export interface Method {
 /** The parts of a service of the broker. */
 export interface ServiceDefinition {
   readonly name: string;
-  /** By the topic after the first dot. A name that ends with a dot takes all topics that go on after it. */
+  /** Keyed by the topic after the first dot. A name that ends with a dot serves all topics that begin with it. */
   readonly methods: Readonly<Record<string, Method | CallHandler>>;
 }

@@ -8,7 +8,7 @@ import {
 import type { JsonValue, Payload } from "../messages/index.js";
 import type { ServiceDefinition } from "./service-call.js";
 
-/** The counts of a service of the broker, like those of a module (docs/design/modules.md §3). */
+/** The counts of a service of the broker, with the same fields as those of a module (docs/design/modules.md §3). */
 export class ServiceCounts {
   #rx = noMessages();
   #tx = noMessages();
@@ -32,7 +32,7 @@ export class ServiceCounts {
   }
 }
 
-/** The methods that every service of the broker has unless it has its own, as every module has them. */
+/** The methods that every service of the broker has unless it has its own. Every module has them too. */
 export function defaultMethods(counts: ServiceCounts): ServiceDefinition["methods"] {
   return {
     ping: { allowGuest: true, run: (call) => call.echo() },

@@ -21,7 +21,7 @@ export interface StartModuleOptions extends Limits {
   readonly socket?: boolean | undefined;
 }
 
-/** Which module to start. */
+/** The module to start. */
 export interface ModuleChoice {
   /** A file, or a bare name on the module path; `#NAME` after it is a module of a library. */
   readonly path: string;
@@ -34,7 +34,7 @@ export interface ModuleChoice {
 
 /**
  * Starts a module with a broker of its own, in memory; resolves when the module runs.
- * @throws SluiceError as `module.load`; nothing is left behind by then
+ * @throws SluiceError as `module.load`; by then everything is cleaned up
  */
 export async function startModule(
   { path, exec = false, loader, modulePath, insecure }: ModuleChoice,
@@ -44,7 +44,7 @@ export async function startModule(
   const exited = new Promise<ModuleExit>((resolve) => (settle = resolve));
   const broker = await Broker.start({
     ...{ socket, modulePath, insecure },
-    // A test of a module observes its failure, and goes on.
+    // A test of a module observes its failure, and continues.
     attributes: { "broker.module-nopanic": "1" },
     onLog: ({ level, text }) => onLog?.(level, text),
     onModuleEnd: (end) => settle(exitOf(end)),
@@ -65,7 +65,7 @@ export async function startModule(
         try {
           if (unloading === undefined) await control.rpc("module.remove", { name: loaded.name }, limits);
         } catch (error) {
-          // It has ended before, or is made to.
+          // It has ended before, or its end was requested.
           if (!isErrno(error, "ENOENT") && unloading === undefined) throw error;
         }
         await unloading;

@@ -10,18 +10,19 @@ export interface StateLock {
 }
 
 /**
- * Keeps other instances out of a directory of durable state. Two that write their own versions of it in turns
- * would each lose what the other had answered. The lock is the kernel's, by way of SQLite, so that it ends
- * with the process however that ends; Node has none of its own.
- * @param directory what `openStateDirectory` gave
+ * Prevents that other instances use the same directory of durable state. Two brokers that write their own versions of
+ * it in turns would each lose the answers of the other. The lock is a lock of the kernel, through SQLite, so that it
+ * ends with the process in any case. Node has no locks of its own.
+ * @param directory the result of `openStateDirectory`
  * @param rank each rank of an instance has a lock of its own
  * @throws SluiceError `BROKER_STATE` with `EBUSY` if another instance holds it
  */
 export function lockStateDirectory(directory: string, rank: number): StateLock {
-  // Native, and loaded only with a statedir.
+  // The library is native, and is loaded only with a statedir.
   const Database = createRequire(import.meta.url)("libsql") as typeof Libsql;
   const file = join(directory, `lock-${rank}.sqlite`);
-  // SQLite would let others read it. Closing a file that is locked already would give up the locks of this process.
+  // SQLite would make the file readable for other users. Closing a file that is already locked would release the
+  // locks of this process.
   if (!existsSync(file)) closeSync(openSync(file, "a", 0o600));
   const database = new Database(file, { timeout: 0 });
   try {
@@ -60,7 +61,7 @@ function holderOf(file: string): { readonly pid: number; readonly command: strin
     const pid = Number(line[4]);
     return { pid, command: readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ").trim() };
   } catch (error) {
-    // There is no such list, or the process has ended meanwhile.
+    // There is no such list, or the process has ended in the meantime.
     if (errnumOf(error) === undefined) throw error;
     return undefined;
   }

@@ -13,12 +13,12 @@ import { join } from "node:path";
 import { isOursAlone, isOwnDirectory, makeOwnDirectory } from "./own-directory.js";
 import { DRAFT, replaceFile } from "./replace-file.js";
 
-/** A file that was used is noted as such at most so often. */
+/** The time between two notes that a file was used. */
 const USE_NOTED_MS = 3600e3;
-/** A draft this old is of a process that was killed. */
+/** A draft of this age belongs to a process that was killed. */
 const DRAFT_MS = 3600e3;
 
-/** How much is kept, and where. */
+/** The directory of the files, and their limits. */
 export interface Keeping {
   /** Absolute. */
   readonly directory: string;
@@ -29,8 +29,8 @@ export interface Keeping {
 }
 
 /**
- * Files that can be made again, in a directory of this user alone. Whatever is wrong with the directory or a file
- * costs time only: nothing is kept there, or read from there, then. The files that were used last stay.
+ * Files that can be made again, in a directory of this user alone. A fault in the directory or a file only costs
+ * time: then nothing is kept there or read from there. The most recently used files stay.
  */
 export class KeptFiles {
   readonly #keeping: Keeping;
@@ -57,7 +57,7 @@ export class KeptFiles {
     });
   }
 
-  /** Keeps a file, and removes those that were not used for the longest time if all together are too large. */
+  /** Keeps a file. If all files together are too large, it removes those that were not used for the longest time. */
   write(name: string, parts: readonly Uint8Array[]): void {
     if (parts.reduce((sum, { length }) => sum + length, 0) > this.#keeping.limit) return;
     const { directory, levels } = this.#keeping;
@@ -66,7 +66,7 @@ export class KeptFiles {
     } catch {
       return;
     }
-    // It may have been missing when it was first looked at.
+    // The directory may have been missing at the first check.
     this.#isOurs = undefined;
     this.#attempt(() => {
       replaceFile(this.#pathOf(name), parts);
@@ -99,7 +99,7 @@ export class KeptFiles {
       this.#isOurs ??= isOwnDirectory(this.#keeping.directory);
       return this.#isOurs ? action() : undefined;
     } catch {
-      // Missing, full, read-only or meanwhile gone: as if nothing were kept.
+      // The directory is missing, full, read-only or just removed: then nothing is kept.
       return undefined;
     }
   }

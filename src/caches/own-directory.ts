@@ -2,14 +2,14 @@ import { existsSync, lstatSync, mkdirSync, realpathSync, type Stats, statSync } 
 import { dirname } from "node:path";
 import { isErrno } from "../errors/index.js";
 
-/** Whether a directory or file is of this user, and closed to all others. */
+/** Whether a directory or file belongs to this user, and is closed to all others. */
 export function isOursAlone({ uid, mode }: Pick<Stats, "uid" | "mode">): boolean {
   return uid === process.geteuid?.() && (mode & 0o077) === 0;
 }
 
 /**
- * Whether a directory is {@link isOursAlone}, and no other user can put another in its place: the directories
- * above it are of root or this user, and closed to other writers (the rule of docs/security.md).
+ * Whether a directory is {@link isOursAlone}, and no other user can replace it. The directories above it must belong
+ * to root or this user, and be closed to other writers (docs/security.md).
  */
 export function isOwnDirectory(directory: string): boolean {
   const real = realpathSync.native(directory);
@@ -25,9 +25,9 @@ export function isOwnDirectory(directory: string): boolean {
 }
 
 /**
- * Makes a directory of mode 0700, and those above it that are missing.
- * @param levels so many at most, itself among them
- * @throws Error if it would lie in a directory of another user: nothing of root comes into the home of another
+ * Makes a directory of mode 0700, and the missing ones above it.
+ * @param levels so many at most, including itself
+ * @throws Error if it would lie in a directory of another user, so that root leaves no files in the home of another
  */
 export function makeOwnDirectory(directory: string, levels: number): void {
   const missing: string[] = [];

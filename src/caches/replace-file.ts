@@ -4,12 +4,12 @@ import { threadId } from "node:worker_threads";
 
 let drafts = 0;
 
-/** Drafts have names of this form until they are whole. */
+/** Drafts have names of this form until they are complete. */
 export const DRAFT = /^\.draft-[\d-]+$/;
 
 /**
- * Writes a file of mode 0600, whole or not at all: another process may read it at the same moment.
- * @throws a system error, with nothing left behind
+ * Writes a file of mode 0600 as a whole, because another process may read it at the same moment.
+ * @throws a system error; then no draft stays behind
  */
 export function replaceFile(path: string, parts: readonly Uint8Array[]): void {
   const draft = join(dirname(path), `.draft-${process.pid}-${threadId}-${drafts++}`);

@@ -3,10 +3,10 @@ import { type Keeping, KeptFiles } from "./kept-files.js";
 
 /** Bytes of a SHA-256. */
 const DIGEST_BYTES = 32;
-/** All files of one cache of a user together. */
+/** The limit for all files of one cache of a user together. */
 const USER_LIMIT_BYTES = 64 * 2 ** 20;
 
-/** {@link KeptFiles} with a digest each: a file that was changed or cut counts as missing. */
+/** {@link KeptFiles} with a digest each: a changed or shortened file counts as missing. */
 export class SealedFiles {
   readonly #files: KeptFiles;
 
@@ -41,7 +41,7 @@ export class SealedFiles {
 
 /** SHA-256 of the parts, one after the other. */
 export function digestOf(parts: readonly (Uint8Array | string)[]): Buffer {
-  // Not imported at the top: what finds nothing to look for has no need of it, and it takes 3 ms.
+  // Not imported at the top: a caller without a file to look for does not need it, and it takes 3 ms.
   const hash = process.getBuiltinModule("node:crypto").createHash("sha256");
   for (const part of parts) hash.update(part);
   return hash.digest();

@@ -109,12 +109,15 @@ const COMMANDS: readonly LazyCommand[] = [
   { name: "version", summary: "print the version", load: () => import("./version-command.js") },
 ];
 
-/** Whether a command of ours has the name. */
+/** Whether we have a command of this name. */
 export function isOwnCommand(name: string): boolean {
   return COMMANDS.some((command) => command.name === name);
 }
 
-/** The whole command line, or what of it the words name: what is parsed, completed and described in manual pages. */
+/**
+ * The whole command line, or the part of it that the words name. It is parsed, completed and described in manual
+ * pages.
+ */
 export async function sluiceProgram(words: Words): Promise<Command> {
   const program = new Command("sluice")
     .enablePositionalOptions()

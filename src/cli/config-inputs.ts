@@ -8,9 +8,8 @@ export interface ConfigOptions {
 }
 
 /**
- * Adds the flags that name configuration. Later ones win over earlier ones whichever flag they come from, so that both
- * collect into one list.
- * @param pathFlags of the flag for a file or directory; its long form must be `--config-path` or `--config`
+ * Adds the flags for configuration. Later flags win over earlier ones, of either kind, so both collect into one list.
+ * @param pathFlags the flag for a file or directory; its long form must be `--config-path` or `--config`
  */
 export function withConfig(command: Command, pathFlags: string): Command {
   const inputs: ConfigInput[] = [];
@@ -30,14 +29,14 @@ export function configInputs({ configPath, conf }: ConfigOptions): readonly Conf
   return conf ?? configPath ?? [];
 }
 
-/** The flags again, for a command that is given the same. */
+/** The flags again, for a command with the same options. */
 export function configFlags(options: ConfigOptions): string[] {
   return configInputs(options).map((input) =>
     input.kind === "path" ? `--config-path=${input.path}` : `--conf=${input.text}`,
   );
 }
 
-/** The attribute `config.path`: what `-c` named first, if anything (docs/design/instance.md §3). */
+/** The attribute `config.path`: the first path of `-c`, if any (docs/design/instance.md §3). */
 export function configPathAttribute(options: ConfigOptions): Readonly<Record<string, string>> {
   const first = configInputs(options).find((input) => input.kind === "path");
   return first === undefined ? {} : { "config.path": first.path };

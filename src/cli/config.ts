@@ -43,7 +43,7 @@ function get(): Command {
       .description("print the configuration, or the value at a dotted key, as JSON")
       .argument("[setting]")
       .option("-r, --raw", "print a string without quotes")
-      // The short form is taken.
+      // The short form is in use for another option.
       .addOption(rankOption("run on these ranks: 0-3,7 or all", "--rank <ranks>"))
       .addHelpText("after", "\nExample:\n  sluice config get modules.alternatives")
       .action(async (key: string | undefined, options: GetOptions) => {
@@ -74,7 +74,7 @@ function load(): Command {
         throw new UsageError("standard input is a terminal: sluice config load < FILE");
       const read = configurationFromText(readLimited("-").toString("utf8"), "<stdin>");
       if (!read.ok) throw refusal(read.diagnostics);
-      // The broker checks it too, but has no lines to point at.
+      // The broker checks it too, but cannot give lines of files.
       const checked = checkConfiguration(read.value);
       if (!checked.ok) throw refusal(checked.diagnostics);
       const config = configToJson(checked.value.table);
@@ -95,7 +95,9 @@ function reload(): Command {
     });
 }
 
-/** Changes the configuration of all ranks that are named, or of none; without a name, of the first that answers. */
+/**
+ * Changes the configuration of all named ranks, or of none of them; without a name, of the first rank that answers.
+ */
 async function changeConfig(options: RankOptions, config?: JsonValue): Promise<void> {
   const { rank: named } = options;
   await withInstance(options, async (handle) => {

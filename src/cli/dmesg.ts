@@ -63,13 +63,13 @@ async function dmesg(options: DmesgOptions): Promise<void> {
   );
 }
 
-/** The lines of all ranks by their time, each with its rank if there are several. */
+/** The lines of all ranks in the order of their times, each with its rank if there are several. */
 function inOrder(answers: readonly RankAnswer<readonly Payload[]>[]): RankAnswer<Payload>[] {
   const isOne = answers.length === 1;
   const lines = answers.flatMap(({ rank, value }) =>
     value.map((entry) => ({ rank: isOne ? undefined : rank, value: entry })),
   );
-  // Those of one rank stay as they were written, whatever its clock has done meanwhile.
+  // Entries of one rank keep the order in which they were written, even if its clock has changed meanwhile.
   return isOne ? lines : lines.sort((a, b) => fields(a.value, ENTRY).time - fields(b.value, ENTRY).time);
 }
 

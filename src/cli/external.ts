@@ -6,15 +6,15 @@ import { say } from "./terminal/output.js";
 import { missingInterpreter, NODE_COMMAND } from "../processes/index.js";
 import { passThrough } from "./pass-through.js";
 
-/** Suffixes of scripts that need not be executable: they run in a Node of ours, and `sluice` is this library to them. */
+/** Suffixes of scripts that need not be executable: our Node runs them, and `sluice` is this library for them. */
 const SCRIPT_SUFFIXES = [".ts", ".mts", ".mjs", ".js"] as const;
 
 const SCRIPT_MAIN = fileURLToPath(new URL("../rc/script-main.cjs", import.meta.url));
 
 /**
- * Runs a command that others have added: the first `sluice-NAME` in the directories of `SLUICE_EXEC_PATH`, then of
- * `PATH`, that is executable or a script. Its status becomes ours.
- * @returns false if there is none
+ * Runs a foreign command: the first executable file or script `sluice-NAME` in the directories of `SLUICE_EXEC_PATH`,
+ * then of `PATH`. Its status becomes ours.
+ * @returns false if there is no such program
  */
 export async function runExternal(name: string, args: readonly string[]): Promise<boolean> {
   // A path is no name of a command.
@@ -52,7 +52,7 @@ async function isFile(path: string, mode: number): Promise<boolean> {
     await access(path, mode);
     return (await stat(path)).isFile();
   } catch (error) {
-    // Whatever keeps us from it: the next directory may have one.
+    // After any error, the next directory may have one.
     if (error instanceof Error && "code" in error) return false;
     throw error;
   }

@@ -19,14 +19,14 @@ export interface FactOptions extends ConfigOptions, InsecureOption {
   readonly attr?: readonly (readonly [string, string])[];
   /** False for `--no-cache`. */
   readonly cache?: boolean;
-  /** The other system whose instance is driven; only `flux` is one. */
+  /** The other system whose instance is driven; only `flux` is supported. */
   readonly on?: string;
   /** Takes the instance that this process was started in, whatever the value of `uri`. */
   readonly here?: boolean;
 }
 
 interface Planning {
-  /** It is to be carried out, so that the only instance of this user counts as named. */
+  /** The plan is to be carried out, so that the only instance of this user counts as named. */
   readonly isLive?: boolean;
 }
 
@@ -55,7 +55,7 @@ export function withOn(command: Command): Command {
   );
 }
 
-/** Everything that planning asks of the world. */
+/** All data that planning needs from outside. */
 export interface PlanningContext {
   readonly facts: Facts;
   readonly configuration: LayeredConfiguration;
@@ -63,9 +63,9 @@ export interface PlanningContext {
   readonly loaded: readonly LoadedModule[];
   /** The handle of the instance, if there is one. */
   readonly handle: Handle | undefined;
-  /** Where the driver listens if the instance is one of Flux, which has no record of what Sluice did. */
+  /** Where the driver listens if the instance is a Flux instance, which has no record of Sluice's actions. */
   readonly fluxUri?: string | undefined;
-  /** The guard for the files that it reads. */
+  /** The guard for the files that planning reads. */
   readonly guard: FileGuard;
   /** The cache of earlier reads. */
   readonly cache: FragmentCache | undefined;
@@ -126,7 +126,10 @@ export async function withFlux<T>(run: (driver: FluxDriver) => Promise<T>): Prom
   }
 }
 
-/** As {@link withPlanningContext}; what is not only planned is for the only instance of this user, if none is named. */
+/**
+ * As {@link withPlanningContext}. A command that does more than plan is for the only instance of this user, if it
+ * names none.
+ */
 export function withLiveContext<T>(
   options: FactOptions & { readonly dryRun?: boolean; readonly onRanks?: unknown },
   run: (context: PlanningContext) => Promise<T>,
@@ -144,7 +147,7 @@ function refuseImpossibleRank({ rank = 0, size = Infinity }: FactOptions): void 
 
 /**
  * Reads the configuration that flags name.
- * @throws ExitError after the problems were printed
+ * @throws ExitError after it has printed the problems
  */
 async function configurationOf(
   options: ConfigOptions,
@@ -157,7 +160,10 @@ async function configurationOf(
   throw new ExitError(1);
 }
 
-/** @param directory attribute `cachedir` of an instance, which lives as long as that; without one, the user's */
+/**
+ * @param directory attribute `cachedir` of an instance, which lasts as long as the instance; without an instance, the
+ * user's
+ */
 function cacheOf({ cache }: FactOptions, directory: string | undefined): FragmentCache | undefined {
   if (cache === false) return undefined;
   return directory === undefined || directory === ""
@@ -171,7 +177,7 @@ function factsOf(options: FactOptions, configuration: LayeredConfiguration, base
     size: options.size ?? base.size,
     config: configuration.table,
     attrs: { ...base.attrs, ...Object.fromEntries(options.attr ?? []) },
-    // The local environment counts; the broker's is asked where that lacks a variable.
+    // The local environment counts. A variable that it lacks comes from the broker.
     env: { ...base.env, ...process.env },
   };
 }

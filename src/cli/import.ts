@@ -42,7 +42,7 @@ async function importFiles(files: readonly string[]): Promise<void> {
   throw new ExitError(3, "some keys are not carried over, see the comments");
 }
 
-/** @throws ExitError for a file of another kind, or one that cannot be read as what it is */
+/** @throws ExitError for a file of another kind, or one that is invalid in its format */
 async function importFile(file: string, text: string, siblings: ReadonlySet<string>): Promise<ImportedFile> {
   const name = basename(file);
   const dotenv = async (): Promise<string | undefined> => readIfThere(join(dirname(file), ".env"));
@@ -75,7 +75,7 @@ async function readIfThere(file: string): Promise<string | undefined> {
   }
 }
 
-/** Two units of one name would be one unit, changed. */
+/** Two units of one name would become one changed unit. */
 function refuseDoubles(imported: readonly ImportedFile[]): void {
   const owners = new Map<string, string>();
   let isRefused = false;

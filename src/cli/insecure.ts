@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { createFileGuard, type FileGuard, INSECURE } from "../units/index.js";
 
-/** The flag of every command that reads or runs files which others could have written. */
+/** The flag of every command that reads or runs files that others may have written. */
 export interface InsecureOption {
   readonly insecure?: boolean;
 }

@@ -3,15 +3,15 @@ import { Command } from "commander";
 /** The words of a command line after a command, or `all` for every command. */
 export type Words = readonly string[] | "all";
 
-/** Makes the whole command line anew, for those few commands that are about it. */
+/** Makes the whole command line again, for the few commands that are about it. */
 export type MakeProgram = (words: Words) => Promise<Command>;
 
-/** A command that is loaded only when it is the one: `sluice modprobe show` must not pay for the broker. */
+/** A command that is loaded only when the user names it: `sluice modprobe show` must not pay for the broker. */
 export interface LazyCommand {
   readonly name: string;
   readonly aliases?: readonly string[];
   readonly summary: string;
-  /** Not for people: it is not in lists of commands. */
+  /** Hidden in lists of commands. */
   readonly hidden?: boolean;
   readonly load: () => Promise<{
     readonly command: (words: Words, program: MakeProgram) => Command | Promise<Command>;
@@ -19,8 +19,8 @@ export interface LazyCommand {
 }
 
 /**
- * Adds the command that the first word names; without one, the names and summaries of all, for help. `help NAME` names
- * one too.
+ * Adds the command that the first word names; without one, the names and summaries of all, for help. `help NAME` also
+ * names a command.
  */
 export async function addCommands(
   parent: Command,

@@ -7,7 +7,7 @@ async function main(): Promise<void> {
   await runProgram(await sluiceProgram(words));
 }
 
-/** Runs what others have added under a name that none of ours has, if there is such a thing. */
+/** Whether there is a foreign command of this name, and none of ours. */
 async function isExternal([first, ...rest]: readonly string[]): Promise<boolean> {
   const [name, args] = first === "help" ? [rest[0], ["--help"]] : [first, rest];
   if (name === undefined || name === "help" || name.startsWith("-") || isOwnCommand(name)) return false;

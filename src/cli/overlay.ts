@@ -9,7 +9,7 @@ interface StatusOptions {
   readonly json?: boolean;
 }
 
-/** A rank of `overlay.status`; the last three only over hosts. */
+/** A rank of `overlay.status`; the last three fields only over hosts. */
 const RANK_FIELDS = {
   rank: "integer",
   state: "string",

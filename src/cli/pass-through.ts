@@ -3,12 +3,13 @@ import { constants } from "node:os";
 import { inheritedStdio, startProcess } from "../processes/index.js";
 
 export interface PassThroughOptions {
-  /** Whether this is process 1: it passes on all signals that ask it to end, unless a terminal has done so. */
+  /** Whether this is process 1. It then passes on all signals that request its end, unless a terminal has done so. */
   readonly isInit?: boolean;
 }
 
 /**
- * Runs a program in our place, as far as Node lets us: with our terminal, our descriptors and signals, and its status as ours.
+ * Runs a program in place of this process, as far as Node allows: with the same terminal, descriptors and signals.
+ * Its status becomes ours.
  * @throws the system's error if it cannot be started
  */
 export async function passThrough(
@@ -20,7 +21,7 @@ export async function passThrough(
   const child = startProcess(file, args, { stdio: isInit ? "inherit" : inheritedStdio(), env });
   const forward = (signal: NodeJS.Signals): boolean => child.kill(signal);
   const end = (): boolean => child.kill("SIGTERM");
-  // A Ctrl-C in the terminal reaches it too; how it ends is what counts.
+  // A Ctrl-C in the terminal reaches it too; only its end matters.
   const ignore = (): void => undefined;
   const interrupt = isInit && !process.stdin.isTTY ? forward : ignore;
   process.on("SIGINT", interrupt).on("SIGTERM", forward).on("SIGHUP", forward);
@@ -29,7 +30,7 @@ export async function passThrough(
     const [status, signal] = (await once(child, "exit")) as [number | null, NodeJS.Signals | null];
     process.exitCode = signal === null ? (status ?? 0) : 128 + constants.signals[signal];
   } finally {
-    // Listeners to signals would keep nothing alive, but a signal from now on is ours again.
+    // These listeners would not keep the process alive, but from now on a signal is for this process again.
     process.off("SIGINT", interrupt).off("SIGTERM", forward).off("SIGHUP", forward).off("SIGQUIT", end);
   }
 }

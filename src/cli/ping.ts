@@ -64,7 +64,8 @@ async function ping(target: string, options: PingOptions): Promise<void> {
         await sleep(options.interval * 1000, interrupted.signal).catch(ignoreAbort);
       }
       if (interrupted.signal.aborted) break;
-      // One after the other: they would wait for each other, and that is not what is measured.
+      // One after the other: at the same time they would wait for each other, and the times would include those
+      // waits.
       for (const rank of ranks) times.push(...(await pingOnce(handle, { topic, seq, rank }, options)));
     }
     process.off("SIGINT", onSignal);
@@ -96,7 +97,7 @@ function targetOf(text: string, options: PingOptions): Target {
   return { name, rank: rankSetOf([Number(rank)]) };
 }
 
-/** @returns how many milliseconds it took; nothing if a named rank failed, after the message about it */
+/** @returns the milliseconds that it took; empty if a named rank failed, after the message about it */
 async function pingOnce(
   handle: Handle,
   { topic, seq, rank }: Ping,

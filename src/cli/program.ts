@@ -19,7 +19,7 @@ export async function runProgram(program: Command): Promise<void> {
   }
 }
 
-/** Status 2, unless that was asked to mean that something differs (docs/design/programs.md §3). */
+/** Status 2, unless 2 means a difference for this command (docs/design/programs.md §3). */
 function wrongUsage(): number {
   return process.argv.includes("--detailed-exitcode") ? 1 : 2;
 }
@@ -32,7 +32,7 @@ function configure(command: Command): void {
   for (const child of command.commands) configure(child);
 }
 
-/** The message after a wrong command line: the usage of the command, and where the help is. */
+/** The message after a wrong command line: the usage of the command, and how to get the help. */
 function usageOf(command: Command): string {
   const names: string[] = [];
   for (let at: Command | null = command; at !== null; at = at.parent) names.unshift(at.name());
@@ -52,12 +52,12 @@ function commandPath(command: Command): string {
 
 function report(error: unknown, running: Command): number {
   if (error instanceof UsageError || error instanceof InvalidArgumentError) {
-    // Found by the command itself, so that commander has not printed it.
+    // The command itself found it, so commander has not printed it.
     say(`${commandPath(running)}: ${error.message}\n${usageOf(running)}`);
     return wrongUsage();
   }
   if (error instanceof CommanderError) {
-    // Commander has printed it. Help that was asked for is a success, everything else is wrong usage.
+    // Commander has printed the error. Help that was asked for is a success, everything else is wrong usage.
     return error.exitCode === 0 ? 0 : wrongUsage();
   }
   const prefix = commandPrefix();

@@ -12,13 +12,13 @@ export function command(): Command {
     .passThroughOptions()
     .addHelpText("after", "\nExample:\n  sluice python -c 'import sluice; print(sluice.Sluice().rank)'")
     .action((args: readonly string[], _options: unknown, self: Command) => {
-      // Ours only if it stands alone; `-- --help` asks python3 for its own.
+      // The option is ours only if it stands alone; `-- --help` gives the help of python3.
       if (args.length === 1 && args[0] === "--help") self.help();
       return runPython(args);
     });
 }
 
-/** Runs python3 with our packages on its path and passes on how it ends. */
+/** Runs python3 with our packages on its path, and passes its exit status on. */
 async function runPython(args: readonly string[]): Promise<void> {
   try {
     await passThrough("python3", args, { ...process.env, ...pythonPath() });

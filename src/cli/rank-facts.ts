@@ -3,7 +3,7 @@ import type { RankFacts } from "../graph/index.js";
 import { parseRankSet } from "../units/index.js";
 import { assignment, collect } from "./arguments.js";
 
-/** Options for facts of some ranks only. */
+/** Options for facts that apply to some ranks only. */
 export interface RankFactOptions {
   readonly rankAttr?: readonly RankAssignment[];
   readonly rankEnv?: readonly RankAssignment[];

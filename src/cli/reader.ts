@@ -2,10 +2,10 @@ import { fstatSync } from "node:fs";
 import { startProcess } from "../processes/index.js";
 
 /**
- * Aborted when the reader of our standard output has gone. Commands need it that may have nothing to print
- * for hours: `sluice dmesg -f | head -1`. Node watches a pipe that it only writes to no further than the next
- * write, so that `tail` of the coreutils watches it for us. It ends when the reader of its output has gone,
- * and with us in any case. Without such a tail, writing the next line detects it.
+ * Aborted when the reader of our standard output has gone. Commands that may have nothing to print for hours need it:
+ * `sluice dmesg -f | head -1`. Node notices the end of a pipe that it only writes to at the next write. So `tail` of
+ * the coreutils watches the pipe. It ends when the reader of its output has gone, and in any case with this process.
+ * Without such a tail, writing the next line detects it.
  */
 export function readerGone(): AbortSignal {
   const gone = new AbortController();
@@ -13,12 +13,12 @@ export function readerGone(): AbortSignal {
   const watcher = startProcess("tail", [`--pid=${process.pid}`, "-f", "/dev/null"], {
     stdio: ["ignore", process.stdout.fd, "ignore"],
   });
-  // It does not keep us waiting for it.
+  // The process need not wait for it.
   watcher.unref();
   watcher.once("exit", (_status, signal) => {
     if (signal === "SIGPIPE") gone.abort();
   });
-  // It holds the pipe open, so that its reader would wait for it.
+  // It holds the pipe open, so its reader would wait for it.
   process.once("exit", () => watcher.kill("SIGKILL"));
   return gone.signal;
 }

@@ -41,7 +41,7 @@ async function rpc(topic: string, json: string | undefined, options: RpcCommandO
   });
 }
 
-/** Raw bytes go out as they are, so that they can be piped on. */
+/** Raw bytes go out unchanged, so that a pipe can pass them on. */
 function printPayload(payload: Payload): void {
   if (payload === undefined) return;
   if (payload instanceof Uint8Array) process.stdout.write(payload);

@@ -10,7 +10,7 @@ export interface UriOption {
   readonly uri?: string;
 }
 
-/** Adds `--uri`, which every command that talks to an instance has. */
+/** Adds `--uri`, which every command that connects to an instance has. */
 export function withUri(command: Command): Command {
   return command.option(
     "--uri <uri>",
@@ -18,13 +18,13 @@ export function withUri(command: Command): Command {
   );
 }
 
-/** The instance that the command is to talk to, or undefined outside of one. */
+/** The instance that the command is to connect to, or undefined outside of one. */
 export function instanceUri(options: { readonly uri?: string }): string | undefined {
-  // An empty variable means that no instance is wanted.
+  // An empty variable selects no instance.
   return options.uri ?? (process.env["SLUICE_URI"] || undefined);
 }
 
-/** Connects to the instance, runs the function, and closes the connection whatever happens. */
+/** Connects to the instance, runs the function, and closes the connection in any case. */
 export async function withInstance<T>(
   options: { readonly uri?: string },
   run: (handle: Handle) => Promise<T>,
@@ -39,12 +39,12 @@ async function requiredInstance(options: { readonly uri?: string }): Promise<str
 }
 
 /**
- * The instance that the command is to talk to; where none is named, the only one of this user.
- * @throws ExitError if none is named and more than one runs
+ * The named instance; if none is named, the only instance of this user.
+ * @throws ExitError if the command names none and more than one runs
  */
 export async function namedOrOnlyInstance(options: { readonly uri?: string }): Promise<string | undefined> {
   const uri = instanceUri(options);
-  // An empty variable means that no instance is wanted.
+  // An empty variable selects no instance.
   if (uri !== undefined || process.env["SLUICE_URI"] !== undefined) return uri;
   const { findOnlyInstance } = await import("../broker/life/find-instance.js");
   const found = findOnlyInstance(process.env);
@@ -57,7 +57,7 @@ export async function namedOrOnlyInstance(options: { readonly uri?: string }): P
   );
 }
 
-/** @throws ExitError if nothing that runs is called so, or more than one */
+/** @throws ExitError if no running instance has this name, or more than one */
 async function resolvedUri(named: string): Promise<string> {
   if (named.includes("://")) {
     hidePasswords();
@@ -88,8 +88,8 @@ function namesOf(instances: readonly RegisteredInstance[]): string {
 }
 
 /**
- * Runs something until its end, until Ctrl-C, which makes the status 130, or until the reader of its output has gone.
- * Both abort the signal; what it rejects with after that is no error.
+ * Runs a function until its end, until Ctrl-C, which makes the status 130, or until the reader of its output has
+ * gone. Both abort the signal. It ignores an error that it rejects with after that.
  */
 export async function untilInterrupted(run: (signal: AbortSignal) => Promise<void>): Promise<void> {
   const interrupted = new AbortController();
@@ -106,10 +106,10 @@ export async function untilInterrupted(run: (signal: AbortSignal) => Promise<voi
   }
 }
 
-/** As {@link withInstance}, for one that is named: by its URI, or as `--uri` has it. */
+/** As {@link withInstance}, for a named instance: by its URI, or in the forms of `--uri`. */
 export async function withConnection<T>(named: string, run: (handle: Handle) => Promise<T>): Promise<T> {
   const uri = await resolvedUri(named);
-  // Loaded only by commands that talk to an instance.
+  // Loaded only by commands that connect to an instance.
   const { connect } = await import("../messages/index.js");
   const handle = await connect(uri);
   try {

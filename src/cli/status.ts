@@ -23,7 +23,9 @@ interface InstanceStatus {
   readonly away: readonly { readonly rank: number; readonly state: string }[];
   /** Number of modules of this broker by state. */
   readonly modules: Readonly<Record<string, number>>;
-  /** Modules that others wait for: that do not run yet or no more, or owe an answer. Times in seconds. */
+  /**
+   * Modules that others wait for: they do not run yet or no more, or they have an answer to give. Times in seconds.
+   */
   readonly waiting: readonly { readonly name: string; readonly state: string; readonly seconds: number }[];
   /** Rings of requests that can never be answered, as `sluice waits` shows them. */
   readonly deadlocks: readonly string[];

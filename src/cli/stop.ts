@@ -36,7 +36,7 @@ async function stop(named: string | undefined, options: StopOptions): Promise<vo
   await asking;
 }
 
-/** @throws ExitError if nothing is called so, or more than one */
+/** @throws ExitError if no instance has this name, or more than one */
 async function theInstance(named: string | undefined, options: StopOptions): Promise<RegisteredInstance> {
   const { findInstance, findOnlyInstance, instancesOf } = await import("../broker/life/find-instance.js");
   if (options.file !== undefined) {
@@ -66,7 +66,7 @@ function realPath(file: string): string {
   }
 }
 
-/** Requests the orderly shutdown, and prints the warnings of the instance meanwhile. */
+/** Requests the orderly shutdown, and prints the warnings of the instance until it ends. */
 async function askToEnd({ uri, pid }: RegisteredInstance, signal: AbortSignal): Promise<void> {
   const { connect } = await import("../messages/index.js");
   const { signalProcess } = await import("../processes/index.js");
@@ -74,7 +74,7 @@ async function askToEnd({ uri, pid }: RegisteredInstance, signal: AbortSignal): 
   try {
     handle = await connect(uri);
   } catch {
-    // It is starting, and has no socket yet.
+    // The instance is starting, and has no socket yet.
     signalProcess(pid, "SIGTERM");
     return;
   }
@@ -96,6 +96,6 @@ async function sayWarnings(handle: Handle, signal: AbortSignal): Promise<void> {
       if (level === "warning" || level === "err") say(`${name}.${level}: ${text}`);
     }
   } catch {
-    // The instance has ended, or it is known to end.
+    // The instance has ended, or is about to end.
   }
 }

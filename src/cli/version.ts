@@ -7,7 +7,7 @@ export const PACKAGE_ROOT = fileURLToPath(new URL("../../", import.meta.url));
 /** Shipped modules, the last place where a bare module name is looked up. */
 export const SHIPPED_MODULES = `${PACKAGE_ROOT}dist/modules`;
 
-/** JSON Schemas of what Sluice reads and prints. */
+/** JSON Schemas of the files that Sluice reads and prints. */
 export const SCHEMAS = `${PACKAGE_ROOT}schema`;
 
 function readVersion(): string {

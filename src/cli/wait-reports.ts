@@ -11,8 +11,8 @@ export interface Unreachable {
 }
 
 /**
- * Asks all ranks at the same time what waits for what.
- * @param name only what has to do with it
+ * Asks all ranks at the same time which units wait, and for which units.
+ * @param name only the waits that it takes part in
  */
 export async function lookAtWaits(
   handle: Handle,

@@ -7,7 +7,7 @@ import { commandPrefix, ExitError, printJson, printLine, sayError } from "./term
 import { linesOf, lookAtWaits, type Unreachable } from "./wait-reports.js";
 import { untilInterrupted, type UriOption, withInstance, withUri } from "./session.js";
 
-/** How often `-f` looks. */
+/** The time between two checks of `-f`. */
 const FOLLOW_MS = 1000;
 
 interface WaitsOptions extends UriOption {

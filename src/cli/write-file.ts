@@ -5,10 +5,10 @@ import { isErrno, systemMessage } from "../errors/index.js";
 import { ExitError } from "./terminal/output.js";
 
 /**
- * Writes a result to a file that is whole at any time: the old one or the new one. Links are followed, the mode of an
- * old file stays; what is no file, such as a pipe, is written to as it is.
- * @param path `-` and none are standard output
- * @throws ExitError with the path and the system's message; nothing is left behind then
+ * Writes a result to a file that is complete at any time: it has the old contents or the new ones. It follows links
+ * and keeps the mode of an old file. It writes directly to a path that is no file, such as a pipe.
+ * @param path standard output for `-`, or without a path
+ * @throws ExitError with the path and the system's message; then no draft is left behind
  */
 export async function writeResult(path: string | undefined, data: string | Uint8Array): Promise<void> {
   if (isStandardOutput(path)) {

@@ -13,7 +13,7 @@ export interface Location {
 
 /**
  * The origin of a value: a place in a file, or another named source, such as an environment variable or a flag.
- * `location` may be worked out only when it is read.
+ * `location` may be computed only when it is read.
  */
 export interface Origin {
   /** For people: `PATH:LINE:COL`, or e.g. `environment FLUX_MODPROBE_DISABLE`. */
@@ -22,13 +22,13 @@ export interface Origin {
   readonly location: Location | undefined;
 }
 
-/** Something that also has to do with a diagnostic: the first definition of a duplicate, an edge of a cycle. */
+/** Another place that belongs to a diagnostic: the first definition of a duplicate, or an edge of a cycle. */
 export interface Related {
   readonly message: string;
   readonly location: Location | undefined;
 }
 
-/** One error or warning about a user's input. Bad input is data, never an exception. */
+/** One error or warning about a user's input. Invalid input is data, never an exception. */
 export interface Diagnostic {
   readonly code: ErrorCode;
   readonly severity: "error" | "warning";
@@ -49,12 +49,12 @@ export function succeed<T>(value: T, warnings: readonly Diagnostic[] = []): Resu
   return { ok: true, value, warnings };
 }
 
-/** Each once: a directory that is to blame for many files is one problem. */
+/** Each diagnostic once: one invalid directory, for example, causes the same problem for many files. */
 export function fail(diagnostics: readonly Diagnostic[]): Result<never> {
   return { ok: false, diagnostics: [...new Set(diagnostics)].sort(compareDiagnostics) };
 }
 
-/** The sorting order of reports: those without a place first, then by file, line, column and message. */
+/** The sorting order of reports: reports without a place first, then by file, line, column and message. */
 export function compareDiagnostics(a: Diagnostic, b: Diagnostic): number {
   const left = a.location;
   const right = b.location;
@@ -69,7 +69,7 @@ export function compareDiagnostics(a: Diagnostic, b: Diagnostic): number {
   );
 }
 
-/** By UTF-16 unit, the same on every machine whatever its locale. */
+/** By UTF-16 unit, the same on every machine with any locale. */
 export function compareText(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }

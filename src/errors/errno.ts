@@ -1,8 +1,8 @@
 import { constants } from "node:os";
 
 /**
- * POSIX error numbers that cross the wire, with the text that users of C tools know. Numbers are those of Linux
- * where Node lacks the name.
+ * POSIX error numbers that cross the wire, with the text of C tools. Where Node lacks a name, the number is that of
+ * Linux.
  */
 const ERRNO_TEXT = {
   EPERM: "Operation not permitted",
@@ -52,7 +52,7 @@ export function errnoName(errnum: number): ErrnoName | undefined {
   return nameByNumber.get(errnum);
 }
 
-/** The text of an error number as C's `strerror` has it. */
+/** The text of an error number, in the words of C's `strerror`. */
 export function strerror(errnum: number): string {
   const name = errnoName(errnum);
   return name === undefined ? `Unknown error ${errnum}` : ERRNO_TEXT[name];

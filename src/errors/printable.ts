@@ -1,8 +1,8 @@
 import { requestError } from "./sluice-error.js";
 
 /**
- * Characters that change what a terminal shows around them: controls of ASCII and of Latin-1, marks of direction, and ends of
- * lines other than `\n`. For a class of a regular expression.
+ * Characters that change how a terminal shows the text around them: controls of ASCII and of Latin-1, marks of
+ * direction, and ends of lines other than `\n`. The characters of a class in a regular expression.
  */
 const CONTROL_RANGES = "\\u0000-\\u001f\\u007f-\\u009f\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069";
 const CONTROLS = new RegExp(`[${CONTROL_RANGES}]`);
@@ -12,18 +12,20 @@ const EACH_NON_ASCII_CONTROL = /[\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2
 
 const SHORT: Readonly<Record<string, string>> = { "\n": "\\n", "\r": "\\r", "\t": "\\t" };
 
-/** Whether a text has such a character, blank ones such as `\n` and `\t` too. */
+/** Whether a text has such a character, including `\n` and `\t`. */
 export function hasControls(text: string): boolean {
   return CONTROLS.test(text);
 }
 
-/** Text as it may be printed: lines and tabs stay, every other control character is written out, such as `\x1b`. */
+/**
+ * Text that is safe to print: lines and tabs stay, every other control character is escaped, for example as `\x1b`.
+ */
 export function escapeControls(text: string): string {
   if (!CONTROLS.test(text)) return text;
   return text.replace(EACH_CONTROL, (char) => (char === "\n" || char === "\t" ? char : escaped(char)));
 }
 
-/** The same for the output of programs on a terminal, whose colours stay. */
+/** The same for the output of programs on a terminal. It keeps their colours. */
 export function escapeAllButColours(text: string): string {
   if (!CONTROLS.test(text)) return text;
   return text.replace(COLOUR_OR_CONTROL, (found) =>
@@ -31,12 +33,12 @@ export function escapeAllButColours(text: string): string {
   );
 }
 
-/** Text of others within a line of ours. */
+/** Foreign text within a line of ours. */
 export function onOneLine(text: string): string {
   return CONTROLS.test(text) ? text.replace(EACH_CONTROL, escaped) : text;
 }
 
-/** Text of others that a line of ours ends with: its further lines are indented, so that none looks like one of ours. */
+/** Foreign text at the end of a line of ours. It indents further lines, so that none looks like one of ours. */
 export function indentLines(text: string): string {
   return escapeControls(text).replace(/\n(?!$)/g, "\n  ");
 }

@@ -6,7 +6,7 @@ export function formatLocation(location: Location): string {
   return `${location.file}:${location.line}:${location.column}`;
 }
 
-/** Source lines longer than this are cut around the caret: a megabyte of garbage on one line must not fill a screen. */
+/** Longer source lines are cut around the caret, because a megabyte on one line must not fill a screen. */
 const EXCERPT_WIDTH = 160;
 
 /**
@@ -38,7 +38,7 @@ function excerpt(location: Location): string[] {
   const width = endLine === line ? Math.max(1, endColumn - column) : 1;
   const at = column - 1 - start;
   const room = Math.max(1, shown.length - at);
-  // Tabs stay tabs, so that the caret lines up however wide the terminal draws them.
+  // Tabs stay tabs, so that the caret lines up for any width of tabs on the terminal.
   const indent = shown.slice(0, at).replace(/[^\t]/g, " ");
   return [`  ${shown}`, `  ${indent}${"^".repeat(Math.min(width, room))}`];
 }

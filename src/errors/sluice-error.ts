@@ -7,14 +7,14 @@ interface SluiceErrorOptions {
   readonly cause?: unknown;
   /** POSIX error number; see {@link ERRNO}. */
   readonly errnum?: number | undefined;
-  /** Name of the unit that it is about. */
+  /** Name of the unit of the error. */
   readonly unit?: string | undefined;
   readonly location?: Location | undefined;
   /** The remedy, such as `did you mean 'after'?`. */
   readonly hint?: string | undefined;
 }
 
-/** The same in every copy of this library that a process has. */
+/** The same in every copy of this library in a process. */
 const BRAND = Symbol.for("sluice.error");
 
 /**
@@ -48,7 +48,7 @@ export class SluiceError extends Error {
 }
 
 /**
- * A request that failed, as its requester sees it.
+ * The error that the requester gets for a failed request.
  * @param errno name of the POSIX error
  * @param message text for users; by default the text of the error number
  */
@@ -65,8 +65,8 @@ export function isErrnum(value: unknown): value is number {
 }
 
 /**
- * The error number that a thrown value carries, its own or that of a Node system error. An object of another class does
- * not count, whatever its name.
+ * The error number that a thrown value carries: its own, or the number of a Node system error. An object of another
+ * class does not count, even if it has the same name.
  */
 export function errnumOf(error: unknown): number | undefined {
   if (typeof error === "object" && error !== null && "errnum" in error && isErrnum(error.errnum)) {
@@ -80,7 +80,7 @@ export function errnumOf(error: unknown): number | undefined {
   ) {
     return ERRNO[error.code as ErrnoName];
   }
-  // A thrown value that is not an error may have the number too; that of Node's own errors is negative.
+  // A thrown value that is not an error may have the number too. Node's own errors have a negative number.
   if (typeof error === "object" && error !== null && "errno" in error && typeof error.errno === "number") {
     const errnum = Math.abs(error.errno);
     return isErrnum(errnum) ? errnum : undefined;
@@ -110,7 +110,7 @@ export function stackOf(error: unknown): string | undefined {
   return [error.stack, ...error.errors.map((part) => stackOf(part) ?? messageOf(part))].join("\n");
 }
 
-/** The text that the system has for an error of its own, such as `No such file or directory`; else the message. */
+/** The system's text for an error of its own, such as `No such file or directory`; else the message. */
 export function systemMessage(error: unknown): string {
   const errnum = errnumOf(error);
   return errnum === undefined || errnoName(errnum) === undefined ? messageOf(error) : strerror(errnum);

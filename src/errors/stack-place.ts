@@ -1,7 +1,8 @@
 /**
- * Where a stack, of Node or of Python, is in a file: in Node's the latest call comes first, in Python's last.
- * @param path of the file, as it is in the stack
- * @returns `LINE:COLUMN`, of Python `LINE`; undefined if the stack has nothing of the file
+ * The place of a stack, of Node or of Python, in a file. In Node's stacks the latest call comes first, in Python's
+ * last.
+ * @param path of the file, in the same form as in the stack
+ * @returns `LINE:COLUMN`, for Python `LINE`; undefined if the file is not in the stack
  */
 export function placeInStack(stack: string, path: string): string | undefined {
   const file = path.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");

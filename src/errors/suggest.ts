@@ -1,12 +1,13 @@
 import { distance } from "fastest-levenshtein";
 
 /**
- * The hint for a name that is not known, or undefined if nothing known is close.
- * @param known in an order that settles ties
- * @param lettersPerSlip one letter of so many may differ; more for names that may well be other names
+ * The hint for an unknown name, or undefined if no known name is close.
+ * @param known known names; of equally close ones the first wins
+ * @param lettersPerSlip one letter in so many may differ; a larger number for names that may be right although they
+ *   are unknown
  */
 export function didYouMean(name: string, known: Iterable<string>, lettersPerSlip = 3): string | undefined {
-  // One letter at least may differ; but a name that differs in all of them is another name.
+  // At least one letter may differ, but a name that differs in all letters is another name.
   const limit = Math.min(Math.max(1, Math.floor(name.length / lettersPerSlip)), name.length - 1);
   let best: string | undefined;
   let bestDistance = limit + 1;

@@ -9,7 +9,7 @@ export interface PlanParts extends Omit<Plan, "leftOut" | "picks" | "explain" | 
   readonly explain: (name: string) => Explanation | undefined;
 }
 
-/** A plan whose picks and reasons are worked out when they are read: a run does not need them. */
+/** A plan whose picks and reasons are computed when they are read, because a run does not need them. */
 export function assemblePlan({ leftOut, picks, explain, ...parts }: PlanParts): Plan {
   let reasons: ReadonlyMap<string, Reason> | undefined;
   let picked: ReadonlyMap<string, Unit> | undefined;

@@ -6,9 +6,9 @@ import { RowList } from "./csr.js";
 export const WILDCARD = "*";
 
 /**
- * A catalog by integers. Units are numbered by load order. It numbers services too. First come the names of
- * the units, so that service `i < unitCount` is the name of unit `i`. Then come the names that units provide,
- * then those that they only mention.
+ * A catalog in the form of integers. Units are numbered by load order. It numbers services too. First come the names
+ * of the units, so that service `i < unitCount` is the name of unit `i`. Then come the names that units provide, then
+ * the names that they only mention.
  */
 export interface CatalogIndex {
   readonly catalog: Catalog;
@@ -19,9 +19,9 @@ export interface CatalogIndex {
   readonly serviceIds: ReadonlyMap<string, number>;
   readonly priorities: Float64Array;
   readonly isTask: Uint8Array;
-  /** Units that are usable whatever the facts: enabled, on all ranks, without conditions. */
+  /** Units that are usable under any facts: enabled, on all ranks, without conditions. */
   readonly unconditional: Uint8Array;
-  /** Unit → services, its own name first. Like all rows here: in the order written, without repeats. */
+  /** Unit → services, its own name first. As in all rows here, names are in the order written, without repeats. */
   readonly provides: Csr;
   /** Service → units, in load order. */
   readonly providers: Csr;
@@ -30,7 +30,7 @@ export interface CatalogIndex {
   readonly needs: Csr;
   /** Service → units that need it. */
   readonly needers: Csr;
-  /** Unit → services, wildcards left out. */
+  /** Unit → services, without wildcards. */
   readonly after: Csr;
   readonly before: Csr;
   /** Units with `"*"`. */
@@ -38,7 +38,7 @@ export interface CatalogIndex {
   readonly beforeAll: Uint8Array;
 }
 
-/** A catalog is immutable and often planned for many ranks; its index is worked out once. */
+/** A catalog is immutable and often planned for many ranks, so its index is computed once. */
 const indexes = new WeakMap<Catalog, CatalogIndex>();
 
 export function indexOf(catalog: Catalog): CatalogIndex {
@@ -55,7 +55,7 @@ function buildIndex(catalog: Catalog): CatalogIndex {
   return builder.finish(catalog);
 }
 
-/** Reads each unit once: with many units it is the fetching from memory that takes the time. */
+/** Reads each unit once, because with many units reading them from memory takes the time. */
 class IndexBuilder {
   readonly #names: string[] = [];
   readonly #ids = new Map<string, number>();
@@ -124,7 +124,7 @@ class IndexBuilder {
     };
   }
 
-  /** @returns 1 if the wildcard is among the names, which gets no number */
+  /** @returns 1 if the names include the wildcard, which gets no number */
   #addRow(rows: RowList, names: readonly string[]): 0 | 1 {
     let wildcard: 0 | 1 = 0;
     for (const name of names) {
@@ -145,7 +145,7 @@ class IndexBuilder {
   }
 }
 
-/** Whether a unit is usable whatever the facts. */
+/** Whether a unit is usable under any facts. */
 function isUnconditional(unit: Unit): boolean {
   return (
     !unit.disabled &&
@@ -170,7 +170,7 @@ export function unitsNamed(index: CatalogIndex, name: string): number[] {
   return service === undefined ? [] : [...index.providers.row(service)];
 }
 
-/** Whether no unit is named so or provides it. */
+/** Whether no unit has this name or provides this service. */
 export function isUnknown(index: CatalogIndex, name: string): boolean {
   const service = index.serviceIds.get(name);
   return service === undefined || index.providers.count(service) === 0;

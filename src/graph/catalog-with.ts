@@ -1,8 +1,8 @@
 import type { Alternative, Catalog, Unit } from "../units/index.js";
 
 /**
- * A catalog of other units, with the origins and, unless others are given, the alternatives of the one that they are
- * made from.
+ * A catalog of other units. It has the origins of the catalog that they are made from, and its alternatives unless
+ * others are given.
  */
 export function catalogWith(
   base: Catalog,

@@ -13,7 +13,7 @@ export interface Components {
 const UNSEEN = 0;
 
 /**
- * Tarjan's algorithm with a stack of its own, so that a chain of 200,000 nodes does not exhaust that of the engine.
+ * Tarjan's algorithm with its own stack, so that a chain of 200,000 nodes does not exhaust the stack of the engine.
  * @param included 1 for nodes that are part of the graph
  */
 export function stronglyConnected(edges: Csr, included: Uint8Array): Components {

@@ -1,6 +1,6 @@
 /**
- * Adjacency by integer index: the items of row `i` are `items[start(i)] … items[end(i) - 1]`. Two flat arrays, so that
- * a quarter of a million relations are a few megabytes and walking them touches no objects.
+ * Adjacency by integer index: the items of row `i` are `items[start(i)] … items[end(i) - 1]`. Two flat arrays. So a
+ * quarter of a million relations take a few megabytes, and a walk over them reads no objects.
  */
 export class Csr {
   readonly offsets: Uint32Array;
@@ -45,7 +45,7 @@ export class Csr {
     const offsets = offsetsOf(this.items, itemCount);
     const next = offsets.slice();
     const items = new Uint32Array(this.items.length);
-    // These loops run before they are compiled: calls would take most of the time.
+    // These loops run before the engine compiles them, so calls would take most of the time.
     const { offsets: from, items: of, rowCount } = this;
     for (let row = 0, e = 0; row < rowCount; row++) {
       for (const end = from[row + 1] ?? 0; e < end; e++) {
@@ -58,7 +58,7 @@ export class Csr {
     return new Csr(offsets, items);
   }
 
-  /** The same without repeated items in a row; first places are kept. */
+  /** The same without repeated items in a row; the first place of each stays. */
   withoutRepeats(itemCount: number): Csr {
     const lastRow = new Int32Array(itemCount).fill(-1);
     const offsets = new Uint32Array(this.offsets.length);
@@ -100,7 +100,7 @@ export class RowList {
   }
 }
 
-/** Collects pairs in any order and sorts them into rows by counting; items keep the order in which they came. */
+/** Collects pairs in any order and sorts them into rows by counting; items keep their order of arrival. */
 export class PairList {
   readonly #rows = new NumberList();
   readonly #items = new NumberList();
@@ -145,7 +145,7 @@ class NumberList {
   }
 }
 
-/** Where each row starts, given the row of each item. */
+/** The start of each row, from the row of each item. */
 function offsetsOf(rows: Uint32Array, rowCount: number): Uint32Array {
   const offsets = new Uint32Array(rowCount + 1);
   for (let i = 0; i < rows.length; i++) {

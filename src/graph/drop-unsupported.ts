@@ -1,26 +1,26 @@
 import { stronglyConnected } from "./components.js";
 import type { Csr } from "./csr.js";
 
-/** How a node ended. */
+/** The result for a node. */
 export const STAYED = 0;
-/** No node is left in a group that it needs. */
+/** A group that the node needs has no members any more. */
 export const LOST_NEED = 1;
-/** No unit that stays requests it any more. */
+/** No remaining unit requests the node any more. */
 export const ORPHANED = 2;
 
-/** Nodes that live as long as something asks for them and their needs are met. */
+/** Nodes that stay as long as other nodes ask for them and their needs are met. */
 export interface SupportGraph {
-  /** Node → nodes that it asks for; called only if something is to be removed. */
+  /** Node → nodes that it asks for; called only if a node is to be removed. */
   readonly asks: () => Csr;
-  /** Nodes that live to begin with; all of them can be reached from held ones. */
+  /** Nodes that are present at the start; all of them can be reached from held ones. */
   readonly included: Uint8Array;
-  /** Nodes that are asked for from outside. */
+  /** Nodes that a root asks for. */
   readonly held: Uint8Array;
-  /** Group → nodes that need a living member of it. */
+  /** Group → nodes that need a present member of it. */
   readonly needers: Csr;
   /** Node → groups of which it is a member. */
   readonly groups: Csr;
-  /** Groups that never run out. */
+  /** Groups that never become empty. */
   readonly inexhaustible: Uint8Array;
   /** Nodes whose needs do not count. */
   readonly exempt: Uint8Array;
@@ -31,21 +31,21 @@ export interface Dropped {
   readonly fate: Uint8Array;
   /** When a node was removed, from 1; see {@link dropUnsupported}. */
   readonly level: Int32Array;
-  /** When a group ran out: 0 from the start; -1 if it did not. */
+  /** When a group became empty: 0 at the start; -1 if it did not. */
   readonly groupLevel: Int32Array;
 }
 
 /**
- * Removes units that have lost a need, and then units that no other unit requests, until none is left to remove. What stays is
- * the greatest set that is closed under both, whatever the order of work (docs/design/planning.md §5.1).
+ * Removes units that have lost a need, and then units that no other unit requests, until none is left to remove. The
+ * rest is the greatest set that is closed under both, whatever the order of work (docs/design/planning.md §5.1).
  *
  * Levels distinguish causes: a node that lost a need has a higher level than the last member of the group it needed.
- * They are those of simultaneous passes, all lost needs first, then all orphans at once, and so on in turn.
+ * The levels are those of simultaneous passes: first all lost needs, then all orphans at once, and so on.
  *
- * Counters find lost needs. Orphans are harder, for nodes may ask for each other in a ring. Per component of
- * `asks` a counter tells support from outside. Inside of a component each node hangs from one that supports
- * it, as in a tree. It looks again only at a subtree whose support went away. Work is linear, but for
- * subtrees inside of one component that lose one support after another. (The general problem is that of Büchi
+ * Counters find lost needs. Orphans are harder to find, because nodes may ask for each other in a ring. For each
+ * component of `asks`, a counter gives the support from outside. Inside a component each node has one parent that
+ * supports it, as in a tree. It checks only the subtrees that have lost their support again. The work is linear,
+ * except for subtrees inside one component that lose one support after another. (The general problem is that of Büchi
  * games.)
  */
 export function dropUnsupported(graph: SupportGraph): Dropped {
@@ -61,7 +61,7 @@ class Dropper {
   readonly #level: Int32Array;
   readonly #groupLevel: Int32Array;
   readonly #members: Uint32Array;
-  /** Removed nodes whose groups are still to be counted down, first in first out. */
+  /** Removed nodes whose groups it still has to count down, first in first out. */
   readonly #lost: number[] = [];
   #lostDone = 0;
   /** How many of {@link Dropper.#lost} have had their support withdrawn. */
@@ -143,16 +143,16 @@ function countMembers({ included, groups, needers }: SupportGraph): Uint32Array 
   return members;
 }
 
-/** Which node keeps which: see {@link dropUnsupported}. */
+/** For each node, the nodes that it keeps: see {@link dropUnsupported}. */
 class Support {
   readonly #asks: Csr;
   readonly #askers: Csr;
   readonly #fate: Uint8Array;
   readonly #included: Uint8Array;
   readonly #component: Uint32Array;
-  /** Node → living askers outside of its component, and being held. */
+  /** Node → present askers outside of its component, plus one if it is held. */
   readonly #outside: Uint32Array;
-  /** Node → the node of its component that it hangs from, {@link FROM_OUTSIDE}, or {@link ADRIFT}. */
+  /** Node → its parent in its component, {@link FROM_OUTSIDE}, or {@link ADRIFT}. */
   readonly #parent: Int32Array;
 
   constructor({ asks: asksOf, included, held }: SupportGraph, fate: Uint8Array) {
@@ -171,13 +171,13 @@ class Support {
       all.push(node);
       for (let e = asks.start(node); e < asks.end(node); e++) this.#countOutside(node, asks.item(e), 1);
     }
-    // Nodes that were removed before support was looked at still support, until they are withdrawn.
+    // Nodes that were removed earlier still give support, until they are withdrawn.
     this.#attach(all, () => true);
   }
 
   /**
-   * Takes away the support of removed nodes.
-   * @returns the living nodes that nothing supports any more, in ascending order
+   * Removes the support of removed nodes.
+   * @returns the present nodes that have no support any more, in ascending order
    */
   withdraw(gone: readonly number[]): number[] {
     const suspects: number[] = [];
@@ -220,7 +220,7 @@ class Support {
     }
   }
 
-  /** Hangs nodes that are adrift where there is support, and from them whatever else is adrift. */
+  /** Attaches unsupported nodes where there is support, and then further unsupported nodes to those. */
   #attach(adrift: readonly number[], supports: (node: number) => boolean): void {
     const queue: number[] = [];
     for (const node of adrift) {
@@ -242,7 +242,7 @@ class Support {
     }
   }
 
-  /** A living asker of the same component that hangs safely. */
+  /** A present asker of the same component that is itself supported. */
   #supporter(node: number, supports: (node: number) => boolean): number {
     for (let e = this.#askers.start(node); e < this.#askers.end(node); e++) {
       const asker = this.#askers.item(e);

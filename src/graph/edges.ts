@@ -2,7 +2,7 @@ import type { CatalogIndex } from "./catalog-index.js";
 import type { LoadOrder } from "./types.js";
 import { Csr, PairList, RowList } from "./csr.js";
 
-/** Units with something to do, and what comes before what. */
+/** Units with something to do, and the order between them. */
 export interface OrderGraph {
   /** Node → unit, ascending; nodes from `units.length` on are barriers. */
   readonly units: Uint32Array;
@@ -14,10 +14,10 @@ export interface OrderGraph {
 /**
  * The edges among planned units (docs/design/planning.md §5.2).
  *
- * A wildcard would be n² edges; a barrier node between the two sides makes it n. The same goes for a service
- * that many units provide and many name. A unit that is after a service which it provides itself must not
- * wait for itself. It gets edges from each other provider, past the barrier. Two such units for one service
- * would wait for each other, which is a cycle in any case, so both may use the barrier.
+ * A wildcard would make n² edges; a barrier node between the two sides makes n. The same is done for a service that
+ * many units provide and many name. A unit that is after a service which it provides itself must not wait for itself.
+ * It gets edges from each other provider, without the barrier. Two such units for one service would wait for each
+ * other, which is a cycle in any case, so both may use the barrier.
  * @param units planned units, ascending
  * @param isReversed unit → its `before` and `after` are exchanged, as it is to be removed (docs/design/planning.md §6)
  */
@@ -45,8 +45,8 @@ type Link = (provider: number, namer: number) => void;
 const BARRIER_FACTOR = 4;
 
 /**
- * The edges among units of which some are taken down in an order that was recorded when they were loaded.
- * @param own whether their own `before` and `after`, as they are now, count besides
+ * The edges among units, some of which are taken down in the order recorded at their load.
+ * @param own whether their present `before` and `after` also count
  */
 export function buildRecordedEdges(
   index: CatalogIndex,
@@ -78,7 +78,7 @@ class EdgeBuilder {
   readonly #units: Uint32Array;
   /** Service → nodes of planned providers. */
   readonly #providers: Csr;
-  /** Service → node that was last found to provide it; spares a search per name. */
+  /** Service → the node that was last found to provide it; saves a search for each name. */
   readonly #lastProvider: Int32Array;
   #nodeCount: number;
 
@@ -132,7 +132,7 @@ class EdgeBuilder {
     }
   }
 
-  /** Links units as an order has it; what it has besides them is a node of its own. */
+  /** Links units in a given order. A name in the order that is no unit becomes a node of its own. */
   addOrder({ nodes, offsets, targets }: LoadOrder): void {
     const nodeOf = new Map<string, number>();
     for (const [node, unit] of this.#units.entries()) nodeOf.set(this.#index.units[unit]?.name ?? "", node);

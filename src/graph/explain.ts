@@ -10,7 +10,7 @@ import type { AskedFor, Explanation, Facts, Reason, Step } from "./types.js";
 
 /**
  * The answers of a plan about its units, computed on demand.
- * @param facts absent for requests that leave nothing out
+ * @param facts absent for requests that leave no unit out
  */
 export function explainMembers(
   situation: Situation,
@@ -27,7 +27,7 @@ export function explainMembers(
   };
 }
 
-/** Answers why units are in a plan, or not, once it is made. */
+/** Explains why units are in a plan, or not, after the plan is made. */
 class Explainer {
   readonly #situation: Situation;
   readonly #membership: Membership;
@@ -38,8 +38,8 @@ class Explainer {
   #askers: readonly (Asker | undefined)[] | undefined;
 
   /**
-   * Does nothing yet: most plans are carried out without a question.
-   * @param reasonsOf absent for requests that leave nothing out
+   * Does no work yet, because most plans are carried out without a question.
+   * @param reasonsOf absent for requests that leave no unit out
    */
   constructor(
     situation: Situation,
@@ -95,7 +95,7 @@ class Explainer {
   }
 }
 
-/** By what name, and by which unit, a unit was first asked for; no unit for a root. */
+/** The name by which a unit was first asked for, and the unit that asked; no unit for a root. */
 interface Asker {
   readonly service: number;
   readonly unit: number | undefined;
@@ -111,7 +111,7 @@ function findAskers(situation: Situation, { picks, members }: Membership): (Aske
     askers[pick] = { service, unit };
     reached.push(pick);
   };
-  // A unit's number is that of the service of its name.
+  // A unit has the same number as the service of its name.
   for (const unit of roots.units) reach(unit, unit, undefined);
   for (const service of roots.services) reach(picks[service] ?? NO_PROVIDER, service, undefined);
   for (const unit of reached) {

@@ -1,7 +1,7 @@
 import { type Condition, configGet, rankSetHas, type Unit } from "../units/index.js";
 import type { Facts, FactsInput, Reason } from "./types.js";
 
-/** {@link Facts} in full: what the caller left out is empty. */
+/** {@link Facts} in full: a field that the caller left out is empty. */
 export function completeFacts(input: FactsInput): Facts {
   return {
     rank: input.rank,
@@ -12,12 +12,15 @@ export function completeFacts(input: FactsInput): Facts {
   };
 }
 
-/** Whether rank and conditions of a unit hold; `disabled` is another matter (docs/design/planning.md §6). */
+/**
+ * Whether the rank and the conditions of a unit are met; `disabled` is checked elsewhere
+ * (docs/design/planning.md §6).
+ */
 export function isMeantFor(unit: Unit, facts: Facts): boolean {
   return rankSetHas(unit.ranks, facts.rank) && unmetCondition(unit, facts) === undefined;
 }
 
-/** The first condition of a unit that does not hold. */
+/** The first condition of a unit that is not met. */
 export function unmetCondition(unit: Unit, facts: Facts): Extract<Reason, { kind: "condition" }> | undefined {
   for (const { key, condition } of unmetConditions(unit, facts)) {
     return { kind: "condition", key, condition: `${condition.negated ? "!" : ""}${condition.key}` };
@@ -30,7 +33,7 @@ interface UnmetCondition {
   readonly condition: Condition;
 }
 
-/** All conditions of a unit that do not hold, in the order of docs/design/planning.md §1. */
+/** All conditions of a unit that are not met, in the order of docs/design/planning.md §1. */
 export function* unmetConditions(unit: Unit, facts: Facts): Generator<UnmetCondition> {
   for (const condition of unit.needsConfig) {
     const isThere = configGet(facts.config, condition.key) !== undefined;
@@ -44,7 +47,7 @@ export function* unmetConditions(unit: Unit, facts: Facts): Generator<UnmetCondi
   }
 }
 
-/** Present, whatever the value. Own properties only: `constructor` is not an attribute of every broker. */
+/** Present, with any value. Own properties only: `constructor` is not an attribute of every broker. */
 function isSet(table: Readonly<Record<string, string | undefined>>, key: string): boolean {
   return Object.hasOwn(table, key) && table[key] !== undefined;
 }

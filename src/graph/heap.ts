@@ -1,12 +1,12 @@
 /**
- * A binary heap of integers: the one that precedes all others comes out first. It keeps numbers only, so that 200,000
- * ready steps cost no objects.
+ * A binary heap of integers: the first in the order comes out first. It keeps only numbers, so that 200,000 ready
+ * steps need no objects.
  */
 export class Heap {
   readonly #precedes: (a: number, b: number) => boolean;
   readonly #items: number[] = [];
 
-  /** @param precedes a strict order; that of two items must not change while they are in the heap */
+  /** @param precedes a strict order; the order of two items must not change while they are in the heap */
   constructor(precedes: (a: number, b: number) => boolean) {
     this.#precedes = precedes;
   }
@@ -37,7 +37,7 @@ export class Heap {
     return first;
   }
 
-  /** Puts an item in the place of the first and lets it sink to where it belongs. */
+  /** Puts an item in the place of the first and moves it down to its place. */
   #sink(item: number): void {
     const items = this.#items;
     let place = 0;
@@ -56,7 +56,7 @@ export class Heap {
   }
 }
 
-/** The order of a heap by the weights of its items: greatest first, of equals the item with the lowest number. */
+/** The order of a heap by the weights of its items: greatest first; of equal weights the lowest number first. */
 export function greatestFirst(weights: Float64Array): (a: number, b: number) => boolean {
   return (a, b) => {
     const difference = (weights[a] ?? 0) - (weights[b] ?? 0);

@@ -8,7 +8,7 @@ import type { LoadedModule, LoadOrder, Plan } from "./types.js";
 export interface LoadedIndex {
   /** Unit → 1 if it runs. */
   readonly units: Uint8Array;
-  /** Service → 1 if something that runs provides it, known to the catalog or not. */
+  /** Service → 1 if a running module provides it, known to the catalog or not. */
   readonly services: Uint8Array;
   /** Service → units that registered it without declaring it. */
   readonly undeclared: ReadonlyMap<number, readonly number[]>;
@@ -38,7 +38,7 @@ export function indexLoaded(index: CatalogIndex, loaded: readonly LoadedModule[]
   return { units, services, undeclared };
 }
 
-/** The module unit that a loaded module is; one that was loaded past the catalog has none. */
+/** The module unit of a loaded module; a module that was loaded past the catalog has none. */
 export function knownModule(catalog: Catalog, name: string): ModuleUnit | undefined {
   const unit = catalog.byName.get(name);
   return unit?.kind === "module" ? unit : undefined;
@@ -50,8 +50,8 @@ function unitOfForeignModule({ name, services, timeoutMs }: LoadedModule, order:
 }
 
 /**
- * A catalog of nothing but the modules that run, in load order, strangers last. Services are those declared and those
- * registered, so that "the providers" of one are its loaded providers.
+ * A catalog that contains only the running modules, in load order, with foreign ones last. Its services are the
+ * declared and the registered ones, so that "the providers" of a service are its loaded providers.
  */
 export function loadedCatalog(catalog: Catalog, loaded: readonly LoadedModule[]): Catalog {
   const known: { module: LoadedModule; unit: ModuleUnit }[] = [];
@@ -69,7 +69,10 @@ export function loadedCatalog(catalog: Catalog, loaded: readonly LoadedModule[])
   return catalogWith(catalog, units);
 }
 
-/** The catalog with units for loaded modules that it does not know; a task that has the name of one gives way. */
+/**
+ * The catalog with units for loaded modules that it lacks. A unit of a loaded module replaces a task of the same
+ * name.
+ */
 export function withForeignModules(catalog: Catalog, strangers: readonly LoadedModule[]): Catalog {
   if (strangers.length === 0) return catalog;
   const added = strangers.map((module, i) => unitOfForeignModule(module, catalog.units.length + i));
@@ -78,8 +81,9 @@ export function withForeignModules(catalog: Catalog, strangers: readonly LoadedM
 }
 
 /**
- * The order of the modules that a plan loads, among each other and beside the loaded ones (docs/design/planning.md §6).
- * @param loaded what runs before the plan does
+ * The order of the modules that a plan loads, relative to each other and to the loaded ones
+ * (docs/design/planning.md §6).
+ * @param loaded the modules that run before the plan does
  */
 export function loadOrder(plan: Plan, loaded: readonly LoadedModule[]): LoadOrder {
   const { catalog, steps, dag } = plan;

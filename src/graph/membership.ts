@@ -9,7 +9,7 @@ export interface SetAside {
   readonly missing: number;
 }
 
-/** Units asked for by roots or by what they require, before needs are looked at. */
+/** Units that roots ask for, and units that those require, before needs are considered. */
 export interface Closure {
   readonly active: Uint8Array;
   /** The units that a root requests. */
@@ -28,21 +28,21 @@ export interface Round {
 
 /** The result of the last round. */
 export interface Membership extends Round {
-  /** Units that stay; those that are loaded already are among them if something asks for them. */
+  /** Units that stay, including loaded ones if something asks for them. */
   readonly members: Uint8Array;
   readonly setAside: ReadonlyMap<number, SetAside>;
 }
 
 /**
- * Which units are in the plan: the rule of rounds (docs/design/planning.md §5.1).
+ * Decides which units are in the plan, in rounds (docs/design/planning.md §5.1).
  *
- * A round picks a provider for each service and closes the roots under `requires`. It drops units whose needs
- * nothing meets, with what only they required. Picks are fixed during a round, so that the order of work does
- * not matter. A dropped unit may be the pick of a unit that stays, while another viable provider exists.
- * Such units are set aside, all other removals are forgotten, and the next round picks anew. Each round is
- * linear, and there is another one only if it sets aside one more unit.
+ * A round picks a provider for each service and closes the roots under `requires`. It drops units whose needs have no
+ * provider, and units that only those required. Picks are fixed during a round, so the order of work does not matter.
+ * A dropped unit may be the pick of a unit that stays, while another viable provider exists. Such units are set
+ * aside, all other removals are undone, and the next round picks again. Each round is linear, and there is another
+ * one only if it sets aside one more unit.
  *
- * @param run makes one round without the units that are set aside: unit → 1
+ * @param run makes one round without the set-aside units: unit → 1
  */
 export function decideMembership(
   situation: Situation,
@@ -80,12 +80,12 @@ export function supportOf(situation: Situation, picks: Int32Array, { active, hel
   };
 }
 
-/** Whether the requirements of a unit are asked for with it. */
+/** Whether the requirements of a unit are also asked for. */
 function follows(situation: Situation, unit: number): boolean {
   return situation.followsLoaded || situation.loaded[unit] === 0;
 }
 
-/** The picks of the roots, closed under `requires`. A unit that is blocked or set aside pulls nothing in. */
+/** The picks of the roots, closed under `requires`. A unit that is blocked or set aside brings no other unit in. */
 export function closeRequirements(situation: Situation, picks: Int32Array, isSetAside: Uint8Array): Closure {
   const { index, roots, blocked, loaded } = situation;
   const active = new Uint8Array(index.unitCount);
@@ -153,7 +153,7 @@ function findReplaceable(situation: Situation, membership: Membership): Map<numb
   return losers;
 }
 
-/** The need for which a unit was removed: the first written of those that had run out by then. */
+/** The need for which a unit was removed: the first written need that had no provider by then. */
 export function lostNeed(needs: Uint32Array, removal: Dropped, unit: number): number {
   const level = removal.level[unit] ?? 0;
   return (

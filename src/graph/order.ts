@@ -15,15 +15,15 @@ export interface OrderedSteps {
 export interface UnorderedSteps {
   /** Ascending. */
   readonly units: Uint32Array;
-  /** Unit → it is to be removed, so that its `before` and `after` change places. */
+  /** Unit → 1 if it is to be removed, so that its `before` and `after` are exchanged. */
   readonly isReversed: Uint8Array;
   readonly stepOf: (unit: number) => Step;
 }
 
 /**
  * Puts units in order (docs/design/planning.md §5.2–4).
- * @param recorded what is removed goes in the order that was recorded when it was loaded. The relations of units as they
- *   are now count besides; if that makes a cycle they are set aside, and the cycle is a warning
+ * @param recorded removals go in the order that was recorded at the load. The present relations of units count too;
+ *   if that makes a cycle they are set aside, and the cycle is a warning
  * @returns errors GRAPH_CYCLE, one for each strongly connected component
  */
 export function orderSteps(
@@ -62,8 +62,8 @@ function asWarning(diagnostic: Diagnostic): Diagnostic {
 
 /**
  * The canonical order (docs/design/planning.md §5.4): repeatedly the ready unit that comes first in load order.
- * Barriers are passed as soon as they are ready, for they are no units.
- * @returns nodes of units in order; fewer than there are if some are in or behind a cycle
+ * Barriers are passed as soon as they are ready, because they are no units.
+ * @returns nodes of units in order; some are missing if they are in or behind a cycle
  */
 export function canonicalOrder({ units, nodeCount, edges }: OrderGraph): Uint32Array {
   const waiting = new Uint32Array(nodeCount);

@@ -27,7 +27,7 @@ export function phaseRequest(
   if (runlevel !== "rc3" && remove.length === 0)
     return succeed({ kind: "start", roots: [...roots, ...load] });
   if (load.length > 0) return fail([bothWays(load)]);
-  // A shutdown leaves nothing, whatever its files name (docs/design/planning.md §6).
+  // A shutdown removes all units, even those that its files do not name (docs/design/planning.md §6).
   return succeed({ kind: "stop", roots, remove: runlevel === "rc3" ? "all" : remove });
 }
 

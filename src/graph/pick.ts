@@ -3,12 +3,12 @@ import type { PickedBy } from "./types.js";
 
 /** A service that no unit of the catalog provides. */
 export const NO_PROVIDER = -1;
-/** A service that a loaded module provides which the catalog does not know. */
+/** A service whose provider is a loaded module that the catalog lacks. */
 const FOREIGN_PROVIDER = -2;
 
 /**
- * The pick of every service (docs/design/planning.md §4), or {@link NO_PROVIDER} or {@link FOREIGN_PROVIDER}. What is
- * loaded serves before anything else (docs/design/planning.md §6). Looks once at each provider of each service.
+ * The pick of every service (docs/design/planning.md §4), or {@link NO_PROVIDER} or {@link FOREIGN_PROVIDER}. Loaded
+ * providers serve before any other (docs/design/planning.md §6). Looks once at each provider of each service.
  */
 export function pickProviders(situation: Situation, viable: Uint8Array): Int32Array {
   const { index, served, servedBy, loaded } = situation;
@@ -35,7 +35,7 @@ export function pickProviders(situation: Situation, viable: Uint8Array): Int32Ar
   return picks;
 }
 
-/** Whether unit `a` comes before unit `b` as the provider of a service. */
+/** Whether unit `a` wins over unit `b` as the provider of a service. */
 function outranks(situation: Situation, viable: Uint8Array, service: number, a: number, b: number): boolean {
   const { loaded, lastResort, alternatives } = situation;
   const both = viable[a] === 1 && viable[b] === 1;
@@ -57,7 +57,7 @@ function comesLater({ index }: Situation, a: number, b: number): boolean {
   return difference === 0 ? a > b : difference > 0;
 }
 
-/** The reason why the pick comes before another viable unit. */
+/** The reason why the pick wins over another viable unit. */
 export function pickedBy(situation: Situation, picked: number, other: number): PickedBy {
   const { index, loaded, alternatives } = situation;
   if (loaded[picked] === 1) return "loaded";

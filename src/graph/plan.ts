@@ -22,7 +22,7 @@ import { computeViability } from "./viability.js";
  * @param catalog all composed units
  * @param input the request (or just the roots of a start), and the facts
  * @returns the plan, possibly with warnings. GRAPH_NEEDS_UNMET: a module loaded by name lacks a need.
- *   GRAPH_UNKNOWN_NAME: a name to remove is unknown. Or all errors at once. GRAPH_UNKNOWN_NAME: a root, a
+ *   GRAPH_UNKNOWN_NAME: a name to remove is unknown. All errors come at once. GRAPH_UNKNOWN_NAME: a root, a
  *   named module, or a name in the `requires` of a planned unit. GRAPH_CYCLE (one for each component),
  *   GRAPH_IN_USE, GRAPH_NOT_LOADED.
  */
@@ -58,7 +58,7 @@ interface WorkedOut {
 
 /**
  * Usable → pick → close → drop → order → explain (docs/design/planning.md §3–5), a function each. The second to the
- * fourth make a round, of which there may be several.
+ * fourth step make a round, of which there may be several.
  */
 export function workOut(catalog: Catalog, input: PlanInput, request: PickingRequest): Result<WorkedOut> {
   const basis = basisOf(catalog, input);
@@ -98,7 +98,7 @@ function planRemove(
   const isReversed = new Uint8Array(index.unitCount).fill(1);
   const stepOf = (id: number): Step => {
     const unit = unitAt(index, id);
-    // The loaded catalog holds only modules; the unit of the step is the one that the caller knows.
+    // The loaded catalog holds only modules; the step takes its unit from the caller's catalog.
     const module = knownModule(catalog, unit.name) ?? knownModule(index.catalog, unit.name);
     if (module === undefined) throw new TypeError(`${unit.name} is loaded, but is not a module`);
     return { action: "remove", unit: module };

@@ -22,14 +22,14 @@ import { type UnknownName, unknownNameErrors } from "./unknown-names.js";
 export interface PlanBasis extends SituationBasis {
   /** The origin of each root, by its name. */
   readonly origins: ReadonlyMap<string, Origin>;
-  /** The recorded order in which a stop removes what runs. */
+  /** The recorded order in which a stop removes the running modules. */
   readonly order: LoadOrder | undefined;
 }
 
-/** A request that units are picked for; a removal goes by what is loaded. */
+/** A request that units are picked for. A removal depends on the loaded modules instead. */
 export type PickingRequest = Exclude<PlanRequest, { readonly kind: "remove" }>;
 
-/** Which units may be used for a request, and what it makes of those that come into the plan. */
+/** The units that a request may use, and the action for each unit that comes into the plan. */
 export interface PreparedRequest {
   readonly situation: Situation;
   readonly draft: (membership: Membership) => PlanDraft;
@@ -37,13 +37,13 @@ export interface PreparedRequest {
 
 /** Members of a plan that still have to be put into steps. */
 export interface PlanDraft {
-  /** Units with something to do. */
+  /** Units with an action. */
   readonly unordered: UnorderedSteps;
   readonly errors: readonly Diagnostic[];
   readonly warnings: readonly Diagnostic[];
 }
 
-/** Works out which units a request may use, by their conditions and by what it names. */
+/** Works out which units a request may use, from their conditions and from the names in the request. */
 export function prepareRequest(basis: PlanBasis, request: PickingRequest): PreparedRequest {
   switch (request.kind) {
     case "start":
@@ -90,7 +90,7 @@ function prepareLoad(basis: PlanBasis, request: RequestOf<"load">): PreparedRequ
   };
 }
 
-/** The members that are not loaded yet, each to be loaded or run. */
+/** The members that are not loaded yet, each with its action: load or run. */
 function bringUp(
   situation: Situation,
   { members }: Membership,
@@ -148,17 +148,17 @@ function takeDown(
   };
 }
 
-/** Names to remove that neither the catalog nor anything that runs has. At shutdown these are no errors. */
+/** Names to remove that neither the catalog nor a running module has. At shutdown these are no errors. */
 function unknownRemovals(basis: PlanBasis, { index }: Situation, names: readonly string[]): Diagnostic[] {
   const unknown = names.filter((name) => isUnknown(index, name) && !isRegistered(basis, name));
   return unknownErrors(
     basis,
     unknown.map((name) => ({ name, origin: undefined })),
-    // A name too many must not keep the rest from being removed.
+    // An unknown name must not prevent the removal of the others.
   ).map((diagnostic) => ({ ...diagnostic, severity: "warning" }));
 }
 
-/** The numbers of the units that are meant, ascending. */
+/** The numbers of the selected units, ascending. */
 function selectUnits(count: number, isMeant: (unit: number) => boolean): Uint32Array {
   const selected = new Uint32Array(count);
   let found = 0;
@@ -166,7 +166,7 @@ function selectUnits(count: number, isMeant: (unit: number) => boolean): Uint32A
   return selected.subarray(0, found);
 }
 
-/** Modules to remove in a stop: the running ones among the named; an ended one is no error. */
+/** Modules to remove in a stop: the running ones of the named modules. An ended one is no error. */
 function namedForRemoval(situation: Situation, names: readonly string[]): Uint8Array {
   const { index, loaded } = situation;
   const removed = new Uint8Array(index.unitCount);
@@ -222,8 +222,8 @@ function unmetNeeds({ index, loaded, served }: Situation, { members }: Membershi
 }
 
 /**
- * What modules to load require, and what stays out all the same: its own conditions hold it back. That it is for other ranks
- * of the instance is how it was meant to be: it is reached there.
+ * Finds requirements of the modules to load that stay out because of their own conditions. If it is meant for other
+ * ranks of the instance, it is not missing: requests reach it there.
  */
 function missingRequirements(situation: Situation, membership: Membership, facts: Facts): Diagnostic[] {
   const { index, loaded, served } = situation;

@@ -1,6 +1,6 @@
 import type { Plan } from "./types.js";
 
-/** Nodes of the plan that come after a step, by any way. */
+/** Nodes of the plan that come after a step, directly or indirectly. */
 export function reachedFrom({ dag }: Plan, step: number): Uint8Array {
   const reached = new Uint8Array(dag.nodeCount);
   const queue = [step];

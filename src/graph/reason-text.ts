@@ -1,6 +1,6 @@
 import type { Reason } from "./types.js";
 
-/** Links of a chain of needs that are spelled out. */
+/** How many links of a chain of needs the text shows. */
 const LINKS_SHOWN = 8;
 
 /** A reason as one line of text, without the name of the unit. It shortens a long chain of needs. */

@@ -11,12 +11,11 @@ import type { Facts, Reason } from "./types.js";
 import { NEVER } from "./viability.js";
 
 /**
- * Why each unit that is not in a plan is not: the one reason that comes first (docs/design/planning.md §5).
+ * Why each unit outside a plan is left out: the one reason that comes first (docs/design/planning.md §5).
  *
- * What counts as a lost need: one without any viable provider, or one for which the unit was removed after it
- * had been asked for. A unit that was never asked for is not said to lack what would have come with it. A
- * unit that the round set aside had viable providers for all its needs at that time. What became of these
- * later is not why.
+ * A lost need has no viable provider, or its unit was removed after it had been asked for. A unit that was never
+ * asked for does not count as one that lacks a need. A unit that the round set aside had viable providers for all its
+ * needs at that time. Later changes of these providers are not the reason.
  */
 export class Reasons {
   readonly #situation: Situation;
@@ -41,7 +40,7 @@ export class Reasons {
     return this.#membership.members[unit] === 0 && this.#situation.loaded[unit] === 0;
   }
 
-  /** Follows the chain of needs to its end and builds the reasons from there, as chains may be very long. */
+  /** Follows the chain of needs to its end and builds the reasons from there, because chains may be very long. */
   of(unit: number): Reason {
     const chain: { unit: number; need: string; culprit: number }[] = [];
     let current = unit;
@@ -70,7 +69,10 @@ export class Reasons {
     return reason;
   }
 
-  /** The service for want of which a unit is left out, or -1. Levels make sure that it went before the unit did. */
+  /**
+   * The service without a provider because of which a unit is left out, or -1. The levels ensure that the need was
+   * lost before the unit was.
+   */
   #lackingNeed(unit: number): number {
     const { index, blocked } = this.#situation;
     const { viability, removal, setAside } = this.#membership;
@@ -129,7 +131,7 @@ export class Reasons {
     return undefined;
   }
 
-  /** Units that would have brought this one in, had they been in themselves; in load order. */
+  /** Left-out units that would have brought this one in, in load order. */
   #leftOutRequirers(unit: number): string[] {
     const { index } = this.#situation;
     const requirers = (this.#requirers ??= index.requires.reversed(index.serviceCount));

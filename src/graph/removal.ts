@@ -17,9 +17,9 @@ export interface Removal {
 }
 
 /**
- * `remove M…` (docs/design/planning.md §6). What stays is what explicit modules other than M reach over `requires`; M
- * goes, and with it every loaded module that does not stay. Modules that were loaded past the catalog stay unless
- * named, since what uses them is not known.
+ * `remove M…` (docs/design/planning.md §6). A module stays if explicit modules other than M reach it over `requires`.
+ * M goes, and with it every loaded module that does not stay. Modules that were loaded past the catalog stay unless
+ * named, because their users are unknown.
  *
  * @returns errors GRAPH_NOT_LOADED and GRAPH_IN_USE
  */
@@ -66,7 +66,7 @@ function notLoaded(name: string): Diagnostic {
   };
 }
 
-/** The unit of that name, else the provider that would be picked of those that run; -1 if there is none. */
+/** The unit of that name, else the running provider that would be picked; -1 if there is none. */
 function loadedProvider(index: CatalogIndex, name: string): number {
   const unit = unitId(index, name);
   if (unit >= 0) return unit;
@@ -76,7 +76,7 @@ function loadedProvider(index: CatalogIndex, name: string): number {
   return pickProviders(runningSituation(index), everything)[service] ?? -1;
 }
 
-/** A catalog of what runs, with nothing against any of it. */
+/** A catalog of the running modules, without any condition against them. */
 function runningSituation(index: CatalogIndex): Situation {
   return {
     index,
@@ -96,7 +96,7 @@ function runningSituation(index: CatalogIndex): Situation {
 function whatStays(index: CatalogIndex, named: ReadonlySet<number>, held: Uint8Array): Uint8Array {
   const staying = held.slice();
   const reached = [...held.keys()].filter((unit) => held[unit] === 1);
-  // A service that many require is walked once.
+  // A service with many requirers is visited once.
   const walked = new Uint8Array(index.serviceCount);
   for (const unit of reached) {
     for (const service of index.requires.row(unit)) {
@@ -112,7 +112,7 @@ function whatStays(index: CatalogIndex, named: ReadonlySet<number>, held: Uint8A
   return staying;
 }
 
-/** `M still in use by A, B` for each named M with a service that something staying requires and nothing staying has. */
+/** `M still in use by A, B` for each named M that alone has a service which a staying module requires. */
 function stillInUse(index: CatalogIndex, named: ReadonlySet<number>, staying: Uint8Array): Diagnostic[] {
   const requirers = index.requires.reversed(index.serviceCount);
   const served = new Uint8Array(index.serviceCount);
@@ -140,8 +140,9 @@ function stillInUse(index: CatalogIndex, named: ReadonlySet<number>, staying: Ui
 }
 
 /**
- * Takes out of `staying` what uses the named modules, what uses that, and what then nothing asks for. Services are
- * nodes too, behind the units: a unit asks for a service and that for each of its providers, which spares the product.
+ * Removes from `staying` the users of the named modules, the users of those, and the units that then nothing asks
+ * for. Services are nodes too, behind the units: a unit asks for a service, and the service for each of its
+ * providers. That avoids the product of both.
  */
 function removeUsers(
   index: CatalogIndex,
@@ -160,7 +161,7 @@ function removeUsers(
     for (const service of index.requires.row(unit)) {
       asks.add(unitCount + service);
       if (staying[unit] === 1) included[unitCount + service] = 1;
-      // A requirement that was never loaded is not missing.
+      // A requirement that was never loaded does not count as missing.
       if (index.providers.count(service) > 0) needs.add(service);
     }
     for (const service of index.provides.row(unit)) groups.add(service);

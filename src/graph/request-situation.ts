@@ -26,13 +26,13 @@ export interface SituationBasis {
   readonly enabled: readonly string[];
 }
 
-/** A situation and the names that made no sense on the way to it. */
+/** A situation, and the invalid names that were found on the way to it. */
 export interface RequestSituation {
   readonly situation: Situation;
   readonly unknown: readonly UnknownName[];
 }
 
-/** rc1 and the like: what is not usable is left out, whatever asks for it (docs/design/planning.md §5). */
+/** rc1 and similar starts: leaves out every unusable unit, whatever asks for it (docs/design/planning.md §5). */
 export function situationForStart(basis: SituationBasis, rootNames: readonly string[]): RequestSituation {
   const frame = new SituationBuilder(basis);
   const { index } = frame;
@@ -42,10 +42,9 @@ export function situationForStart(basis: SituationBasis, rootNames: readonly str
 }
 
 /**
- * A start whose only root is one unit, which is in whatever its conditions and needs. It is what to show of a
- * unit that the plan would leave out. The name is read as a unit first, else as a service, which stands for
- * its pick.
- * @returns `isUsable`: whether the conditions of the unit hold by themselves
+ * A start whose only root is one unit, which is in the plan despite its conditions and needs. Views show it for a
+ * unit that the plan would leave out. The name is read as a unit first, else as a service, which stands for its pick.
+ * @returns `isUsable`: whether the unit's own conditions are met
  */
 export function situationForUnit(
   basis: SituationBasis,
@@ -68,7 +67,7 @@ export function situationForUnit(
   return { root, isUsable, unknown, situation: { ...situation, blocked, exempt, roots } };
 }
 
-/** rc3: no module is loaded for it, and those that run ask for nothing (docs/design/planning.md §6). */
+/** rc3: it loads no module, and the running ones ask for nothing (docs/design/planning.md §6). */
 export function situationForStop(basis: SituationBasis, rootNames: readonly string[]): RequestSituation {
   const frame = new SituationBuilder(basis);
   const { index } = frame;
@@ -80,15 +79,15 @@ export function situationForStop(basis: SituationBasis, rootNames: readonly stri
   return frame.build({ blocked, roots, followsLoaded: false });
 }
 
-/** An explicit load, what it names, and names of tasks, which cannot be loaded. */
+/** An explicit load: the names that it gives, and those of them that are tasks, which cannot be loaded. */
 export interface LoadSituation extends RequestSituation {
   readonly named: ReadonlySet<number>;
   readonly tasks: readonly string[];
 }
 
 /**
- * `load M…` (docs/design/planning.md §6): it loads the named units, whatever their conditions. Their
- * requirements come from providers whose rank and conditions hold, disabled ones only if there is no other.
+ * `load M…` (docs/design/planning.md §6): it loads the named units despite their conditions. Their requirements come
+ * from providers whose rank and conditions are met; from disabled ones only if there is no other.
  */
 export function situationForLoad(basis: SituationBasis, moduleNames: readonly string[]): LoadSituation {
   const frame = new SituationBuilder(basis);
@@ -149,7 +148,7 @@ class SituationBuilder {
     return !unit.disabled && isMeantFor(unit, this.#facts);
   }
 
-  /** Whether neither the catalog nor anything that runs provides a name. */
+  /** Whether neither the catalog nor a running module provides a name. */
   isUnprovided(name: string): boolean {
     return isUnknown(this.index, name) && !this.#strangers.has(name);
   }
@@ -158,7 +157,7 @@ class SituationBuilder {
     this.#unknown.add(name);
   }
 
-  /** A task is its own root; a module is asked for as the service of its name, which another may provide. */
+  /** A task is its own root. A module is asked for as the service of its name, which another module may provide. */
   roots(names: readonly string[]): Roots {
     const units: number[] = [];
     const services: number[] = [];
@@ -171,7 +170,7 @@ class SituationBuilder {
       }
       if (seen[service] === 1) continue;
       seen[service] = 1;
-      // Beyond the units there are no tasks: services are numbered after them.
+      // Numbers above the units are services, and no tasks.
       (this.index.isTask[service] === 1 ? units : services).push(service);
     }
     return { units, services };

@@ -4,7 +4,9 @@ import type { Situation } from "./situation.js";
 import type { UnknownName } from "./unknown-names.js";
 import type { Unit } from "../units/index.js";
 
-/** Calls back for each service that the plan asks for: those of the roots, then the requirements of its units. */
+/**
+ * Calls back for each service that the plan asks for: the services of the roots, then the requirements of its units.
+ */
 export function eachRequestedService(
   situation: Situation,
   { members }: Membership,
@@ -19,7 +21,7 @@ export function eachRequestedService(
   }
 }
 
-/** The pick of each service that was asked for; a root that nothing replaces is the pick of its own name. */
+/** The pick of each service that was asked for; a root that no provider replaces is the pick of its own name. */
 export function requestedPicks(situation: Situation, membership: Membership): Map<string, Unit> {
   const { index, roots } = situation;
   const picks = new Map<string, Unit>();
@@ -34,7 +36,7 @@ export function requestedPicks(situation: Situation, membership: Membership): Ma
   return picks;
 }
 
-/** Names in the `requires` of planned units that nothing provides. A left-out unit may name any unit. */
+/** Names in the `requires` of planned units that nothing provides. A left-out unit may name an unknown unit. */
 export function unknownRequirements(situation: Situation, membership: Membership): UnknownName[] {
   const { index, loaded, served } = situation;
   const unknown: UnknownName[] = [];

@@ -3,7 +3,7 @@ import { Csr, PairList } from "./csr.js";
 import type { Plan } from "./types.js";
 
 /**
- * The predecessors of each step, wildcards and other barriers spelled out: up to n² of them, so for output only.
+ * The predecessors of each step, with wildcards and other barriers resolved: up to n² of them, so for output only.
  * @returns step → steps, ascending, without repeats
  */
 export function directPredecessors({ dag }: Plan): Csr {
@@ -27,7 +27,7 @@ export function showDeps(plan: Plan): Record<string, string[]> {
   return Object.fromEntries(eachDependencies(plan));
 }
 
-/** As {@link showDeps}, one after the other: an object of 50,000 names takes long to make. */
+/** As {@link showDeps}, one after the other, because an object of 50,000 names takes long to make. */
 export function* eachDependencies(plan: Plan): Generator<readonly [unit: string, before: string[]]> {
   const predecessors = directPredecessors(plan);
   const names = plan.steps.map(({ unit }) => unit.name);

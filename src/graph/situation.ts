@@ -2,28 +2,28 @@ import type { CatalogIndex } from "./catalog-index.js";
 
 /** Code in {@link Situation.blocked}. */
 export const FREE = 0;
-/** Disabled, off-rank or with an unmet condition; which of them is worked out when it is asked for. */
+/** Disabled, off-rank or with an unmet condition; the cause is worked out when it is needed. */
 export const UNUSABLE = 1;
-/** In a stop: a module that is not loaded, and that nothing here will load. */
+/** In a stop: a module that is not loaded, and that this plan will not load. */
 export const ABSENT = 2;
 
-/** A catalog under facts and a request: all that picking and closing need to know, by integers. */
+/** A catalog under facts and a request: all the data for picking and closing, as integers. */
 export interface Situation {
   readonly index: CatalogIndex;
   /** Unit → {@link FREE}, or why it cannot be used. */
   readonly blocked: Uint8Array;
-  /** Unit → its needs are not checked: loaded already, or named to be loaded. */
+  /** Unit → its needs are not checked, because it is loaded already, or named to be loaded. */
   readonly exempt: Uint8Array;
   /** Unit → runs already. It gets no step and is never left out. */
   readonly loaded: Uint8Array;
-  /** Service → a loaded module provides it, perhaps one that the catalog does not know. */
+  /** Service → a loaded module provides it, perhaps one that the catalog lacks. */
   readonly served: Uint8Array;
-  /** Service → unit, as a running module may provide services that its unit does not declare. */
+  /** Service → units, because a running module may provide services that its unit does not declare. */
   readonly servedBy: ReadonlyMap<number, readonly number[]>;
-  /** Unit → picked only where no other provider is viable: a disabled one in an explicit load. */
+  /** Unit → 1 if it is picked only without another viable provider: a disabled one in an explicit load. */
   readonly lastResort: Uint8Array;
   readonly alternatives: AlternativeIndex;
-  /** Whether what a loaded module requires is asked for too. */
+  /** Whether the requirements of a loaded module are asked for too. */
   readonly followsLoaded: boolean;
   readonly roots: Roots;
 }
@@ -32,7 +32,7 @@ export interface Situation {
 export interface AlternativeIndex {
   /** Service → unit, or -1. */
   readonly ofService: Int32Array;
-  /** Unit → how late it was set for any service, later is larger; -1 for none. */
+  /** Unit → how late it was set for any service. A larger number is later; -1: never. */
   readonly rank: Int32Array;
 }
 
@@ -48,7 +48,7 @@ export interface Choice {
   readonly unit: number;
 }
 
-/** The alternatives of the catalog; those that name no provider of their service are errors of `compose`. */
+/** The alternatives of the catalog. An alternative that names no provider of its service is an error of `compose`. */
 export function catalogChoices(index: CatalogIndex): Choice[] {
   return index.catalog.alternatives.flatMap(({ service, unit }) => {
     const serviceId = index.serviceIds.get(service);

@@ -3,8 +3,8 @@ import { directPredecessors } from "./show-deps.js";
 import type { Plan, Step } from "./types.js";
 
 /**
- * Loads the library when the first graph is asked for: planning does not need it, and the command line starts without.
- * `getBuiltinModule` rather than an import, as this folder does no I/O and is not to import what does.
+ * Loads the library at the first graph. Planning does not need it, so the command line starts without it.
+ * `getBuiltinModule` rather than an import, because this folder does no I/O and may not import modules that do.
  */
 function loadGraphlib(): typeof Graphlib {
   const { createRequire } = process.getBuiltinModule("node:module");
@@ -16,8 +16,9 @@ type PlanGraph = Graphlib.Graph<object, Step, undefined>;
 let graphClass: (new (options: Graphlib.GraphOptions) => PlanGraph) | undefined;
 
 /**
- * The library keeps nodes as properties of plain objects, where it also finds `toString` and the like. This class gives
- * it objects without inherited properties, so that every name is right. Version 4 of the library has no other way in.
+ * The library keeps nodes as properties of plain objects, where it also finds inherited names such as `toString`.
+ * This class uses objects without inherited properties, so that every name works. Version 4 of the library offers no
+ * other way.
  */
 function planGraphClass(): new (options: Graphlib.GraphOptions) => PlanGraph {
   const { Graph } = loadGraphlib();
@@ -43,7 +44,7 @@ function planGraphClass(): new (options: Graphlib.GraphOptions) => PlanGraph {
 
 /**
  * A plan as a graph value. It has a node for each step, by the name of its unit and labelled with the step.
- * It has an edge from each unit to those that directly follow it, wildcards spelled out.
+ * It has an edge from each unit to the units that directly follow it, with wildcards resolved.
  */
 export function toGraph(plan: Plan): PlanGraph {
   graphClass ??= planGraphClass();

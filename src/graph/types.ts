@@ -93,18 +93,18 @@ export type PlanRequest =
   /** Explicit `remove M…`. */
   | { readonly kind: "remove"; readonly modules: readonly string[] | "all"; readonly recursive: boolean };
 
-/** A module as the broker lists it. */
+/** A module in the broker's list. */
 export interface LoadedModule {
   readonly name: string;
   /** Services that it registered, its own name not among them. */
   readonly services: readonly string[];
-  /** Loaded by name, so that only a removal by name takes it away. */
+  /** Loaded by name, so that only a removal by name removes it. */
   readonly explicit: boolean;
-  /** How long its removal may take, if no file defines it any more. */
+  /** How long its removal may take, if its unit is no longer in any file. */
   readonly timeoutMs?: number | undefined;
 }
 
-/** The order of a load, as the broker keeps it for the shutdown. */
+/** The order of a load, which the broker keeps for the shutdown. */
 export interface LoadOrder {
   /** Names of modules; empty for a task, and for a node that stands for the edges of a wildcard. */
   readonly nodes: readonly string[];
@@ -119,7 +119,7 @@ interface PlanInputBase {
   readonly loaded?: readonly LoadedModule[] | undefined;
   /** Names of units or services whose units are force-enabled (docs/design/planning.md §3). */
   readonly enabled?: readonly string[] | undefined;
-  /** The recorded order in which a stop removes what runs; default: that of the units as they are now. */
+  /** The recorded order in which a stop removes the running modules; default: that of the units as they are now. */
   readonly order?: LoadOrder | undefined;
   /** The origin of each root or named module, by its name; for errors about unknown names. */
   readonly origins?: ReadonlyMap<string, Origin> | undefined;
@@ -149,9 +149,9 @@ export type Explanation =
 
 /** One link of the chain by which a unit came into a plan. */
 export interface AskedFor {
-  /** The name asked for: of a unit or of a service. */
+  /** The requested name, of a unit or of a service. */
   readonly name: string;
-  /** The unit that answers to it. */
+  /** The unit for that name. */
   readonly unit: string;
 }
 

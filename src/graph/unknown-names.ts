@@ -1,7 +1,7 @@
 import { type Diagnostic, didYouMean, type Origin } from "../errors/index.js";
 import type { Catalog } from "../units/index.js";
 
-/** A name that means nothing, and what named it. */
+/** A name without a unit or service, and the origin that named it. */
 export interface UnknownName {
   readonly name: string;
   readonly origin: Origin | undefined;
@@ -9,10 +9,12 @@ export interface UnknownName {
   readonly requiredBy?: string | undefined;
 }
 
-/** Each suggestion looks at every name there is; beyond these, errors come without. */
+/** Each suggestion compares all names; the errors after this number come without one. */
 const SUGGESTIONS = 20;
 
-/** `no such task or module s`, with its origin and what it may have meant (docs/design/planning.md §4). */
+/**
+ * `no such task or module s`, with its origin and names that the user may have meant (docs/design/planning.md §4).
+ */
 export function unknownNameErrors(catalog: Catalog, names: readonly UnknownName[]): Diagnostic[] {
   return names.map(({ name, origin, requiredBy }, i) => ({
     code: "GRAPH_UNKNOWN_NAME",

@@ -1,22 +1,22 @@
 import type { CatalogIndex } from "./catalog-index.js";
 import type { Situation } from "./situation.js";
 
-/** Level of what never became unviable. */
+/** Level of an item that never became unviable. */
 export const NEVER = 0x7fffffff;
 
 /**
  * Which units are viable (docs/design/planning.md §3): usable, not set aside, and each need has a viable provider.
  *
- * The greatest fixed point: at first everything usable is viable. A queue withdraws what has lost the last
- * provider of a need. So units that need each other in a ring stay. Each relation is looked at once.
+ * The greatest fixed point: at first all usable units count as viable. A queue withdraws each unit that has lost the
+ * last provider of a need. So units that need each other in a ring remain viable. Each relation is checked once.
  */
 export interface Viability {
   readonly viable: Uint8Array;
   /** Service → number of viable providers. */
   readonly providerCount: Uint32Array;
   /**
-   * Unit → when it was withdrawn: 0 from the start, else one more than the level of the need that it lost. As the queue
-   * is first in, first out, levels are those of simultaneous passes and do not depend on the order of work.
+   * Unit → when it was withdrawn: 0 at the start, else one more than the level of the need that it lost. Because the
+   * queue is first in, first out, levels are those of simultaneous passes and do not depend on the order of work.
    */
   readonly unitLevel: Int32Array;
   /** Service → level at which it lost its last provider; 0 if it never had one. */
@@ -51,7 +51,7 @@ export function computeViability(situation: Situation, setAside: Uint8Array): Vi
   for (let service = 0; service < index.serviceCount; service++) {
     if (providerCount[service] === 0 && situation.served[service] === 0) loseService(service, 0);
   }
-  // An array iterator also visits what is pushed while it runs: this is the queue.
+  // An array iterator also visits elements that are pushed while it runs: this is the queue.
   for (const unit of queue) {
     const { provides } = index;
     for (let e = provides.start(unit); e < provides.end(unit); e++) {

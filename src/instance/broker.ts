@@ -232,7 +232,7 @@ export class Broker {
     return rcFiles(path, runlevel, directories.libexecDir);
   }
 
-  /** Cleans up after a failed start. */
+  /** Undoes a start that failed. */
   async #takeBack(): Promise<void> {
     this.#down ??= this.#goDown(this.#giveUp.signal.aborted ? STOPPING_GRACE_MS : undefined);
     await this.#down;
@@ -255,7 +255,7 @@ export class Broker {
   async #runStop(cancelAfterMs: number | undefined): Promise<PhaseResult | undefined> {
     if (this.#settings === undefined || this.#closing !== undefined) return undefined;
     try {
-      // Roots stand for rc1's files, and so nothing of rc3's files is known to fit.
+      // Roots replace rc1's files, so rc3's files may not match them.
       const files = this.#options.roots === undefined ? await this.#files("rc3") : [];
       const running = runStop(this.#settings, { files, cancelAfterMs }, this.#hurry.signal);
       this.#phase = running;
@@ -294,7 +294,7 @@ export class Broker {
   }
 }
 
-/** Why a start that was carried out counts as failed. */
+/** Why a start counts as failed although it was carried out. */
 function failureOf({ report, units }: PhaseResult): StartError | undefined {
   if (report.ok) return undefined;
   const [first] = report.failed;

@@ -1,6 +1,6 @@
 import { fields, type Handle, type JsonValue } from "../messages/index.js";
 
-/** A rank that could not do its part, and why. */
+/** A rank that failed, and why. */
 export interface RankProblem {
   readonly rank: number;
   readonly reason: unknown;
@@ -13,10 +13,11 @@ interface Checked {
 }
 
 /**
- * Changes the configuration of ranks in two steps: none takes anything unless all could check it. What some have taken
- * is put back if another one's modules refuse it (docs/design/programs.md §3).
- * @param config undefined: what each rank reads from its own files
- * @returns the ranks that could not; empty if it is changed everywhere
+ * Changes the configuration of ranks in two steps: no rank takes it unless all ranks could check it. If the modules
+ * of one rank refuse the change, the ranks that took it get their earlier configuration back
+ * (docs/design/programs.md §3).
+ * @param config undefined: each rank reads its own files
+ * @returns the ranks that failed; empty if the change was made everywhere
  */
 export async function changeConfigOnAll(
   handle: Handle,

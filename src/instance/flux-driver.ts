@@ -15,9 +15,9 @@ import {
 
 /** A live Flux instance that is driven by a helper in Flux's own Python (docs/design/flux.md §2). */
 export interface FluxDriver {
-  /** Answers what a broker is asked for, of the Flux instance. */
+  /** Answers the requests that a broker would answer, from the Flux instance. */
   readonly handle: Handle;
-  /** Where others connect to it, such as hosts of rc files. */
+  /** Where other programs connect to it, such as hosts of rc files. */
   readonly uri: string;
   /** Ends the helper; pending requests fail. */
   close(): Promise<void>;
@@ -26,13 +26,13 @@ export interface FluxDriver {
 /** Milliseconds that the helper is given to end by itself. */
 const EXIT_MS = 2000;
 
-/** How much is kept of what the helper writes on its standard error, for the error when it ends. */
+/** How much of the helper's standard error is kept for the error message when the helper ends. */
 const WORDS_KEPT = 2000;
 
 /**
  * Starts the helper, `flux python -m sluice.flux_driver`, inside the Flux instance of `FLUX_URI`.
  * @param env of the helper
- * @param onEnd gets why it ended, if it was not closed
+ * @param onEnd called with the reason for its end, unless it was closed
  * @throws SluiceError `BROKER_UNREACHABLE`: no `FLUX_URI`, no command `flux`, or no instance there
  */
 export async function startFluxDriver(
@@ -114,7 +114,7 @@ class Helper {
     timer.cancel();
   }
 
-  /** Says why the connection ended, unless it was closed from here. */
+  /** Reports why the connection ended, unless this end closed it. */
   async #sayWhy(): Promise<void> {
     if (this.#isClosing) return;
     this.#kill();

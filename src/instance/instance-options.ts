@@ -69,10 +69,10 @@ export function rankOptions(options: InstanceOptions, config: ConfigTable): Brok
   };
 }
 
-/** @throws StartError with all that is wrong with the units; `USAGE` if they are no catalog */
+/** @throws StartError with all problems of the units; `USAGE` if they are no catalog */
 export function catalogOf(units: InstanceOptions["units"]): Catalog | undefined {
   if (units === undefined || isComposed(units)) return units;
-  // From JavaScript anything may come, and file names are likely.
+  // JavaScript may pass any value, and file names are likely.
   const given = units as unknown;
   if (typeof given === "object" && given !== null && "ok" in given) {
     const result = given as Result<unknown>;
@@ -82,7 +82,7 @@ export function catalogOf(units: InstanceOptions["units"]): Catalog | undefined 
   throw new StartError("USAGE", "the option `units` takes what `await composeUnits({ searchPath })` gives");
 }
 
-/** @throws StartError with all that is wrong with the configuration */
+/** @throws StartError with all problems of the configuration */
 export function configOf(config: InstanceOptions["config"]): ConfigTable {
   const layered = config instanceof LayeredConfiguration ? config : LayeredConfiguration.of(config ?? {});
   const checked = checkConfiguration(layered);
@@ -90,7 +90,7 @@ export function configOf(config: InstanceOptions["config"]): ConfigTable {
   return layered.table;
 }
 
-/** @throws StartError `BROKER_STATE` if this code was copied out of its package */
+/** @throws StartError `BROKER_STATE` if this code runs outside of its package */
 export function requirePackage(): void {
   if (existsSync(SHIPPED_MODULES)) return;
   throw new StartError(

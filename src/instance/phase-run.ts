@@ -51,14 +51,14 @@ export interface PhaseResult {
   readonly units: readonly UnitOutcome[];
 }
 
-/** From where the plan of a start comes: rc files, or names of units and services. */
+/** The source of the plan of a start: rc files, or names of units and services. */
 export type StartSource =
   | { readonly kind: "files"; readonly files: readonly string[] }
   | { readonly kind: "roots"; readonly roots: readonly string[] };
 
 /**
  * Plans rc1 and runs it (docs/design/planning.md §5, §7).
- * @param signal aborted: nothing more starts, and what runs is cancelled
+ * @param signal aborted: nothing more starts, and running steps are cancelled
  * @throws StartError with all problems of the rc files, of the units or of the plan
  */
 export async function runStart(
@@ -91,7 +91,7 @@ export async function runStart(
 }
 
 /**
- * Plans rc3 from what the broker has recorded, and runs it. Files that cannot be read are logged and left out.
+ * Plans rc3 from the broker's records, and runs it. Unreadable files are logged and left out.
  * @param signal aborted: what still runs is cancelled
  */
 export async function runStop(
@@ -145,7 +145,7 @@ async function openPhase(name: "rc1" | "rc3", settings: PhaseSettings): Promise<
   return { phase: name, settings, session, facts, loaded };
 }
 
-/** Reads rc files; an abort ends their hosts, so that reading fails. */
+/** Reads rc files. An abort ends their hosts, so that the reading fails. */
 async function reading<T>(session: RcSession, signal: AbortSignal, read: () => Promise<T>): Promise<T> {
   const abort = (): void => void session.close();
   signal.throwIfAborted();
@@ -185,7 +185,7 @@ async function verified(
     for (const failure of leftOut) {
       broker.log.append("rc1", "warning", `${refusalText(failure)} (optional, left out)`);
     }
-    // An optional unit that is planned although it was disabled is asked for by name.
+    // If an optional unit is planned although it was disabled, the user asked for it by name.
     const fatal =
       failures.length > 0 ? failures : leftOut.filter(({ units }) => units.some((unit) => refused.has(unit)));
     if (fatal.length > 0) throw new StartError("LOAD_LIBRARY", fatal.map(refusalText).join("\n"));

@@ -6,7 +6,7 @@ import { startThread } from "../processes/index.js";
 import type { Catalog } from "../units/index.js";
 import type { OriginQuestion, PlanOrder, PlanReport, PlanThreadSetup } from "./plan-protocol.js";
 
-/** Units that are sent in one turn of the loop. */
+/** The number of units that are sent in one turn of the loop. */
 const UNITS_AT_A_TIME = 200;
 
 /**
@@ -29,7 +29,7 @@ export async function planInWorker(
   if (limits.signal?.aborted === true) {
     throw requestError("ECANCELED", "planning: cancelled", limits.signal.reason);
   }
-  // It looks at what is loaded, which is never much.
+  // It looks at the loaded modules, which are never many.
   if (requestOf(input).kind === "remove") return plan(catalog, input);
   const { port1, port2 } = new MessageChannel();
   const isAnswered = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
@@ -60,7 +60,7 @@ export async function planInWorker(
 
 interface Sending {
   readonly input: PlanInput;
-  /** Whether the thread wants no more. */
+  /** Whether the thread needs no more. */
   readonly isOver: () => boolean;
 }
 

@@ -7,25 +7,25 @@ import type { Unit } from "../units/index.js";
 export interface PlanThreadSetup {
   /** Answers come here. */
   readonly answers: MessagePort;
-  /** Becomes 1 when an answer has been sent: the thread sleeps until then. */
+  /** Becomes 1 when an answer has been sent; the thread sleeps before that. */
   readonly isAnswered: Int32Array<SharedArrayBuffer>;
 }
 
 /** To the thread that plans. */
 export type PlanOrder =
-  /** Some more units of the catalog. All at once would keep the sender busy for too long. */
+  /** Some more units of the catalog. The whole catalog at once would keep the sender busy for too long. */
   | { readonly kind: "units"; readonly units: readonly Unit[] }
-  /** That was all: plan. */
+  /** The catalog is complete, and the thread is to plan. */
   | {
       readonly kind: "plan";
       /** Without its origins. */
       readonly input: PlanInput;
       readonly alternatives: readonly { readonly service: string; readonly unit: string }[];
-      /** Names of which it can be asked what named them. */
+      /** Names whose origin the thread can be asked for. */
       readonly named: readonly string[];
     };
 
-/** A question about what set something, for the messages of problems. */
+/** A question about the origin of a setting, for the messages of problems. */
 export type OriginQuestion =
   | {
       readonly of: "unit";

@@ -1,7 +1,7 @@
 /** The code of the thread of `planInWorker`: takes a catalog in parts, plans it, and sends the plan. */
 import { parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
 import type { Origin } from "../errors/index.js";
-// Not by way of the index: each file more is time until the thread can begin.
+// Not through the index, because each further file delays the start of the thread.
 import { requestOf } from "../graph/plan.js";
 import { planPortable } from "../graph/portable/portable-plan.js";
 import type { Unit } from "../units/index.js";
@@ -52,7 +52,10 @@ function report(message: PlanReport): void {
   parentPort?.postMessage(message, message.kind === "planned" ? [...buffersIn(message.plan)] : []);
 }
 
-/** Sleeps until the other thread has answered: places of values are found where the texts of the files are. */
+/**
+ * Sleeps until the other thread has answered, because only that thread has the texts of the files, and so the places
+ * of values.
+ */
 function ask(question: OriginQuestion): OriginAnswer {
   Atomics.store(isAnswered, 0, 0);
   report({ kind: "ask", question });
@@ -77,7 +80,7 @@ class AskedOrigin implements Origin {
   }
 }
 
-/** The memory of all arrays of numbers, which moves to the other thread rather than being copied. */
+/** The memory of all arrays of numbers, which moves to the other thread without a copy. */
 function buffersIn(value: unknown, found = new Set<ArrayBuffer>()): Set<ArrayBuffer> {
   if (ArrayBuffer.isView(value)) {
     if (value.buffer instanceof ArrayBuffer) found.add(value.buffer);

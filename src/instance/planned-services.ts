@@ -2,7 +2,7 @@ import { messageOf } from "../errors/index.js";
 import type { Plan } from "../graph/index.js";
 import type { Handle } from "../messages/index.js";
 
-/** Names of the services that a run is going to load, with commas between: what a module may count on to come. */
+/** Names of the services that a run is going to load, with commas between. A module may wait for these. */
 const PLANNED = "modprobe.planned";
 
 /** Runs the function while an attribute of the instance lists the services that the plan loads; without such services it sets no attribute. */
@@ -18,7 +18,7 @@ export async function withPlannedServices<T>(
     return await run();
   } finally {
     await handle.rpc("attr.rm", { name: PLANNED }).catch((error: unknown) => {
-      // The run may have been about the end of the instance, or another run has taken it away.
+      // The run may have ended the instance, or another run has removed the attribute.
       handle.log("debug", `${PLANNED}: ${messageOf(error)}`);
     });
   }

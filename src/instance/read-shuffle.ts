@@ -3,14 +3,14 @@ import { resolve } from "node:path";
 import { SluiceError, systemMessage } from "../errors/index.js";
 import { seeded, type Shuffle } from "../run/index.js";
 
-/** The attribute that has the shuffle of rc1, as `start --shuffle` sets it. */
+/** The attribute with the shuffle of rc1, from `start --shuffle`. */
 export const SHUFFLE_ATTRIBUTE = "broker.shuffle";
 
 /** The largest seed. */
 const MOST = 4_294_967_295;
 
 /**
- * Reads a shuffle: a seed, or `@FILE` with the names of units, a line each, in the order in which they are to be taken.
+ * Reads a shuffle: a seed, or `@FILE` with the names of units, a line each, in the order of their starts.
  * @throws SluiceError `USAGE` if it is neither, or the file cannot be read
  */
 export function readShuffle(text: string): Shuffle {
@@ -29,7 +29,7 @@ export function readShuffle(text: string): Shuffle {
   }
 }
 
-/** The shuffle that the attributes of an instance ask for, if they do. */
+/** The shuffle in the attributes of an instance, if there is one. */
 export function shuffleOf(attrs: Readonly<Record<string, string>>): Shuffle | undefined {
   const text = attrs[SHUFFLE_ATTRIBUTE];
   return text === undefined || text === "" ? undefined : readShuffle(text);

@@ -2,8 +2,8 @@ import { type LoadedModule, loadOrder, type Plan } from "../graph/index.js";
 import { fields, type Handle } from "../messages/index.js";
 
 /**
- * Gives the broker the order in which a plan loads, for the way down.
- * @returns what the broker calls the plan; undefined if it loads nothing
+ * Gives the broker the order in which a plan loads, for the later take-down.
+ * @returns the broker's name for the plan; undefined if it loads nothing
  */
 export async function recordOrder(
   plan: Plan,

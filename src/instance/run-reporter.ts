@@ -5,7 +5,10 @@ import type { Handle, JsonValue } from "../messages/index.js";
 import { eventToJson, type RunEvent } from "../run/index.js";
 import { startTimer, type Timer } from "../processes/index.js";
 
-/** Events within this time are reported together: a run has thousands, and must not wait for its readers. */
+/**
+ * Events within this time are reported together, because a run has thousands of them, and must not wait for its
+ * readers.
+ */
 const TOGETHER_MS = 20;
 
 /** Reports a run to the broker, which streams it to its readers (docs/services.md, `run.watch`). */
@@ -16,7 +19,7 @@ export class RunReporter {
   #events: JsonValue[] = [];
   #timer: Timer | undefined;
 
-  /** @returns undefined without an instance, and for a plan of nothing */
+  /** @returns undefined without an instance, and for an empty plan */
   static open(plan: Plan, handle: Handle | undefined, command: string): RunReporter | undefined {
     return handle === undefined || plan.steps.length === 0
       ? undefined
@@ -35,13 +38,13 @@ export class RunReporter {
 
   /**
    * Reports the rest of the run.
-   * @param recorded whether the run is among the recorded ones now
+   * @param recorded whether the run has been recorded
    */
   async close(recorded: boolean): Promise<void> {
     await this.#flush({ recorded });
   }
 
-  /** That it cannot be reported changes nothing of the run. */
+  /** A failed report does not affect the run. */
   async #flush(more: Readonly<Record<string, JsonValue>>): Promise<void> {
     this.#timer?.cancel();
     this.#timer = undefined;

@@ -1,7 +1,7 @@
 import { type Diagnostic, renderDiagnostic, SluiceError } from "../errors/index.js";
 import type { UnitOutcome } from "./unit-outcome.js";
 
-/** The same in every copy of this library that a process has. */
+/** The same in every copy of this library in a process. */
 const BRAND = Symbol.for("sluice.start-error");
 
 interface StartErrorParts {
@@ -37,7 +37,7 @@ export class StartError extends SluiceError {
     return true;
   }
 
-  /** The error for input with problems. Its code is that of the first error. */
+  /** The error for input with problems. Its code is the code of the first error. */
   static of(diagnostics: readonly Diagnostic[]): StartError {
     const first = diagnostics.find(({ severity }) => severity === "error") ?? diagnostics[0];
     return new StartError(first?.code ?? "INTERNAL", diagnostics.map(renderDiagnostic).join("\n"), {

@@ -60,7 +60,7 @@ export interface SoundPlan {
   readonly missing: readonly string[];
 }
 
-/** Plans a stop in any case: tasks that cannot be planned are left out, those at fault first, then all. */
+/** Plans a stop in any case. It leaves out tasks that cannot be planned: first the faulty ones, then all. */
 export function planStop(catalog: Catalog, input: StopInput): SoundPlan {
   const { facts, rc, loaded, order, runlevel } = input;
   const request = phaseRequest(catalog, { ...contentsOf(rc), load: [], remove: "all" }, runlevel);
@@ -84,6 +84,6 @@ export function planStop(catalog: Catalog, input: StopInput): SoundPlan {
     const missing = lost.map((root) => `${root}: not run, because its plan failed`);
     return { plan: rest.value, diagnostics: [...whole.diagnostics, ...rest.warnings], missing };
   }
-  // Without tasks only the record is left, and that has no cycle.
+  // Without tasks only the record remains, and it has no cycle.
   throw new TypeError("the recorded order of the modules has a cycle");
 }

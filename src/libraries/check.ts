@@ -12,13 +12,13 @@ import {
   verifyLibraries,
 } from "./verify.js";
 
-/** How long the reading of one library may take, unless something else is asked for. */
+/** How long the reading of one library may take, unless the caller sets another time. */
 export const LIBRARY_TIMEOUT_MS = 10_000;
 
-/** How many libraries are read side by side. */
+/** How many libraries are read in parallel. */
 const AT_A_TIME = 4;
 
-/** A pick as it is asked for, before its file is found. */
+/** A pick in a request, before its file is found. */
 export interface AskedPick extends Omit<LibraryPick, "path"> {
   readonly exec?: boolean | undefined;
   /** Take it even if others may write to its file. */
@@ -63,8 +63,8 @@ export function libraryHost(version: string, kinds: Kinds): LibraryHost {
 }
 
 /**
- * The first two phases of all libraries (docs/design/modules.md §6): every one is opened before any is verified. An
- * optional pick that is refused is left out, and what requires it is verified without.
+ * The first two phases of all libraries (docs/design/modules.md §6): all are opened before the first is verified. An
+ * optional pick that is refused is left out, and modules that require it are verified without it.
  */
 export async function checkLibraries(
   asked: readonly AskedPick[],
@@ -136,7 +136,7 @@ async function findAll(asked: readonly AskedPick[], options: Telling): Promise<F
   return { picks, loaders, failures };
 }
 
-/** Opens each library once, some at a time; reports a failure while it still reads other libraries. */
+/** Opens each library once, some in parallel. It reports a failure while it still reads other libraries. */
 async function openAll(
   { picks, loaders }: Found,
   options: Telling,

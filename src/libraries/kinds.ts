@@ -1,8 +1,11 @@
 /** A contract between modules of libraries and their users (docs/design/modules.md §6). */
 export interface Kind {
-  /** That this host speaks: the major is raised when a method goes or changes, the minor when one is added. */
+  /**
+   * The version that this host implements: the major rises when a method goes or changes, the minor when one is
+   * added.
+   */
   readonly version: string;
-  /** The methods that a module of the kind must answer, under the service of the kind's name. */
+  /** The methods that a module of the kind must have, under the service of the kind's name. */
   readonly methods: readonly string[];
   /** The file with its contract, if the configuration has one. */
   readonly contract?: string | undefined;
@@ -10,15 +13,15 @@ export interface Kind {
 
 export type Kinds = ReadonlyMap<string, Kind>;
 
-/** The kinds of the services that we ship or show. */
+/** The kinds of the services that we ship or use in examples. */
 const SHIPPED: Readonly<Record<string, Kind>> = {
   "content-backing": { version: "1.0", methods: ["load", "store", "checkpoint-get", "checkpoint-put"] },
   sched: { version: "1.0", methods: ["alloc", "free"] },
 };
 
 /**
- * The kinds that an instance knows: ours, and those of the table `kinds` of its configuration, which win.
- * @param table checked against schema/instance-config.schema.json; anything else in it counts as absent
+ * The kinds of an instance: ours, and those of the table `kinds` of its configuration, which win.
+ * @param table checked against schema/instance-config.schema.json; any other entry in it counts as absent
  */
 export function kindsOf(table: unknown): Kinds {
   const kinds = new Map(Object.entries(SHIPPED));
@@ -35,7 +38,7 @@ export function kindsOf(table: unknown): Kinds {
   return kinds;
 }
 
-/** The methods of a kind that are not among those that a module has. */
+/** The methods of a kind that a module lacks. */
 export function missingMethods(kind: Kind, methods: readonly string[]): string[] {
   return methods.includes("*") ? [] : kind.methods.filter((method) => !methods.includes(method));
 }

@@ -21,7 +21,7 @@ type ManifestReading =
   | { readonly ok: true; readonly manifest: LibraryManifest }
   | { readonly ok: false; readonly problems: readonly string[] };
 
-/** Names that could not be picked. */
+/** Names that no pick could use. */
 function nameProblems(said: object): string[] {
   const modules = "modules" in said && isTable(said.modules) ? said.modules : {};
   const names = Object.keys(modules).filter((name) => !isName(name));

@@ -13,7 +13,7 @@ export function splitMember(module: string): MemberPath {
 
 /**
  * Reads `--modules=FILE#NAME,FILE:NAME` (docs/design/modules.md §6).
- * @returns for each entry what it picks; undefined for one that picks nothing
+ * @returns for each entry the modules that it picks; undefined for one that picks nothing
  */
 export function readPicks(text: string): readonly (readonly [entry: string, pick: MemberPath | undefined])[] {
   return text.split(",").map((entry) => {

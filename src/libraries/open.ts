@@ -5,13 +5,13 @@ import { elfProblem } from "./elf.js";
 import type { LibraryManifest } from "./generated/tables.js";
 import { readManifest } from "./manifest.js";
 
-/** A library as its first phase leaves it (docs/design/modules.md §6). */
+/** A library after its first phase (docs/design/modules.md §6). */
 export type OpenedLibrary =
   | {
       readonly kind: "opened";
       /** Absolute. */
       readonly path: string;
-      /** `sha256-HEX` of the file, from before it was read. */
+      /** `sha256-HEX` of the file, computed before it was read. */
       readonly digest: string;
       readonly manifest: LibraryManifest;
     }
@@ -21,7 +21,7 @@ export type OpenedLibrary =
 
 /**
  * Opens a library: its loader reads its manifest, isolated from the rest of the process.
- * @returns in any case; a library that cannot be read has its problems
+ * @returns for any library; one that cannot be read has its problems
  */
 export async function openLibrary(loader: ModuleLoader, query: LibraryQuery): Promise<OpenedLibrary> {
   const { path } = query;
@@ -41,12 +41,12 @@ export async function openLibrary(loader: ModuleLoader, query: LibraryQuery): Pr
   }
 }
 
-/** The text that identifies a library in its file: the name of its export, or of the option that a program must know. */
+/** The texts that mark a library in its file: the name of its export, or of the option that a program must accept. */
 const TRACES = ["sluiceLibrary", "sluice.library", "SLUICE_LIBRARY", "sluice-manifest"];
 
 /**
- * Whether the text of a file speaks of being a library. For questions about any file: code that says nothing of it is not
- * to be run for an answer.
+ * Whether a file contains a text that marks a library. For checks of any file: code without such a text must not run
+ * only for a check.
  */
 export function looksLikeLibrary(file: Uint8Array): boolean {
   const bytes = Buffer.from(file.buffer, file.byteOffset, file.byteLength);

@@ -16,7 +16,7 @@ export interface LibraryPick {
   readonly loader?: string | undefined;
   /** Its thread group; `own` or undefined: none. */
   readonly thread?: string | undefined;
-  /** Left out if it is refused. */
+  /** Whether it is left out if it is refused. */
   readonly optional?: boolean | undefined;
 }
 
@@ -33,8 +33,8 @@ export interface LibraryFailure {
 }
 
 /**
- * The modules that are loaded or about to load, beside the picks, by each of their names. The value is what its library
- * says of it, if it has one.
+ * The modules that are loaded or about to load, beside the picks, by each of their names. The value is the entry of
+ * its library, if it has one.
  */
 export type Others = ReadonlyMap<string, ManifestModule | undefined>;
 
@@ -49,7 +49,7 @@ export interface VerifyInput {
   readonly host: LibraryHost;
 }
 
-/** The second phase (docs/design/modules.md §6): everything that speaks against the picks, library by library. Pure. */
+/** The second phase (docs/design/modules.md §6): every objection to the picks, library by library. Pure. */
 export function verifyLibraries(input: VerifyInput): LibraryFailure[] {
   const { picks, libraries } = input;
   const paths = [...new Set(picks.map(({ path }) => path))];
@@ -84,7 +84,7 @@ export function verifyLibraries(input: VerifyInput): LibraryFailure[] {
 
 /**
  * The problems of one module of a library, regardless of the other picks.
- * @param loader that takes the library
+ * @param loader the loader of the library
  */
 export function verifyAlone(
   library: OpenedLibrary,
@@ -106,7 +106,7 @@ export function failureText({ library, module, message }: LibraryFailure): strin
   return `${library}${module === undefined ? "" : `#${module}`}: ${message}`;
 }
 
-/** Units of one name from two libraries: which of them would be loaded is not to be a matter of order. */
+/** Units of one name from two libraries: their order must not decide which of them is loaded. */
 function nameFailures(picks: readonly LibraryPick[]): LibraryFailure[] {
   const byUnit = new Map<string, LibraryPick>();
   return picks.flatMap((pick) => {
@@ -147,7 +147,7 @@ function sharingProblems(picks: readonly LibraryPick[]): string[] {
   ];
 }
 
-/** The thread groups that picks name. */
+/** The thread groups that the picks name. */
 export function groupsOf(picks: readonly LibraryPick[]): string[] {
   const named = picks.flatMap(({ thread }) => (thread === undefined || thread === "own" ? [] : [thread]));
   return [...new Set(named)];
@@ -235,7 +235,7 @@ interface Present {
   readonly version: string | undefined;
 }
 
-/** The picks with a name: that of a module in its library, or that of a unit. */
+/** The picks with a name, which is the name of a module in its library, or of a unit. */
 function presentAs(name: string, { picks, libraries, others }: VerifyInput): Present | undefined {
   const pick = picks.find(({ member }) => member === name) ?? picks.find(({ unit }) => unit === name);
   if (pick === undefined) return others.has(name) ? { name, version: others.get(name)?.version } : undefined;

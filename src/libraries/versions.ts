@@ -3,8 +3,8 @@ import satisfies from "semver/functions/satisfies.js";
 import validRange from "semver/ranges/valid.js";
 
 /**
- * Whether a range of versions takes a host, whose pre-release counts as the release that it comes before. So
- * users can try a candidate of 1.2 with what is for 1.2.
+ * Whether a range of versions includes a host, whose pre-release counts as the release after it. So users
+ * can try a candidate of 1.2 with modules for 1.2.
  * @returns undefined if the range is invalid
  */
 export function takesRelease(range: string, version: string): boolean | undefined {
@@ -13,7 +13,7 @@ export function takesRelease(range: string, version: string): boolean | undefine
   return parsed !== null && satisfies(`${parsed.major}.${parsed.minor}.${parsed.patch}`, range);
 }
 
-/** Whether a range takes the version of a module, as semver has it; undefined if the range is invalid. */
+/** Whether a range includes the version of a module, by the rules of semver; undefined if the range is invalid. */
 export function takesVersion(range: string, version: string): boolean | undefined {
   return validRange(range) === null ? undefined : satisfies(version, range);
 }
@@ -24,10 +24,10 @@ export function isVersion(text: string): boolean {
 }
 
 /**
- * Whether a host that speaks one version of a contract can serve what follows another. The major has to be
- * the same, and the rest no greater than the host's.
+ * Whether a host that implements one version of a contract can serve a module that follows another. The major has to
+ * be the same, and the other parts no greater than the host's.
  * @param wanted `1`, `1.2` and so on; missing parts are 0
- * @param spoken likewise; what follows a `-` is cut off
+ * @param spoken likewise; the text after a `-` is cut off
  */
 export function speaks(spoken: string, wanted: string): boolean {
   const [ours, theirs] = [partsOf(spoken), partsOf(wanted)];

@@ -14,7 +14,7 @@ import {
 } from "../processes/index.js";
 import type { ModuleExit, ModuleSpec, RunningModule } from "./module-loader.js";
 
-/** Says to a module on which of its descriptors it speaks the wire form (docs/wire-protocol.md). */
+/** Names the descriptor on which a module uses the wire form (docs/wire-protocol.md). */
 const MODULE_URI_VARIABLE = "SLUICE_MODULE_URI";
 
 /** The program to run. */
@@ -22,9 +22,9 @@ export interface ChildStart {
   readonly spec: ModuleSpec;
   /** Absolute path of the program, and its arguments. */
   readonly command: readonly string[];
-  /** For its standard input, which ends after it. Default: nothing. */
+  /** Text for its standard input, which ends after it. Default: nothing. */
   readonly input?: string | undefined;
-  /** The text to add to the cause of its end. */
+  /** Returns a text to add to the cause of its end. */
   readonly remark?: ((signal: NodeJS.Signals) => string | undefined) | undefined;
 }
 
@@ -34,14 +34,16 @@ const CHANNEL_FD = 3;
 /** Standard output is for results of commands, so both go where the broker's errors go. */
 const STDERR_FD = 2;
 
-/** Milliseconds in which what a process sent last can still be read when something else holds its descriptor. */
+/**
+ * Milliseconds in which the last messages of a process can still be read when another process holds its descriptor.
+ */
 const LAST_MESSAGES_MS = 50;
 
-/** Milliseconds that a process is given to exit when its channel has closed. */
+/** Milliseconds that a process has to exit when its channel has closed. */
 const EXIT_MS = 1000;
 
 /**
- * Starts a program that speaks the wire form on an inherited descriptor, in a process group of its own.
+ * Starts a program that uses the wire form on an inherited descriptor, in a process group of its own.
  * @throws SluiceError `LOAD_FAILED` with the system's error number if it cannot be started
  */
 export async function startChild(start: ChildStart): Promise<RunningModule> {
@@ -49,7 +51,7 @@ export async function startChild(start: ChildStart): Promise<RunningModule> {
   const [file = "", ...args] = command;
   const { env, mark } = partEnvironment(spec.env ?? process.env);
   const child = startProcess(file, args, {
-    // A group of its own: what it starts ends with it, and a Ctrl-C in the terminal is not for it.
+    // A process group of its own: the processes that it starts end with it, and it gets no Ctrl-C of the terminal.
     detached: true,
     stdio: [input === undefined ? "ignore" : "pipe", STDERR_FD, STDERR_FD, "pipe"],
     env: { ...env, [MODULE_URI_VARIABLE]: `fd://${CHANNEL_FD}` },
@@ -72,8 +74,8 @@ export async function startChild(start: ChildStart): Promise<RunningModule> {
 /**
  * A module in a process.
  *
- * The end of the process kills whatever it left in its group. Its channel closes even if something that left
- * the group holds the descriptor. When the channel closes first, the process has a second to end as well.
+ * The end of the process kills all processes that it left in its group. Its channel closes even if a process that
+ * left the group holds the descriptor. When the channel closes first, the process has a second to end as well.
  */
 class ChildModule implements RunningModule {
   readonly channel: Channel;
@@ -85,7 +87,7 @@ class ChildModule implements RunningModule {
   #settle: (exit: ModuleExit) => void = () => undefined;
   #hasExited = false;
   #isTerminated = false;
-  /** Why the channel was closed on our side. */
+  /** Why this side closed the channel. */
   #fault: SluiceError | undefined;
   #isOverdue = false;
   #patience: NodeJS.Timeout | undefined;
@@ -125,7 +127,7 @@ class ChildModule implements RunningModule {
   }
 
   #channelClosed(cause: Error | undefined): void {
-    // Other causes, such as a reset, follow from its end, which explains more.
+    // Other causes, such as a reset, follow from its end, and that end explains more.
     if (cause instanceof SluiceError && cause.code === "BROKER_PROTOCOL") this.#fault = cause;
     if (this.#hasExited) return;
     this.#patience = setTimeout(() => {
@@ -143,7 +145,7 @@ class ChildModule implements RunningModule {
 
   #closeChannelSoon(): void {
     const timer = setTimeout(() => {
-      // Reads what has arrived while the loop was busy, before it lets go.
+      // Reads the bytes that have arrived while the loop was busy, before it closes the socket.
       setImmediate(() => this.#socket.destroy());
     }, LAST_MESSAGES_MS);
     this.channel.onClose(() => clearTimeout(timer));

@@ -13,8 +13,9 @@ const LOADER = {
 
 /**
  * The loaders that the table `loaders` of a configuration describes (docs/design/modules.md §4), in its order.
- * @param verifyPlugin called before each loading of a plug-in, with its path; what it throws is why that is refused
- * @param table checked against schema/instance-config.schema.json, paths in it are absolute
+ * @param verifyPlugin called before each loading of a plug-in, with its path; an error that it throws refuses the
+ *   plug-in
+ * @param table checked against schema/instance-config.schema.json; its paths are absolute
  * @throws SluiceError `BROKER_REQUEST` with `EPROTO` for a value of another type
  */
 export function configuredLoaders(
@@ -33,7 +34,7 @@ export function configuredLoaders(
   });
 }
 
-/** Text in UTF-8, where `\xHH` is any byte: what the kernel's binfmt_misc takes. */
+/** Text in UTF-8, where `\xHH` is any byte, as the kernel's binfmt_misc takes it. */
 function magicBytes(text: string): Uint8Array {
   const parts = text.split(/(\\x[0-9a-fA-F]{2})/);
   return Buffer.concat(

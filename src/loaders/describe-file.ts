@@ -6,7 +6,7 @@ import type { DescribeReport, ModuleFile, WorkerSetup } from "./thread-protocol.
 /** The questions to a library. */
 export interface DescribeQuery {
   readonly host: LibraryHost;
-  /** The modules to ask whether they are compatible; undefined: all. */
+  /** The modules whose `compatible` is called; undefined: all. */
   readonly names?: readonly string[] | undefined;
 }
 

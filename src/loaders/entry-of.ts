@@ -2,7 +2,7 @@ import { findEntry, type ModuleMain, pluginFunctions, pluginMain } from "../mess
 import { importModule } from "./import-module.js";
 import type { ModuleFile, WorkerSetup } from "./thread-protocol.js";
 
-/** Imports a file, and gives what is to run of it: a module, one of a library, or a plug-in. */
+/** Imports a file, and returns the part of it that is to run: a module, one of a library, or a plug-in. */
 export async function entryOf(file: ModuleFile, setup: WorkerSetup): Promise<ModuleMain> {
   const { path, member, plugin } = file;
   const exports = await importModule(file, setup);

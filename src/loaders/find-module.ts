@@ -3,7 +3,7 @@ import { join, resolve } from "node:path";
 import { ERRNO, isErrno, SluiceError } from "../errors/index.js";
 import type { LoaderRegistry } from "./registry.js";
 
-/** Where modules are looked up. */
+/** The directories in which modules are looked up. */
 export interface SearchOptions {
   /** Directories in order of preference: `FLUX_MODULE_PATH`, then the shipped modules. */
   readonly directories: readonly string[];
@@ -11,8 +11,8 @@ export interface SearchOptions {
 }
 
 /**
- * The file of a module. Something with a slash is a path. It looks a bare name up in each directory, as it is
- * if it has a known suffix, and with each known suffix (docs/design/modules.md §4).
+ * The file of a module. A text with a slash is a path. It looks a bare name up in each directory, unchanged if it
+ * has a known suffix, and with each known suffix (docs/design/modules.md §4).
  * @param nameOrPath a relative path counts from the working directory
  * @returns an absolute path
  * @throws SluiceError `LOAD_NOT_FOUND` with `ENOENT`
@@ -38,7 +38,7 @@ export async function findModule(
   throw notFound(`${nameOrPath}: module not found in search path`);
 }
 
-/** A directory that is missing or may not be entered is one where the module is not. */
+/** A missing directory, or one that may not be entered, does not have the module. */
 async function isFile(path: string): Promise<boolean> {
   try {
     return (await stat(path)).isFile();

@@ -19,18 +19,18 @@ import type { WorkerOrder, WorkerReport } from "./thread-protocol.js";
 interface HostUse {
   /** For messages. */
   readonly name: string;
-  /** Whether several modules share it, so that one that blocks it harms the others. */
+  /** Whether several modules share it, so that a module that blocks it harms the others. */
   readonly isShared?: boolean | undefined;
   /** Gets messages about a shared thread. */
   readonly log?: ModuleSpec["log"];
 }
 
-/** A module that is being loaded, without what the worker adds itself. */
+/** A module that is being loaded, without the fields that the worker adds itself. */
 type LoadOrder = Omit<WorkerOrder & { readonly kind: "load" }, "kind" | "id" | "current"> & {
   readonly name: string;
 };
 
-/** A module in a worker: its number there, and how it ended. */
+/** A module in a worker: its number there, and its end. */
 interface HostedModule {
   readonly id: number;
   readonly promise: Promise<ModuleExit>;
@@ -40,14 +40,15 @@ interface LiveModule extends ThreadTenant {
   settle(exit: ModuleExit): void;
 }
 
-// This form holds both in dist/loaders and in the bundled command line next to it.
+// This form is valid both in dist/loaders and in the bundled command line next to it.
 const THREAD_MAIN = new URL("../loaders/thread-main.cjs", import.meta.url);
 
 /**
  * A worker thread and the modules in it.
  *
- * It is open while it has modules, and for the first. When the last has ended it gets the order to exit, and
- * a group's next module gets a new one. When the thread dies every module in it has ended.
+ * It is open while it has modules, and before its first one. When the last module has ended, the thread gets the
+ * order to exit, and the next module of the group gets a new thread. When the thread ends, every module in it has
+ * ended.
  */
 export class HostWorker {
   #name = "";
@@ -56,7 +57,7 @@ export class HostWorker {
   readonly #modules = new Map<number, LiveModule>();
   readonly #exited: Promise<void>;
   #log: ModuleSpec["log"];
-  /** The number of the module that was given a message last. */
+  /** The number of the module that received a message last. */
   #current: Int32Array | undefined;
   #monitor: ThreadMonitor | undefined;
   #lastId = 0;
@@ -64,10 +65,10 @@ export class HostWorker {
   /** The error that the worker threw; its exit follows. */
   #uncaught: { readonly error: unknown } | undefined;
   #terminating: { readonly id: number } | undefined;
-  /** Outcomes of modules that are reported once the thread has gone. */
+  /** Ends of modules that are reported after the thread has ended. */
   #last: { readonly module: LiveModule; readonly exit: ModuleExit } | undefined;
 
-  /** @param env default: a copy of that of this process */
+  /** @param env default: a copy of the environment of this process */
   constructor(env?: Readonly<Record<string, string>>) {
     const marked = partEnvironment(env ?? process.env);
     this.#mark = marked.mark;
@@ -84,7 +85,7 @@ export class HostWorker {
     });
     this.#exited = new Promise((resolve) => {
       this.#worker.on("exit", (status) => {
-        // A module that ends cleanly ends the processes that it has started.
+        // A module that ends cleanly also ends the processes that it has started.
         if (this.#last === undefined) void sweep(this.#mark);
         this.#gone(status);
         resolve();
@@ -92,7 +93,7 @@ export class HostWorker {
     });
   }
 
-  /** Says what it is for, before the first module. */
+  /** Sets the use of the worker, before its first module. */
   use({ name, isShared = false, log }: HostUse): this {
     this.#name = name;
     this.#log = log;
@@ -101,7 +102,7 @@ export class HostWorker {
     return this;
   }
 
-  /** Whether it takes further modules. */
+  /** Whether it accepts further modules. */
   get isOpen(): boolean {
     return this.#state === "open";
   }
@@ -140,7 +141,7 @@ export class HostWorker {
     await this.#exited;
   }
 
-  /** Which of its modules holds the thread, and where in its code. */
+  /** The module that holds the thread, and the place in its code. */
   async blame(): Promise<Blame> {
     const calls = await stackOfThread(this.#worker.threadId);
     return blameFor([...this.#modules.values()], calls ?? [], this.#current?.[0] ?? 0);

@@ -1,7 +1,7 @@
 import type { createJiti } from "jiti";
 import { isAddon, openAddon } from "./native/addon.js";
 import { importUrl } from "./import-url.js";
-// Not by way of the index: the compiler has no place in the bundles of hosts.
+// Not through the index, because the bundles of hosts do not contain the compiler.
 import { runPrepared } from "../typescript/prepared-code.js";
 import type { ModuleFile, WorkerSetup } from "./thread-protocol.js";
 
@@ -9,7 +9,7 @@ interface JitiPackage {
   readonly createJiti: typeof createJiti;
 }
 
-/** Paths that this thread or process has imported before, and how often. */
+/** Paths that this thread or process has imported before, with the number of imports. */
 const imported = new Map<string, number>();
 
 /** How many versions of a file this thread or process has in memory: Node never lets go of an ES module. */
@@ -31,8 +31,8 @@ export function importModule(order: ModuleFile, setup: WorkerSetup): Promise<unk
 }
 
 /**
- * The exports of a module's file. Each load evaluates the file anew: modules of one thread share no state, and a file that
- * was edited is read again.
+ * The exports of a module's file. Each load evaluates the file again: modules of one thread share no state, and an
+ * edited file is read again.
  * @returns the namespace object, or the exports of a CommonJS module
  */
 async function importFile(order: ModuleFile, setup: WorkerSetup): Promise<unknown> {
@@ -57,7 +57,7 @@ async function withSyntaxPlace(path: string, load: () => unknown): Promise<unkno
     return await load();
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
-    // Rarely needed, so not part of what every thread starts with.
+    // Rarely needed, so no thread loads it at its start.
     const { withPlace } = await import("./source/syntax-place.js");
     throw await withPlace(error, path);
   }
@@ -67,12 +67,12 @@ async function importPlain({ path, url }: ModuleFile): Promise<unknown> {
   const times = imported.get(path) ?? 0;
   imported.set(path, times + 1);
   if (times === 0) return await importUrl(url);
-  // The query makes a new ES module; CommonJS ones are remembered by path.
+  // The query makes a new ES module; the cache has CommonJS modules by path.
   Reflect.deleteProperty(requireFrom(path).cache, path);
   return await importUrl(`${url}?load=${times}`);
 }
 
-/** Spares the thread the start of the loader of ES modules, which takes a fifth of its start. */
+/** Saves the thread the start of the loader of ES modules, which takes a fifth of its own start. */
 function requireAnew(path: string): unknown {
   const require = requireFrom(path);
   Reflect.deleteProperty(require.cache, path);
@@ -87,7 +87,7 @@ async function importWithJiti({ path, url, cacheDir }: ModuleFile, setup: Worker
     import("../typescript/jiti-code.js"),
   ]);
   const jiti = jitiPackage.createJiti(url, {
-    // Never the shared temporary directory, where others may have put code.
+    // It never uses the shared temporary directory, where other users may have put code.
     fsCache: false,
     transform: await jitiTransform(cacheDir),
     moduleCache: false,
@@ -104,7 +104,7 @@ async function importLibrary(
   return Object.fromEntries(await Promise.all(entries));
 }
 
-/** Whether a file failed to import something and our library cannot be found from where it lies. */
+/** Whether an import failed, and our library cannot be found from the directory of the file. */
 function lacksLibrary(path: string, error: unknown): boolean {
   if (!(error instanceof Error) || !("code" in error) || error.code !== "ERR_MODULE_NOT_FOUND") return false;
   try {

@@ -8,11 +8,11 @@ import type { LibraryQuery } from "./module-loader.js";
 import type { ProcessSetup } from "./process-protocol.js";
 import type { DescribeReport } from "./thread-protocol.js";
 
-// This form holds both in dist/loaders and in the bundled command line next to it.
+// This form is valid both in dist/loaders and in the bundled command line next to it.
 const PROCESS_MAIN = new URL("../loaders/process-main.cjs", import.meta.url);
 
 /**
- * Reads a library that is a Node-API addon in a process of its own: a crash of it must not end this one.
+ * Reads a library that is a Node-API addon in its own process, because a crash of it must not end this one.
  * @returns undefined if the file is no library
  * @throws SluiceError `LOAD_LIBRARY`
  */

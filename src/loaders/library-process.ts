@@ -11,7 +11,7 @@ import {
   sweep,
 } from "../processes/index.js";
 
-/** More than this is no manifest. */
+/** A longer output is no manifest. */
 const OUTPUT_BYTES = 1024 * 1024;
 
 /** A process that writes the manifest of a library. */
@@ -19,15 +19,18 @@ export interface LibraryReader {
   /** Program and arguments. */
   readonly command: readonly string[];
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** For its standard input. */
+  /** The text for its standard input. */
   readonly input?: string | undefined;
-  /** The descriptor that it writes to; if it is not standard output, that goes where our errors go. */
+  /**
+   * The descriptor that it writes to. If that is not standard output, standard output goes to the same place as our
+   * errors.
+   */
   readonly fd: 1 | 3;
   readonly timeoutMs: number;
 }
 
 /**
- * The output of a process, which then ends with all processes that it has started.
+ * Reads the output of a process, and then ends it with all processes that it has started.
  * @throws SluiceError `LOAD_LIBRARY` if it fails, takes too long or writes too much
  */
 export async function readFromProcess({

@@ -6,12 +6,12 @@ import { hostSetup, moduleFile } from "./module-file.js";
 import type { LibraryQuery } from "./module-loader.js";
 import type { DescribeReport, WorkerOrder } from "./thread-protocol.js";
 
-// This form holds both in dist/loaders and in the bundled command line next to it.
+// This form is valid both in dist/loaders and in the bundled command line next to it.
 const THREAD_MAIN = new URL("../loaders/thread-main.cjs", import.meta.url);
 
 /**
- * Reads a library of JavaScript or TypeScript in a thread of its own, which is ended afterwards: nothing of what its
- * code does there stays.
+ * Reads a library of JavaScript or TypeScript in its own thread, and ends the thread afterwards. So its code leaves
+ * nothing behind.
  * @returns undefined if the file is no library
  * @throws SluiceError `LOAD_LIBRARY`
  */
@@ -30,7 +30,7 @@ export async function readScriptLibrary(query: LibraryQuery, transpiler: Transpi
 }
 
 /**
- * The manifest of a library, of which its host has reported.
+ * The manifest in a host's report about a library.
  * @returns undefined if the file is no library
  * @throws SluiceError `LOAD_LIBRARY`
  */
@@ -39,7 +39,9 @@ export function manifestIn(report: DescribeReport, path: string): unknown {
   return report.manifest === undefined ? undefined : (JSON.parse(report.manifest) as unknown);
 }
 
-/** The first that comes of the answer, the thread's end and the end of its time; what comes later changes nothing. */
+/**
+ * Resolves with the first of three: the answer, the end of the thread, or the time-out. Later ones change nothing.
+ */
 function answerOf(worker: Worker, order: WorkerOrder, timeoutMs: number): Promise<DescribeReport> {
   return new Promise((resolve) => {
     const fail = (error: string): void => {

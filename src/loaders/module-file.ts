@@ -11,7 +11,8 @@ import type { ModuleFile, WorkerSetup } from "./thread-protocol.js";
 export const SCRIPT_SUFFIXES: readonly string[] = [".mjs", ".js", ".cjs", ".ts", ".mts"];
 
 /**
- * A module's file as its host, thread or process, imports it: what Node does not take as it is has been made into JavaScript.
+ * A module's file in the form in which its host, thread or process, imports it. Code that Node cannot import has been
+ * made into JavaScript.
  * @throws SluiceError as {@link Transpiler.prepare}
  */
 export async function moduleFile(
@@ -36,7 +37,7 @@ export async function checkModuleFile(
   else await checkSyntax(path);
 }
 
-/** Where hosts find our library, and what they need for TypeScript that cannot be prepared. */
+/** Where hosts find our library, and the compiler for TypeScript that cannot be prepared. */
 export function hostSetup(): WorkerSetup {
   return {
     library: {
@@ -47,7 +48,7 @@ export function hostSetup(): WorkerSetup {
   };
 }
 
-/** Node imports neither TypeScript nor what has a version after its suffix, `x.mjs.1.2`. */
+/** Node imports neither TypeScript nor a file with a version after its suffix, `x.mjs.1.2`. */
 function needsPreparing(path: string): boolean {
   return /\.(?:m?ts(?:\.\d+)*|[cm]?js(?:\.\d+)+)$/.test(path);
 }

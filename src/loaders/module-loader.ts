@@ -7,9 +7,9 @@ export interface OutputLine {
   readonly stream: "stdout" | "stderr";
   /** Without its end. */
   readonly text: string;
-  /** As it was written, with its end. */
+  /** The length as it was written, including the end of the line. */
   readonly bytes: number;
-  /** Number from 1 of the part of a line that is too long for one; undefined for a whole line. */
+  /** Number from 1 of a part of a long line; undefined for a whole line. */
   readonly part?: number | undefined;
   /** Further parts follow. */
   readonly hasMore?: boolean | undefined;
@@ -18,23 +18,23 @@ export interface OutputLine {
 /** The store for the output of an ordinary program. */
 export interface ProgramLog {
   line(line: OutputLine): void;
-  /** The number of lost bytes of its output. */
+  /** Counts lost bytes of its output. */
   leftOut(stream: OutputLine["stream"], bytes: number): void;
 }
 
-/** Which module of a library to start (docs/design/modules.md §6). */
+/** The module of a library that is to start (docs/design/modules.md §6). */
 export interface LibraryMember {
   readonly name: string;
-  /** Digest of the file that was verified: modules of one file in one thread share its state. */
+  /** Digest of the verified file: modules of one file in one thread share its state. */
   readonly digest: string;
-  /** The contract that it fulfils: the methods that it serves under this name are reported when it runs. */
+  /** The contract that it fulfils. When it runs, it reports the methods that it serves under this name. */
   readonly kind?: string | undefined;
 }
 
 /** The parameters for reading a library's manifest. */
 export interface LibraryQuery extends Pick<ModuleSpec, "path" | "cacheDir" | "env"> {
   readonly host: LibraryHost;
-  /** The modules to ask whether they are compatible; undefined: all. */
+  /** The modules whose `compatible` is called; undefined: all. */
   readonly names?: readonly string[] | undefined;
   /** How long it may take, in milliseconds. */
   readonly timeoutMs: number;
@@ -53,7 +53,7 @@ export interface ModuleSpec extends ModuleOptions {
   readonly member?: LibraryMember | undefined;
   /** The required exports, if the file is a plug-in rather than a module. */
   readonly plugin?: PluginDemand | undefined;
-  /** `own`, `shared` (one of the threads that modules share), or the name of a thread group. */
+  /** `own`, `shared` (one of the threads for several modules), or the name of a thread group. */
   readonly thread: string;
   /** Receives messages of the loader about its thread. */
   readonly log?: ((level: "warning", text: string) => void) | undefined;
@@ -99,11 +99,11 @@ export type ModuleExit =
   /** By `terminate()`. */
   | { readonly kind: "terminated" };
 
-/** A thread that modules share. */
+/** A thread that several modules share. */
 export interface SharedThread {
-  /** Such as `'yard'` of a group, or `'shared-2'`. */
+  /** For example `'yard'` for a group, or `'shared-2'`. */
   readonly name: string;
-  /** Which of its modules holds it, and where in its code. */
+  /** The module that holds it, and the place in its code. */
   blame(): Promise<Blame>;
 }
 

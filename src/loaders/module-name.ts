@@ -3,8 +3,8 @@ import { basename } from "node:path";
 import type { ModuleLoader } from "./module-loader.js";
 
 /**
- * The name of a module whose load gives none: what the file calls itself, else its base name up to the first dot
- * (docs/design/modules.md §5). Nothing of the file runs.
+ * The name of a module whose load gives none: the name that the file states, else its base name up to the first dot
+ * (docs/design/modules.md §5). No code of the file runs.
  */
 export async function moduleNameOf(path: string, loader: ModuleLoader): Promise<string> {
   const own = await loader.readModuleName?.(path);
@@ -14,7 +14,7 @@ export async function moduleNameOf(path: string, loader: ModuleLoader): Promise<
   return dot === -1 ? base : base.slice(0, dot);
 }
 
-/** `export const moduleName = "…"`, or the same on `exports`, at the beginning of a line. */
+/** `export const moduleName = "…"`, or the same with `exports`, at the beginning of a line. */
 const EXPORTED_NAME =
   /^(?:export\s+(?:const|let|var)\s+moduleName\s*(?::[^=\n]+)?|(?:module\.)?exports\.moduleName\s*)=\s*(["'`])([^"'`\n.$]+)\1/m;
 

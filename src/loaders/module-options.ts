@@ -15,7 +15,7 @@ import {
 export interface ModuleOptions extends ProgramOptions {
   /** Run in a process of its own. */
   readonly exec?: boolean | undefined;
-  /** Name of a loader, or path of a program that is one; undefined = inferred from the file. */
+  /** Name of a loader, or path of a program that is a loader; undefined = inferred from the file. */
   readonly loader?: string | undefined;
   /** `own`, `shared`, or the name of a thread group. */
   readonly thread?: string | undefined;
@@ -31,7 +31,7 @@ export interface ModuleOptions extends ProgramOptions {
   readonly restart?: RestartRule | undefined;
   /** Services that its unit provides, besides that of its name. */
   readonly provides?: readonly string[] | undefined;
-  /** Its arguments and the values of its environment are not shown. */
+  /** Lists hide its arguments and the values of its environment. */
   readonly secret?: boolean | undefined;
   /** Services after whose restart it is restarted. */
   readonly follows?: readonly string[] | undefined;

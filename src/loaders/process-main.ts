@@ -1,6 +1,6 @@
 /**
  * The code of the processes of the process loader: hosts one module, over the wire form on an inherited descriptor.
- * Bundled into one file, as its start-up time is that of the module.
+ * Bundled into one file, because each module waits for its start-up.
  */
 import { readFileSync, writeSync } from "node:fs";
 import { Socket } from "node:net";
@@ -44,18 +44,20 @@ async function hostScript({ file, setup, ...limits }: ProcessSetup, fd: number):
   const socket = new Socket({ fd, readable: true, writable: true });
   const channel = socketChannel(socket, { ...WIRE_LIMITS, payloadBytes });
   let status = 1;
-  // Called at the end of its life, and when the broker has gone: no message could reach the module any more.
+  // Called at the end of its life, and when the broker has gone, because then no message can reach the module any
+  // more.
   socket.once("close", () => process.exit(status));
   reportUncaught(channel);
-  // A module that ends the process has its last words sent: closing writes what waits, as far as the system takes it.
+  // When a module ends the process, its last messages are still sent: closing writes those that wait, as far as the
+  // system takes them.
   process.once("exit", () => channel.close());
-  // For a plug-in it is known which methods there must be, and whether they exist.
+  // For a plug-in the required methods are known, and the host reports whether they exist.
   const reporting = file.plugin ?? file.member;
   const outcome = await runModuleMain(channel, () => entryOf(file, setup), reporting);
   if (outcome.kind === "ok") status = 0;
 }
 
-/** The program has the channel for itself, until it is at its end. */
+/** The program alone uses the channel, until it has ended. */
 async function hostWasi({ file }: ProcessSetup, fd: number): Promise<void> {
   try {
     process.exitCode = await runWasi(file.path, fd);
@@ -66,7 +68,7 @@ async function hostWasi({ file }: ProcessSetup, fd: number): Promise<void> {
 }
 
 /**
- * The descriptor of the channel. Programs that the module starts must take it for theirs neither by number nor by name.
+ * The descriptor of the channel. Programs that the module starts must not find it, neither by number nor by name.
  */
 function takeChannel(): number {
   const uri = process.env["SLUICE_MODULE_URI"];
@@ -90,7 +92,7 @@ function reportUncaught(channel: Channel): void {
   });
 }
 
-/** The report of a module's end, by its own error. */
+/** The report of a module's end with its own error. */
 function exitReport(error: unknown): RequestMessage {
   const stack = stackOf(error);
   const report = {

@@ -15,19 +15,19 @@ import type { LibraryQuery, ModuleLoader, ModuleSpec, RunningModule } from "./mo
 
 const MIB = 1024 * 1024;
 
-/** Node-API addons, a crash of which must not take the broker along, and WASI programs (docs/design/modules.md §4). */
+/** Node-API addons, whose crash must not end the broker, and WASI programs (docs/design/modules.md §4). */
 const NATIVE_SUFFIXES = [".node", ".wasm"];
 
-/** That Node calls WASI experimental is nothing for the log. */
+/** Node's warning that WASI is experimental does not belong in the log. */
 const QUIET = "--disable-warning=ExperimentalWarning";
 
-// This form holds both in dist/loaders and in the bundled command line next to it.
+// This form is valid both in dist/loaders and in the bundled command line next to it.
 const PROCESS_MAIN = new URL("../loaders/process-main.cjs", import.meta.url);
 
 /**
- * The loader of the same modules as the thread loader, each in a Node process of its own
- * (docs/design/modules.md §4). It also loads Node-API addons, and WASI programs, which speak the wire form
- * themselves. Unlike threads, processes harm no other module however they fail, and can always be removed.
+ * The loader of the same modules as the thread loader, each in its own Node process (docs/design/modules.md §4). It
+ * also loads Node-API addons, and WASI programs, which use the wire form themselves. Unlike a thread, a process that
+ * fails harms no other module, and it can always be removed.
  */
 export function createProcessLoader(): ModuleLoader {
   return new ProcessLoader();
@@ -65,7 +65,7 @@ class ProcessLoader implements ModuleLoader {
     const limits = memoryLimitBytes === undefined ? [] : [`--max-old-space-size=${inMib(memoryLimitBytes)}`];
     return startChild({
       spec,
-      // The path is for people who look at the list of processes.
+      // The path is for people who read the list of processes.
       command: [
         ...prefix,
         ...NODE_COMMAND,

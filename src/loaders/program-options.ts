@@ -31,7 +31,7 @@ export type Probe = Partial<Omit<Fields<typeof PROBE_FIELDS>, "command">> & {
 
 const STOP_FIELDS = { signal: "string?", timeoutMs: "number?", command: "json?", to: "string?" } as const;
 
-/** How a program is stopped. */
+/** The rules for the stop of a program. */
 export interface StopRule {
   readonly signal?: string | undefined;
   readonly timeoutMs?: number | undefined;
@@ -46,7 +46,7 @@ export interface ProgramOptions {
   readonly directory?: string | undefined;
   readonly environment?: Readonly<Record<string, string>> | undefined;
   readonly unset?: readonly string[] | undefined;
-  /** Relative paths count from the directory; one with `-` in front may be absent. */
+  /** Relative paths count from the directory; a file with `-` in front may be absent. */
   readonly environmentFile?: readonly string[] | undefined;
   readonly user?: string | undefined;
   readonly group?: string | undefined;
@@ -59,7 +59,7 @@ export interface ProgramOptions {
   readonly stop?: StopRule | undefined;
   /** The policy after an unrequested exit with status 0 of a ready program. */
   readonly onExit?: "log" | "restart" | "shutdown" | undefined;
-  /** Signals and statuses beside 0 that are a clean end. */
+  /** Signals, and statuses other than 0, that count as a clean end. */
   readonly success?: readonly (string | number)[] | undefined;
 }
 
@@ -71,7 +71,7 @@ const RESTART_FIELDS = {
   then: "string?",
 } as const;
 
-/** The backoff of a module's restarts; what is undefined has its default (docs/design/programs.md §1). */
+/** The backoff of a module's restarts; an undefined field has its default (docs/design/programs.md §1). */
 export interface RestartRule {
   readonly delayMs?: number | undefined;
   readonly longestMs?: number | undefined;
@@ -100,7 +100,7 @@ export const PROGRAM_OPTION_FIELDS = {
 
 /**
  * Checks options whose fields are of their kinds.
- * @throws SluiceError `BROKER_REQUEST` with `EPROTO` or `EINVAL` for what is invalid in them
+ * @throws SluiceError `BROKER_REQUEST` with `EPROTO` or `EINVAL` for an invalid option
  */
 export function checkProgramOptions(read: Fields<typeof PROGRAM_OPTION_FIELDS>): ProgramOptions {
   return {

@@ -20,7 +20,7 @@ export interface CommandLoaderOptions {
 }
 
 /**
- * The loader of executables that speak the wire form on the descriptor that `SLUICE_MODULE_URI=fd://N` names
+ * The loader of executables that use the wire form on the descriptor that `SLUICE_MODULE_URI=fd://N` names
  * (docs/wire-protocol.md).
  */
 export function createProgramLoader(): ModuleLoader {
@@ -87,7 +87,7 @@ class ProgramLoader implements ModuleLoader {
       findCommand(program, (spec.env ?? process.env)["PATH"]),
     ]);
     const { member, env } = spec;
-    // It has its arguments from the welcome; which module it is must be known before.
+    // The program gets its arguments in the welcome, but must know before which module it is.
     const which = member && { env: { ...(env ?? process.env), SLUICE_LIBRARY_MODULE: member.name } };
     return startChild({ spec: { ...spec, ...which }, command: [...prefix, file, ...args] });
   }

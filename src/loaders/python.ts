@@ -15,10 +15,10 @@ import { parseWritten, readFromProcess } from "./library-process.js";
 import { libraryError } from "./library-thread.js";
 import type { LibraryQuery, ModuleLoader, ModuleSpec, RunningModule } from "./module-loader.js";
 
-/** The interpreter where the configuration (`loaders.python.command`) names none. */
+/** The interpreter if the configuration (`loaders.python.command`) names none. */
 const INTERPRETER: readonly string[] = ["python3"];
 
-/** Prints what keeps a file from being compiled. */
+/** Prints the error of a file that cannot be compiled. */
 const COMPILE = `
 import sys
 path = sys.argv[1]
@@ -31,7 +31,7 @@ except (OSError, ValueError) as error:
     print(f"{path}: {error}")
 `;
 
-/** `moduleName = "…"`, also as Python spells names, at the beginning of a line. */
+/** `moduleName = "…"`, or `module_name` in the spelling of Python, at the beginning of a line. */
 const OWN_NAME = /^(?:moduleName|module_name)\s*(?::[^=\n]+)?=\s*(["'])([^"'\n.\\]+)\1/m;
 
 /**
@@ -90,7 +90,7 @@ class PythonLoader implements ModuleLoader {
       findCommand(program, env["PATH"]),
     ]);
     const { memoryLimitBytes, member, plugin } = spec;
-    // Python fails to allocate rather than dies of it, which the module then fails with.
+    // At this limit an allocation in Python fails, and the module fails with that error, instead of being killed.
     const limits = memoryLimitBytes === undefined ? [] : [`--memory-limit=${memoryLimitBytes}`];
     const { kind } = plugin ?? member ?? {};
     const which = [

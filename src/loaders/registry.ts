@@ -7,13 +7,13 @@ import { isSharedObject } from "./native/shared-object.js";
 
 /** The options of a load that choose the loader. */
 export interface LoaderChoice {
-  /** Name of a loader, or path of a program that is one; overrides the suffix and content of the file. */
+  /** Name of a loader, or path of a program that is a loader; overrides the suffix and content of the file. */
   readonly loader?: string | undefined;
   /** A process of its own, for a file that would get a thread. */
   readonly exec?: boolean | undefined;
 }
 
-/** How much of a file a loader sees to recognise it, in bytes; as much as Linux gives to binfmt_misc. */
+/** How much of a file a loader gets to recognise it, in bytes; as much as Linux gives to binfmt_misc. */
 const HEAD_BYTES = 256;
 
 /** Other names of loaders (docs/design/modules.md §4). */
@@ -23,11 +23,11 @@ const ALIASES: Readonly<Record<string, string>> = {
   "module-python-exec": "python",
 };
 
-/** The loaders of a broker, and the rule which of them takes a file (docs/design/modules.md §4). */
+/** The loaders of a broker, and the rule that chooses one for a file (docs/design/modules.md §4). */
 export class LoaderRegistry {
   readonly #loaders = new Map<string, ModuleLoader>();
 
-  /** @param loaders the latest is asked first whether it takes or recognises a file */
+  /** @param loaders the latest is asked first whether it accepts or recognises a file */
   constructor(loaders: Iterable<ModuleLoader> = []) {
     for (const loader of loaders) this.add(loader);
   }
@@ -37,14 +37,14 @@ export class LoaderRegistry {
     this.#loaders.set(loader.name, loader);
   }
 
-  /** All known suffixes, those of the first loaders first. */
+  /** All known suffixes, beginning with those of the first loaders. */
   get suffixes(): string[] {
     return [...new Set([...this.#loaders.values()].flatMap((loader) => loader.suffixes))];
   }
 
   /**
-   * The loader for a file: the one asked for, else that of the longest matching suffix (`x.node.1.2` matches
-   * `.node`). Else it is one that recognises the beginning of the file.
+   * The loader for a file: the requested one, else the loader of the longest matching suffix (`x.node.1.2` matches
+   * `.node`). Else it is a loader that recognises the beginning of the file.
    * @param path of the file; read only if no suffix matches
    * @throws SluiceError `LOAD_NO_LOADER`, listing the loaders, or for a shared object, which looks like a program; a system error if the file cannot be read
    */
@@ -93,7 +93,7 @@ export class LoaderRegistry {
 /** Whether a file name ends with a suffix, or with a suffix and a version: `.1`, `.1.2`, `.1.2.3`. */
 function hasSuffix(name: string, suffix: string): boolean {
   const at = name.lastIndexOf(suffix);
-  // A name that is nothing but a suffix is a hidden file.
+  // A file whose whole name is a suffix is a hidden file.
   return at > 0 && /^(?:\.\d+)*$/.test(name.slice(at + suffix.length));
 }
 
@@ -107,7 +107,7 @@ async function readHead(path: string): Promise<Uint8Array> {
   }
 }
 
-/** A program that was asked for as a loader: it is given the module's path. */
+/** A program that the user named as a loader: it gets the module's path as its argument. */
 function programLoader(path: string): ModuleLoader {
   return createCommandLoader({ name: path, suffixes: [], command: [path] });
 }
@@ -116,7 +116,7 @@ function noLoader(message: string): SluiceError {
   return new SluiceError("LOAD_NO_LOADER", message, { errnum: ERRNO.EINVAL });
 }
 
-/** As a program it would die by a signal without an explanation. */
+/** As a program it would end by a signal, without an explanation. */
 function sharedObject(path: string): SluiceError {
   return noLoader(
     `${path}: is a shared object, which no loader accepts; native code has to be a .node addon (Node-API) or a ` +

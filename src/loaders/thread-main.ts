@@ -1,6 +1,7 @@
 /**
- * The code of the worker threads of the thread loader: hosts the modules that the loader sends, one after the other or
- * side by side. Bundled into one file, and whatever is not needed for a plain `.mjs` module is imported when it is.
+ * The code of the worker threads of the thread loader: hosts the modules that the loader sends, one after the other
+ * or side by side. Bundled into one file. Parts that a plain `.mjs` module does not need are imported when a module
+ * needs them.
  */
 import { parentPort, workerData } from "node:worker_threads";
 import { type Channel, portChannel, runModuleMain } from "../messages/index.js";
@@ -12,7 +13,7 @@ import type { WorkerOrder, WorkerReport, WorkerSetup } from "./thread-protocol.j
 
 /**
  * The limit of a module's messages on their way to the broker before its own side holds its requests. It is enough to
- * keep the broker busy, and little enough for others to get their share.
+ * keep the broker busy, and small enough for other modules to get their share.
  */
 const UNDER_WAY_LIMITS = { messages: 256, bytes: 4 * 1024 * 1024 };
 
@@ -20,18 +21,19 @@ const setup = workerData as WorkerSetup;
 
 showWrittenPlaces();
 
-/** Channels of the modules that live in this thread. */
+/** Channels of the modules in this thread. */
 const channels = new Set<Channel>();
 
-// Standard output is for results of commands. Read by the other side, it would keep the process alive in spite of unref().
+// Standard output is for results of commands. If the other side read it, it would keep the process alive in spite of
+// unref().
 Object.defineProperty(process, "stdout", { get: () => process.stderr, configurable: true, enumerable: true });
 
-// A module that ends the thread has its last words sent.
+// If a module ends the thread, its last messages are still sent.
 process.on("exit", () => channels.forEach((channel) => channel.close()));
 
 async function host(order: WorkerOrder & { readonly kind: "load" }): Promise<void> {
   const { current } = order;
-  // Before the module is given the message.
+  // Runs before the module receives the message.
   if (current !== undefined) order.port.on("message", () => (current[0] = order.id));
   const channel = portChannel(order.port, UNDER_WAY_LIMITS);
   channels.add(channel);

@@ -10,7 +10,7 @@ export interface WorkerSetup {
   readonly jiti: string;
 }
 
-/** A module's file, as its host imports it. */
+/** A module's file in the form for the import by its host. */
 export interface ModuleFile {
   readonly path: string;
   /** The same as a `file:` URL, made here to keep the host's start short. */
@@ -18,7 +18,7 @@ export interface ModuleFile {
   /** The code of the file, when the loader has made it. Absent: the host imports the file itself. */
   readonly prepared?: PreparedCode | undefined;
   readonly cacheDir?: string | undefined;
-  /** Which module of a library it is. */
+  /** Set for a module of a library. */
   readonly member?: LibraryMember | undefined;
   /** The required exports, if it is a plug-in. */
   readonly plugin?: PluginDemand | undefined;
@@ -32,18 +32,18 @@ export type WorkerOrder =
       readonly id: number;
       /** The module's end of its channel. */
       readonly port: MessagePort;
-      /** In a thread that modules share: takes the number of the one that was given a message last. */
+      /** In a thread that modules share: takes the number of the module that received a message last. */
       readonly current?: Int32Array | undefined;
     })
-  /** Say what the file offers as a library. */
+  /** Describes the file as a library. */
   | (ModuleFile & {
       readonly kind: "describe";
       readonly host: LibraryHost;
       readonly names: readonly string[] | undefined;
     })
-  /** Answer, to show that the thread is not blocked. */
+  /** An order to answer, to show that the thread is not blocked. */
   | { readonly kind: "beat" }
-  /** No module is left: end. */
+  /** No module is left, and the thread is to end. */
   | { readonly kind: "exit" };
 
 /** From a worker to the loader: a module has ended, or the thread is not blocked. */
@@ -55,7 +55,7 @@ export type WorkerReport =
     }
   | { readonly kind: "beat" };
 
-/** From a worker that was asked what a file offers. */
+/** From a worker that was asked to describe a file. */
 export type DescribeReport =
-  /** As JSON; undefined if it is no library. */
+  /** As JSON; undefined if the file is no library. */
   { readonly manifest: string | undefined } | { readonly error: string; readonly stack?: string | undefined };

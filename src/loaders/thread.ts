@@ -14,7 +14,7 @@ import type { LibraryQuery, ModuleLoader, ModuleSpec, RunningModule } from "./mo
 /** The name of shared threads in a unit or in the attribute `broker.default-thread`. */
 const SHARED = "shared";
 
-/** The loader of threads, which can have a thread ready before it knows what for. */
+/** The loader of threads, which can have a thread ready before it has a module for it. */
 export interface ThreadLoader extends ModuleLoader {
   /**
    * Starts a thread, which the first module with this environment that needs one takes.
@@ -68,7 +68,7 @@ class WorkerLoader implements ThreadLoader {
     const file = await moduleFile(spec, this.#transpiler);
     const { worker, group } = this.#workerFor(spec);
     const { port1, port2 } = new MessageChannel();
-    // Before the port is sent, so that nothing which comes early is lost.
+    // This happens before the port is sent, so that no early message is lost.
     const channel = portChannel(port1);
     const exited = worker.load({ ...file, name: spec.name, port: port2 });
     return {
@@ -90,7 +90,7 @@ class WorkerLoader implements ThreadLoader {
     return { worker, group };
   }
 
-  /** The one that is ready, if it has this environment and still runs. */
+  /** The thread that is ready, if it has this environment and still runs. */
   #newWorker(env: ModuleSpec["env"]): HostWorker {
     const prepared = this.#prepared;
     if (prepared?.worker.isOpen !== true || !isDeepStrictEqual(prepared.env, env)) return new HostWorker(env);

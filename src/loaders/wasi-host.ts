@@ -1,15 +1,18 @@
 import { readFile } from "node:fs/promises";
 
-/** Where a WASI program finds its channel: it has only what it is given, and no descriptor above the first three. */
+/**
+ * Where a WASI program finds its channel: it has only the descriptors that it is given, and none above the first
+ * three.
+ */
 const CHANNEL_IN_WASI = 0;
 
-/** Standard output goes where errors go, as that of every module. */
+/** Standard output goes to the same place as errors, as with every module. */
 const STDERR_FD = 2;
 
 /**
- * Runs a WASI program that speaks the wire form itself, on the descriptor that `SLUICE_MODULE_URI` names there. Returns
- * when it has ended; reads of it block this thread, which has nothing else to do.
- * @param path of a module with `_start` and `memory`, as compilers make commands
+ * Runs a WASI program that uses the wire form itself, on the descriptor that `SLUICE_MODULE_URI` names there. Returns
+ * when it has ended. Its reads block this thread, which has no other work.
+ * @param path the module, with `_start` and `memory`, in the form that compilers give commands
  * @param channelFd the descriptor here
  * @returns its exit status
  */

@@ -22,7 +22,7 @@ export async function connect(
 }
 
 /**
- * The channel alone, before the broker's `welcome`: for what speaks for another.
+ * The channel alone, before the broker's `welcome`: for a client that passes on the messages of another.
  * @throws SluiceError as {@link connect}
  */
 export async function openChannel(uri: string, limits: Limits = {}): Promise<Channel> {
@@ -60,7 +60,7 @@ async function connected<T>(
 }
 
 async function overNats<T>(uri: string, limits: Limits, use: (channel: Channel) => Promise<T>): Promise<T> {
-  // Loaded only by what is on another machine.
+  // Loaded only by a client on another machine.
   const { connectToRank, parseInstanceAddress, withoutPassword } = await import("../nats/client.js");
   const shown = withoutPassword(uri);
   const connecting = (async (): Promise<Duplex> => {
@@ -92,7 +92,7 @@ function opened(socket: Socket, uri: string): Promise<void> {
       socket.removeAllListeners("error").removeAllListeners("close");
       resolve();
     });
-    // Given up before it was connected.
+    // The attempt was abandoned before it was connected.
     socket.once("close", () => reject(new SluiceError("BROKER_UNREACHABLE", `no broker at ${uri}: closed`)));
   });
 }
@@ -117,7 +117,10 @@ function reasonOf(cause: NodeJS.ErrnoException): string {
   }
 }
 
-/** Longest path of a unix socket; Node cuts a longer one short in silence, outside the guarded directory. */
+/**
+ * Longest path of a unix socket. Node shortens a longer one without an error, and the result is outside the guarded
+ * directory.
+ */
 const MAX_SOCKET_PATH_BYTES = 107;
 
 /** @throws SluiceError of this code, with `EINVAL`, if the path is over 107 bytes */

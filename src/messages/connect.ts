@@ -8,7 +8,8 @@ import type { Channel, Handle, Message, Welcome } from "./types.js";
 /**
  * A handle over a channel, once the broker has sent its `welcome`.
  * @param channel not used elsewhere
- * @throws SluiceError `BROKER_UNREACHABLE` if the channel closes first, `BROKER_PROTOCOL` if something else comes first
+ * @throws SluiceError `BROKER_UNREACHABLE` if the channel closes first, `BROKER_PROTOCOL` if another message comes
+ *   first
  */
 export function connectHandle(channel: Channel): Promise<Handle> {
   return connectAs(channel, "client");

@@ -3,7 +3,10 @@ import { findLibrary, findMember } from "./library.js";
 import type { ModuleMain } from "./module-runtime.js";
 import type { Handle } from "./types.js";
 
-/** A class in the style of {@link BrokerModule}; recognised by its `run`, as a module may have a copy of the library. */
+/**
+ * A class in the style of {@link BrokerModule}. Its `run` identifies it, because a module may have a copy of the
+ * library.
+ */
 type ModuleClass = new (handle: Handle, args: readonly string[]) => { run(): unknown };
 
 /**
@@ -11,7 +14,7 @@ type ModuleClass = new (handle: Handle, args: readonly string[]) => { run(): unk
  * default-exported class. Files in CommonJS have all their exports under `default`.
  * @param exports the file's namespace object
  * @param path for the message
- * @param member the module to take, of a library
+ * @param member for a library, the name of the module
  * @throws SluiceError `LOAD_NO_ENTRY`
  */
 export function findEntry(exports: unknown, path: string, member?: string): ModuleMain {

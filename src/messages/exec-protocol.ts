@@ -3,7 +3,7 @@ import { isUtf8 } from "node:buffer";
 /** An output stream of a command. */
 export type OutputStream = "stdout" | "stderr";
 
-/** Bytes as they go into JSON: text where they are UTF-8, which people can read, else base64 (RFC 24). */
+/** Bytes in the form for JSON: text where they are UTF-8, which people can read, else base64 (RFC 24). */
 export function encodeIo(bytes: Uint8Array): { data: string; encoding?: "base64" } {
   const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   return isUtf8(view)
@@ -11,7 +11,7 @@ export function encodeIo(bytes: Uint8Array): { data: string; encoding?: "base64"
     : { data: view.toString("base64"), encoding: "base64" };
 }
 
-/** The bytes that {@link encodeIo} was given. */
+/** The inverse of {@link encodeIo}. */
 export function decodeIo({ data, encoding }: { data: string; encoding?: string | undefined }): Buffer {
   return Buffer.from(data, encoding === "base64" ? "base64" : "utf8");
 }

@@ -23,10 +23,10 @@ type FieldValue<K extends string> = K extends `${infer Base extends FieldKind}?`
     ? FieldTypes[K]
     : never;
 
-/** The value that {@link fields} gives for a spec. */
+/** The type of the result of {@link fields} for a spec. */
 export type Fields<S extends FieldSpec> = { readonly [K in keyof S]: FieldValue<S[K]> };
 
-/** For each kind, how to recognise it, and what to call it. */
+/** For each kind, how to recognise it, and its name in messages. */
 const KINDS: Readonly<Record<FieldKind, readonly [test: (value: unknown) => boolean, label: string]>> = {
   string: [(value) => typeof value === "string", "a string"],
   number: [(value) => typeof value === "number", "a number"],
@@ -63,7 +63,7 @@ export function fields<const S extends FieldSpec>(payload: Payload, spec: S): Fi
 }
 
 /**
- * The same for a request: a field that the spec does not name is an error too, so that a misspelt one is not overlooked.
+ * The same for a request. An unknown field is an error too, so that a misspelt one is noticed.
  * @throws SluiceError `BROKER_REQUEST` with `EPROTO` as {@link fields}, and for an unknown field
  */
 export function requestFields<const S extends FieldSpec>(payload: Payload, spec: S): Fields<S> {

@@ -1,9 +1,9 @@
-/** Below this many taken elements, dropping them is not worth a copy. */
+/** Below this number of taken elements, a copy to drop them is too expensive. */
 const TRIM_LENGTH = 1024;
 
-/** A queue whose both ends cost the same however long it is; `Array.shift` moves every element. */
+/** A queue whose operations at both ends have a constant cost; `Array.shift` moves every element. */
 export class Fifo<T> {
-  /** Those before the head are taken: what they were is not held on to. */
+  /** Those before the head are taken; the queue does not keep references to them. */
   #items: (T | undefined)[] = [];
   #head = 0;
 
@@ -20,7 +20,7 @@ export class Fifo<T> {
     for (let at = this.#head; at < this.#items.length; at++) yield this.#items[at] as T;
   }
 
-  /** The element that {@link shift} would take. */
+  /** The next element of {@link shift}. */
   peek(): T | undefined {
     return this.#items[this.#head];
   }
@@ -35,7 +35,7 @@ export class Fifo<T> {
     return item;
   }
 
-  /** Dropping the front half at once costs each element one move in its life. */
+  /** It drops the front half at once, so each element moves at most once. */
   #trim(): void {
     this.#items = this.#items.slice(this.#head);
     this.#head = 0;

@@ -7,14 +7,14 @@ const PAYLOADS: Readonly<Record<FlowControl, string>> = {
 };
 
 /**
- * Tells the other end of a channel to hold its requests, or to resume them (docs/wire-protocol.md, Flow control). An end
- * that ignores it is held all the same, only later.
+ * Asks the other end of a channel to hold its requests, or to resume them (docs/wire-protocol.md, Flow control). The
+ * requests of an end that ignores it are held too, only later.
  */
 export function flowControlMessage(flow: FlowControl): ControlMessage {
   return { type: "control", control: "status", payload: PAYLOADS[flow] };
 }
 
-/** @returns the order about requests in the message, or undefined without one */
+/** @returns the order in the message about requests; undefined if there is none */
 export function flowControlOf(message: Message): FlowControl | undefined {
   if (message.type !== "control" || message.control !== "status") return undefined;
   if (message.payload === PAYLOADS.hold) return "hold";

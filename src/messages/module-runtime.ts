@@ -12,11 +12,11 @@ export type ModuleOutcome =
   | { readonly kind: "ok" }
   | {
       readonly kind: "error";
-      /** The module's own text. */
+      /** The text of the module. */
       readonly message: string;
-      /** The module's own, or `ECONNRESET`. */
+      /** The error number of the module, or `ECONNRESET`. */
       readonly errnum: number;
-      /** Only of errors that carry no number: faults of the program. */
+      /** Only for errors without a number, which are faults of the program. */
       readonly stack?: string | undefined;
     };
 
@@ -104,12 +104,15 @@ async function reportEnd(handle: ChannelHandle, outcome: ModuleOutcome): Promise
   await handle.close();
 }
 
-/** The answer means that no more requests will come: whatever had been sent before it has been refused by then. */
+/**
+ * The answer means that no more requests will come. By then the module has refused every request that had been sent
+ * before it.
+ */
 async function reportFinalizing(handle: ChannelHandle): Promise<void> {
   try {
     await handle.rpc("module.status", { status: MODULE_STATUS.finalizing });
   } catch (error) {
-    // The broker has gone, or keeps no states; the module ends all the same.
+    // The broker has gone, or has no such service; the module ends in any case.
     handle.log("debug", `module.status: ${messageOf(error)}`);
   }
 }

@@ -4,13 +4,13 @@ import type { JsonValue } from "./types.js";
 
 /** The required exports of a plug-in (docs/design/modules.md §6). */
 export interface PluginDemand {
-  /** A file that declares its kind must declare this one. */
+  /** The required kind. A file that declares a kind must declare this one. */
   readonly kind?: string | undefined;
   /** Names of its functions. */
   readonly symbols: readonly string[];
 }
 
-/** A function of a plug-in, whatever it takes. */
+/** A function of a plug-in, with any arguments. */
 export type PluginFunction = (...args: readonly unknown[]) => unknown;
 
 /**
@@ -41,7 +41,7 @@ export function pluginFunctions(
   throw new SluiceError("LOAD_PLUGIN", `${path}: ${problems.join("; ")}`, { errnum: ERRNO.EINVAL });
 }
 
-/** A module that answers for a plug-in: request `NAME.SYMBOL` with `{args}`, response `{result}`. */
+/** A module that serves a plug-in: request `NAME.SYMBOL` with `{args}`, response `{result}`. */
 export function pluginMain(functions: ReadonlyMap<string, PluginFunction>): ModuleMain {
   return async (h) => {
     for (const [symbol, call] of functions) {

@@ -4,10 +4,10 @@ import { decodeIo, encodeIo, type OutputStream } from "./exec-protocol.js";
 import { fields } from "./fields.js";
 import type { Handle, JsonValue, Payload } from "./types.js";
 
-/** How much of each output may be under way from a rank before the command there has to wait. */
+/** How much of each output may be under way from a rank before the command must wait. */
 const WINDOW_BYTES = 256 * 1024;
 
-/** Errors of a command that has ended, and of a rank or an instance that has gone. */
+/** Errors that mean that a command, a rank or an instance has ended. */
 const GONE: readonly ErrnoName[] = ["ENOENT", "ECONNRESET", "EHOSTUNREACH", "ECANCELED"];
 
 /** The command to run on a rank, and its options. */
@@ -56,7 +56,7 @@ export class RemoteCommand {
   readonly #options: RemoteCommandOptions;
   readonly #started: Promise<Started>;
   #resolveStarted: (id: Started) => void = () => undefined;
-  /** Output on its way to the caller. */
+  /** Output that the caller has not taken yet. */
   readonly #taking = new Set<Promise<void>>();
 
   /** Starts it. */
@@ -125,7 +125,7 @@ export class RemoteCommand {
       await this.#options.onOutput(stream, bytes);
       await this.#ask("exec.credit", { stream, bytes: bytes.length });
     })();
-    // A failure is that of the whole, which waits for all that is in here.
+    // A failure ends the whole command, which waits for all that is in here.
     this.#taking.add(taking);
     taking.then(
       () => this.#taking.delete(taking),

@@ -2,14 +2,14 @@ import { requestError } from "../errors/index.js";
 import { fields } from "./fields.js";
 import type { Payload } from "./types.js";
 
-/** CPU times in seconds; of the whole process also the rest of getrusage(2), memory in KiB. */
+/** CPU times in seconds; for the whole process also the other fields of getrusage(2), memory in KiB. */
 export interface ResourceUsage {
   readonly utime: number;
   readonly stime: number;
   readonly [field: string]: number;
 }
 
-/** Linux counts the times in /proc in hundredths of a second, whatever the kernel's own tick (proc(5)). */
+/** Linux counts the times in /proc in hundredths of a second, for any tick of the kernel (proc(5)). */
 const TICKS_PER_SECOND = 100;
 
 /** Fields of proc(5) `stat`, counted from the one after the name in brackets. */
@@ -17,7 +17,8 @@ const STAT_FIELD = { utime: 11, stime: 12, cutime: 13, cstime: 14 } as const;
 
 /**
  * Answers `NAME.rusage`.
- * @param payload `who?`: `self` (the process, the default), `thread`, or `children` (those waited for)
+ * @param payload `who?`: `self` (the process, the default), `thread`, or `children` (those that have ended and were
+ *   waited for)
  * @throws SluiceError `BROKER_REQUEST` with `EPROTO` for another `who`
  */
 export function resourceUsage(payload: Payload): ResourceUsage {
@@ -57,18 +58,19 @@ function processUsage(): ResourceUsage {
 }
 
 function times(path: string, utime: number, stime: number): ResourceUsage {
-  // Read synchronously: a thread pool would read the figures of a thread of its own. It is no disk that is read.
+  // Read synchronously, because a thread pool would read the figures of its own thread. Reading it causes no access
+  // to a disk.
   const columns = columnsOf(process.getBuiltinModule("node:fs").readFileSync(path, "utf8"));
   return { utime: secondsAt(columns, utime), stime: secondsAt(columns, stime) };
 }
 
-/** CPU time, user and system, of the process that a proc(5) `stat` is of, in seconds. */
+/** CPU time, user and system, from the proc(5) `stat` of a process, in seconds. */
 export function cpuSeconds(stat: string): number {
   const columns = columnsOf(stat);
   return secondsAt(columns, STAT_FIELD.utime) + secondsAt(columns, STAT_FIELD.stime);
 }
 
-/** Those after the name in brackets, which may have blanks and brackets in it. */
+/** The fields after the name in brackets, which may itself have blanks and brackets. */
 function columnsOf(stat: string): string[] {
   return stat.slice(stat.lastIndexOf(")") + 2).split(" ");
 }

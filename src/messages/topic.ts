@@ -8,7 +8,7 @@ export function isTopic(text: unknown): boolean {
   return isWireTopic(text) && !hasControls(text);
 }
 
-/** Whether a message may have it as its topic: the rule of the `topic` of schema/wire-header.schema.json. */
+/** Whether a message may have this topic: the rule of `topic` in schema/wire-header.schema.json. */
 export function isWireTopic(text: unknown): text is string {
   return typeof text === "string" && TOPIC.test(text);
 }
@@ -34,13 +34,13 @@ export function isSubscription(pattern: unknown): boolean {
 }
 
 /**
- * Values by subscription pattern, found by topic in as many steps as the topic has words, however many patterns there
- * are. `a.b` matches that topic alone, `a.*` all topics that begin with `a.`, `*` every topic.
+ * Values by subscription pattern. A search takes as many steps as the topic has words, for any number of patterns.
+ * `a.b` matches only that topic, `a.*` all topics that begin with `a.`, `*` every topic.
  */
 export class SubscriptionTable<T> {
   readonly #byPattern = new Map<string, Set<T>>();
 
-  /** @returns whether it is the first value of this pattern */
+  /** @returns whether it is the first value for this pattern */
   add(pattern: string, value: T): boolean {
     const values = this.#byPattern.get(pattern);
     if (values === undefined) this.#byPattern.set(pattern, new Set([value]));
@@ -48,7 +48,7 @@ export class SubscriptionTable<T> {
     return values === undefined;
   }
 
-  /** @returns whether it existed, and was the last value of this pattern */
+  /** @returns whether it existed, and was the last value for this pattern */
   delete(pattern: string, value: T): boolean {
     const values = this.#byPattern.get(pattern);
     if (values === undefined || !values.delete(value)) return false;

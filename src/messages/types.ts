@@ -39,7 +39,10 @@ export interface RequestMessage extends MessageCommon {
   readonly nodeid: NodeId;
   /** Sender ids, the latest last. */
   route: string[];
-  /** When the broker that has it took it, in milliseconds of its `performance.now()`. It never leaves that broker. */
+  /**
+   * When its present broker received it, in milliseconds of that broker's `performance.now()`. It never leaves that
+   * broker.
+   */
   enteredMs?: number;
 }
 
@@ -57,7 +60,7 @@ export interface ResponseMessage extends MessageCommon {
 export interface EventMessage extends MessageCommon {
   readonly type: "event";
   readonly topic: string;
-  /** One gapless sequence for the whole instance; 0 before rank 0 has given it. */
+  /** One sequence without gaps for the whole instance; 0 before rank 0 has numbered the event. */
   readonly seq: number;
 }
 
@@ -144,10 +147,10 @@ export interface Welcome {
   readonly conf: JsonValue;
 }
 
-/** Severity of a log line, as syslog has it (RFC 5424 §6.2.1). */
+/** Severity of a log line, as in syslog (RFC 5424 §6.2.1). */
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
-/** Levels by number, as syslog has them (RFC 5424 §6.2.1). */
+/** Levels by number, as in syslog (RFC 5424 §6.2.1). */
 export const LOG_LEVELS = ["emerg", "alert", "crit", "err", "warning", "notice", "info", "debug"] as const;
 
 /** Options of a request. For a stream, the time-out is the longest time without a response. */
@@ -179,7 +182,7 @@ export interface Request {
 
 /** Settings of {@link Handle.handle}. */
 export interface HandlerOptions {
-  /** Default: only the owner's requests get through, those of guests fail with `EPERM`. */
+  /** Default: only the owner's requests get through; requests of guests fail with `EPERM`. */
   readonly allowGuest?: boolean;
 }
 
@@ -195,9 +198,9 @@ export interface HandleStats {
 }
 
 /**
- * Answers a request. What it returns, or resolves to, is the response. `undefined` sends none, so the handler
- * must call `respond` now or later. An async iterable goes out as a stream. What it throws is the error
- * response.
+ * Answers a request. The value that it returns, or resolves to, is the response. `undefined` sends no response, so
+ * the handler must call `respond` now or later. An async iterable goes out as a stream. An error that it throws is
+ * the error response.
  */
 export type RequestHandler = (
   request: Request,

@@ -6,8 +6,8 @@ import { serveBacking } from "./content/serve-backing.js";
 import { stateDirectory } from "./content/state-directory.js";
 
 /**
- * Provides `content-backing` from files that are only written to at their ends: `content/segments` below the attribute
- * `statedir`, or without that below `rundir`. What version 0.3 has left, one file a blob, is read as well.
+ * Provides `content-backing` from files that are only extended: `content/segments` below the attribute `statedir`, or
+ * without that below `rundir`. It also reads the files of version 0.3, with one file for each blob.
  */
 export async function modMain(h: Handle): Promise<void> {
   const directory = await stateDirectory(h);

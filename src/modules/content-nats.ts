@@ -16,7 +16,7 @@ const MAX_REPLICAS = 3;
  * Provides `content-backing` from a bucket of JetStream on the NATS servers of the instance, so that another host can
  * take over. The bucket is `sluice-INSTANCE-content`.
  *
- * Arguments: `synced=1`, where the operator knows that the servers write to the disk before they answer
+ * Arguments: `synced=1`, where the operator has checked that the servers write to the disk before they answer
  * (`sync_interval: always`).
  */
 export async function modMain(h: Handle, ...args: string[]): Promise<void> {
@@ -37,7 +37,7 @@ export async function modMain(h: Handle, ...args: string[]): Promise<void> {
   const bucket = new NatsBucket(connection, `sluice-${instance}-content`, waitMs);
   try {
     const replicas = await bucket.open(Math.min(MAX_REPLICAS, servers.addresses.length));
-    // At the start its load fails with that.
+    // At the start, the load of the module fails with this error.
     bucket.onRefused((text) => h.log("err", text));
     const isDurable = replicas >= MAX_REPLICAS || synced === "1";
     tellPromise(h, { replicas, isSynced: synced === "1" });
@@ -52,7 +52,7 @@ export async function modMain(h: Handle, ...args: string[]): Promise<void> {
   }
 }
 
-/** The promise of an answer: by default JetStream answers before it writes to the disk. */
+/** Logs the meaning of an answer: by default JetStream answers before it writes to the disk. */
 function tellPromise(
   h: Handle,
   { replicas, isSynced }: { readonly replicas: number; readonly isSynced: boolean },

@@ -14,7 +14,8 @@ const DEFAULT_LIMIT_BYTES = String(64 * 1024 * 1024);
 /**
  * The content-addressed store: blobs under the digest of their bytes, through a cache of bounded size. On rank 0 it
  * writes through to `content-backing`, on other ranks to the same service of a rank towards 0. An answer to a write
- * means that it lasts, or the instance has no store that does and said so when this module started (docs/store.md).
+ * means that the write is durable, unless the instance has no durable store. This module reports that when it starts
+ * (docs/store.md).
  *
  * Arguments: `limit=BYTES`, the size of the cache, 67108864 if absent. Requests: docs/services.md.
  */

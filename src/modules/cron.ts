@@ -8,8 +8,8 @@ import { arm, parseSchedule, type Schedule, SCHEDULE_FIELDS } from "./cron/sched
 /**
  * Runs shell commands at an interval, at an event, or by a line of a crontab. Requests: docs/services.md.
  *
- * Arguments: `sync=TOPIC`. Commands that time makes due then wait for the next event of that topic. So they
- * disturb the machine at one moment rather than at many. Commands that an event makes due run at once.
+ * Arguments: `sync=TOPIC`. Commands that are due by time then wait for the next event of that topic. So they
+ * disturb the machine at one moment rather than at many. Commands that are due by an event run at once.
  */
 export async function modMain(h: Handle, ...args: string[]): Promise<void> {
   const { sync } = keyValues(args, ["sync"]);
@@ -32,11 +32,11 @@ interface Entry {
   readonly name: string;
   readonly schedule: Schedule;
   readonly command: string;
-  /** Set while the command runs: it never runs twice at a time. */
+  /** Set while the command runs; it never runs twice at the same time. */
   job: Job | undefined;
   runs: number;
   failures: number;
-  /** Times that it was due while it still ran. */
+  /** How many times it was due while it still ran. */
   skipped: number;
   disarm: () => Promise<void>;
 }
@@ -46,7 +46,7 @@ class Crontab {
   readonly #sync: string | undefined;
   readonly #events: EventListeners;
   readonly #entries = new Map<string, Entry>();
-  /** Due, and waiting for the event to run at. */
+  /** Entries that are due and wait for their event. */
   readonly #due = new Set<Entry>();
   readonly #jobs = new Set<Job>();
 
@@ -65,7 +65,7 @@ class Crontab {
     });
   }
 
-  /** Ends what runs. */
+  /** Ends the running jobs. */
   async stop(): Promise<void> {
     await Promise.all([...this.#entries.values()].map((entry) => entry.disarm()));
     await Promise.all([...this.#jobs].map((job) => job.kill()));

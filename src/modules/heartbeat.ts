@@ -7,9 +7,9 @@ const DEFAULT_INTERVAL_S = "2";
 const INTERVAL_BOUNDS_S = [0.01, 86_400] as const;
 
 /**
- * The pulse of the instance: rank 0 publishes the event `NAME.pulse` at a steady interval. So all do at one
- * moment what they have to do now and then, and leave the machine alone in between. Other ranks count what
- * they hear.
+ * The pulse of the instance: rank 0 publishes the event `NAME.pulse` at a steady interval. So all modules do their
+ * occasional work at one moment, and leave the machine alone in between. Other ranks count the heartbeats that they
+ * receive.
  *
  * Arguments: `interval=SECONDS`, 2 if absent. Answers `status`: `{intervalMs, count}`.
  */

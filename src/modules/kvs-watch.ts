@@ -2,9 +2,9 @@ import { messageOf, requestError } from "../errors/index.js";
 import { fields, type Handle, type JsonValue, type Payload, requestFields } from "../messages/index.js";
 
 /**
- * Follows keys of the KVS. Answers the streaming request `watch {key}` with what the key has now, then with
- * what it has after each commit that touches it. That is `{value, version}`, without `value` while it is
- * unset or a directory. Commits in quick succession may be answered once, with the last of them.
+ * Follows keys of the KVS. Answers the streaming request `watch {key}` with the present value of the key, then with
+ * its value after each commit that touches it. That is `{value, version}`, without `value` while it is unset or a
+ * directory. Commits in quick succession may be answered once, with the last of them.
  */
 export async function modMain(h: Handle): Promise<void> {
   const watchers = new Watchers();
@@ -17,7 +17,7 @@ export async function modMain(h: Handle): Promise<void> {
       });
       watchers.committed(version, all === true ? "all" : keys);
     } catch (error) {
-      // Any client may publish this topic, so an event that is no commit must not end all streams.
+      // Any client may publish this topic, so an invalid event must not end all streams.
       h.log("warning", `ignored an event kvs.commit: ${messageOf(error)}`);
     }
   });
@@ -65,7 +65,7 @@ async function read(
   return value === undefined ? { version } : { value, version };
 }
 
-/** One stream: the version that it has sent, and the newest version that it knows. */
+/** One stream: the version that it has sent, and the newest version that it has received. */
 class Watcher {
   readonly #signal: AbortSignal;
   #seen = -1;
@@ -86,7 +86,7 @@ class Watcher {
     this.#seen = version;
   }
 
-  /** @param anew versions have begun again, so that none of them was seen */
+  /** @param anew versions have begun again, so the watcher has seen none of them */
   committed(version: number, anew: boolean): void {
     if (anew) this.#seen = -1;
     this.#heard = version;
@@ -102,7 +102,7 @@ class Watcher {
 }
 
 class Watchers {
-  /** Each under its key and all that the key lies below, because unlinking a directory takes the key away, too. */
+  /** Each watcher is under its key and all keys above it, because unlinking a directory also removes the key. */
   readonly #byKey = new Map<string, Set<Watcher>>();
   #version = -1;
 
@@ -122,9 +122,9 @@ class Watchers {
     }
   }
 
-  /** @param keys that a commit has touched; all of them after a restore */
+  /** @param keys the keys that a commit has touched; all keys after a restore */
   committed(version: number, keys: readonly string[] | "all"): void {
-    // A KVS that was started without its state counts from the beginning.
+    // A KVS that was started without its state counts versions from the beginning.
     const anew = version <= this.#version;
     this.#version = version;
     const sets =

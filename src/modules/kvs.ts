@@ -22,8 +22,9 @@ const METHODS = [
 ] as const;
 
 /**
- * Keys to JSON values, on `content`: atomic commits, one version number, an answer only when it is durable. A commit is
- * published as the event `NAME.commit`: `{version, keys}`. Requests and errors: docs/services.md.
+ * Maps keys to JSON values, stored in `content`: atomic commits, one version number, and answers only for durable
+ * commits. A commit is published as the event `NAME.commit`: `{version, keys}`. Requests and errors:
+ * docs/services.md.
  *
  * Rank 0 has the store; other ranks pass requests on to it, so that all ranks see one order of commits.
  */
@@ -69,7 +70,7 @@ async function serve(h: Handle): Promise<void> {
   await finish(store, warn);
 }
 
-/** An orderly end is kept, and leaves no garbage that is worth a collection. */
+/** An orderly end keeps a checkpoint, and collects garbage if there is enough of it. */
 async function finish(store: KvsStore, warn: (text: string) => void): Promise<void> {
   try {
     await store.checkpoint("end", true);

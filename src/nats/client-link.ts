@@ -11,7 +11,7 @@ import { formatNatsServers } from "./servers.js";
 /** How long a client may take to be connected to its rank, in milliseconds. */
 const CONNECT_TIMEOUT_MS = 5000;
 
-/** The servers are given up before, so that the rank has some of the time. */
+/** The time for the servers is shorter, so that some is left for the rank. */
 const SERVERS_TIMEOUT_MS = 4500;
 
 /** How often the client checks that the rank answers, in milliseconds. */
@@ -29,14 +29,17 @@ const RETRY_MS = 1000;
 
 const SERVICE_UNAVAILABLE = 503;
 
-/** The number of times in a row that the servers may know no receiver; a new subscription is not known at once everywhere. */
+/**
+ * The number of times in a row that the servers may find no receiver, because a new subscription does not reach all
+ * servers at once.
+ */
 const MAX_UNHEARD = 4;
 
 /**
- * Connects to a rank of an instance from anywhere (docs/design/hosts.md §1): a stream of bytes, as a local socket is one.
- * It ends when the rank ends it, or has missed three beats.
- * @throws SluiceError `BROKER_STATE` within 5 s that names the servers: `EHOSTUNREACH` when none answers, or the rank
- *   does not; `EACCES` for a refusal
+ * Connects to a rank of an instance from any machine (docs/design/hosts.md §1): a stream of bytes, like a local
+ * socket. The stream ends when the rank ends it, or has missed three beats.
+ * @throws SluiceError `BROKER_STATE` within 5 s that names the servers: `EHOSTUNREACH` when no server answers, or the
+ *   rank does not; `EACCES` for a refusal
  */
 export async function connectToRank(address: InstanceAddress): Promise<Duplex> {
   const { servers, instance, rank, credentials } = address;
@@ -99,7 +102,7 @@ class RankClient {
         return;
       }
       const frame = parseFrame(headers?.get("link") ?? "");
-      // Another broker of this rank is not the one that answered first.
+      // Another broker of this rank is not the broker that answered first.
       if (frame?.to !== uuid || (this.link.peer ?? frame.from) !== frame.from) return;
       this.#unheard = 0;
       this.link.receive(frame, data);
@@ -107,7 +110,7 @@ class RankClient {
     this.link.once("close", () => void connection.close());
   }
 
-  /** Resolves when the rank has sent something, which it does when it takes the client. */
+  /** Resolves when the rank has sent a message, which it does when it accepts the client. */
   opened(what: string, deadlineMs: number, servers: string): Promise<void> {
     return new Promise((resolve, reject) => {
       const settle = (error?: Error): void => {

@@ -8,9 +8,9 @@ import { sleep, startTimer } from "../processes/index.js";
 import { withoutRemains } from "./own-sockets.js";
 import { formatNatsServers, type NatsServers } from "./servers.js";
 
-/** How a broker shows to the servers that it may connect. Files are read anew at each connect. */
+/** How a broker proves to the servers that it may connect. The files are read again at each connect. */
 export interface NatsCredentials {
-  /** A file of credentials, as `nsc` makes it. */
+  /** A file of credentials, in the form of `nsc`. */
   readonly creds?: string | undefined;
   /** A file with the seed of a key. */
   readonly nkey?: string | undefined;
@@ -21,13 +21,16 @@ export interface NatsCredentials {
 
 export interface NatsConnectOptions extends NatsCredentials {
   readonly servers: NatsServers;
-  /** How long the first connection may take, in milliseconds; Infinity to try for ever. */
+  /** How long the first connection may take, in milliseconds; Infinity: no limit. */
   readonly connectTimeoutMs: number;
   /** For the servers' monitoring. */
   readonly name: string;
   /** The prefix of the subjects of answers. */
   readonly inboxPrefix?: string | undefined;
-  /** Called after each round in which no server was connected to, with a line and a reason for each server, if any has refused. */
+  /**
+   * Called after each round without a connection. It gets one line for each server with its reason, and whether a
+   * server has refused.
+   */
   readonly failed?: ((lines: readonly string[], isRefused: boolean) => void) | undefined;
   /** Ends the attempts. */
   readonly signal?: AbortSignal | undefined;
@@ -39,23 +42,23 @@ const SERVER_TIMEOUT_MS = 1000;
 /** Between two rounds of the first connection. */
 const ROUND_PAUSE_MS = 100;
 
-/** What is left for the answer when the greeting was late, in milliseconds. */
+/** The time that is left for the answer when the greeting was late, in milliseconds. */
 const LEAST_MS = 250;
 
-/** How a NATS server begins (https://docs.nats.io/reference/reference-protocols/nats-protocol). */
+/** The first word of a NATS server (https://docs.nats.io/reference/reference-protocols/nats-protocol). */
 const GREETING = "INFO ";
 
 /** The last part of the time is reserved for the error message. */
 const REPORT_MS = 1000;
 
-/** The library is loaded by what connects. */
+/** The library is loaded at the first connection. */
 export function natsLibrary(): typeof Nats {
   return createRequire(import.meta.url)("@nats-io/transport-node") as typeof Nats;
 }
 
 /**
- * Connects to the first server that answers. All are tried at once, so that one that is down costs nothing. A connection that
- * is lost closes, and is not made anew.
+ * Connects to the first server that answers. It tries all servers at the same time, so that one that is down causes
+ * no delay. A connection that is lost closes, and is not made again.
  * @throws SluiceError `BROKER_STATE`: `EHOSTUNREACH` when no server can be reached in time, `EACCES` when one has refused;
  *   each server has a line with the reason. `ECANCELED` when the signal was aborted
  */
@@ -70,7 +73,7 @@ export async function connectNats(options: NatsConnectOptions): Promise<NatsConn
     const lines = round.failures.map(({ address, why }) => `${address}: ${why}`);
     const isRefused = round.failures.some(({ isRefusal }) => isRefusal);
     options.failed?.(lines, isRefused);
-    // While the time is unlimited, credentials may be renewed.
+    // While the time is unlimited, the operator may still renew the credentials.
     const isFinal = isRefused && Number.isFinite(connectTimeoutMs);
     if (isFinal || performance.now() + ROUND_PAUSE_MS >= deadlineMs) {
       const what = servers.addresses.length === 1 ? "the NATS server" : "any NATS server";
@@ -90,15 +93,15 @@ interface Failure {
 }
 
 interface Round {
-  /** To the server that answered first. */
+  /** The connection to the server that answered first. */
   readonly connection: NatsConnection | undefined;
   readonly failures: readonly Failure[];
 }
 
-/** Tries every server once. @returns undefined if that was aborted */
+/** Tries every server once. @returns undefined if it was aborted */
 async function tryAll(options: NatsConnectOptions, timeoutMs: number): Promise<Round | undefined> {
   const { servers, signal } = options;
-  // In the order in which they were given.
+  // In the order of the list.
   const failures: Failure[] = [];
   let isOver = false;
   const tried = new Promise<Round>((resolve) => {
@@ -121,7 +124,7 @@ async function tryAll(options: NatsConnectOptions, timeoutMs: number): Promise<R
   return round;
 }
 
-/** A race with a promise that lasts for all rounds would keep what each of them has come to. */
+/** A race with a promise that lasts for all rounds would keep the result of each round in memory. */
 function unlessAborted<T>(wanted: Promise<T>, signal: AbortSignal | undefined): Promise<T | undefined> {
   return new Promise((resolve) => {
     const abort = (): void => resolve(undefined);
@@ -154,8 +157,8 @@ async function tryOne(
 }
 
 /**
- * Waits for the first message of a server. The library would leave the socket of one that is silent open, and with it this
- * process.
+ * Waits for the first message of a server. The library would leave the socket of a server that sends nothing open,
+ * and this process would not end.
  */
 function waitForGreeting(address: string, timeoutMs: number): Promise<void> {
   const { hostname, port } = new URL(`nats://${address}`);
@@ -193,7 +196,7 @@ function shared(options: NatsConnectOptions): ConnectionOptions {
     name,
     // Learned servers of a cluster have other names than those in their certificates.
     ignoreClusterUpdates: true,
-    // A rank sends nothing to itself; so it learns whether another has its number.
+    // A rank does not receive its own messages, so an answer shows that another rank has its number.
     noEcho: true,
     authenticator,
     ...(inboxPrefix !== undefined && { inboxPrefix }),
@@ -209,7 +212,7 @@ function shared(options: NatsConnectOptions): ConnectionOptions {
 
 type Authenticator = ReturnType<typeof Nats.nkeyAuthenticator>;
 
-/** Credentials may be renewed at any time: the file is read at each connect. */
+/** The operator may renew credentials at any time, so the file is read at each connect. */
 function fileAuthenticator(path: string, make: (seed: Uint8Array) => Authenticator): Authenticator {
   return (nonce) => make(Uint8Array.from(readFileSync(path)))(nonce);
 }

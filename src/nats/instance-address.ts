@@ -2,7 +2,7 @@ import { requestError } from "../errors/index.js";
 import type { NatsCredentials } from "./connect-nats.js";
 import { checkInstanceName, type NatsServers, parseNatsServers } from "./servers.js";
 
-/** A rank of an instance over NATS, as a URI has it. */
+/** A rank of an instance over NATS, from a URI. */
 export interface InstanceAddress {
   readonly servers: NatsServers;
   readonly instance: string;
@@ -10,7 +10,7 @@ export interface InstanceAddress {
   readonly credentials: NatsCredentials;
 }
 
-/** The files that a URI may name. */
+/** The parameters of a URI that name files. */
 const FILES = {
   creds: "creds",
   nkey: "nkey",
@@ -29,14 +29,14 @@ export function withoutPassword(uri: string): string {
   return uri.replace(/:\/\/[^/@]*@/g, "://");
 }
 
-/** The uuid of a client, by what stands for it where the number of a rank would; undefined for anything else. */
+/** The uuid of a client, from its place in a subject, where a rank has its number; undefined for any other place. */
 export function clientOf(place: string): string | undefined {
   return CLIENT.exec(place)?.[1];
 }
 
 /**
- * Reads `nats://HOST:PORT/INSTANCE/RANK` or `tls://…` (docs/design/hosts.md §1). Several servers have commas between
- * them. `?creds=FILE&nkey=FILE&tls-ca=FILE&tls-cert=FILE&tls-key=FILE` names files of credentials.
+ * Reads `nats://HOST:PORT/INSTANCE/RANK` or `tls://…` (docs/design/hosts.md §1). Commas separate several servers.
+ * `?creds=FILE&nkey=FILE&tls-ca=FILE&tls-cert=FILE&tls-key=FILE` names files of credentials.
  * @throws SluiceError `BROKER_REQUEST` `EINVAL` with the problem, without a password
  */
 export function parseInstanceAddress(uri: string): InstanceAddress {
@@ -49,7 +49,7 @@ export function parseInstanceAddress(uri: string): InstanceAddress {
   }
   checkInstanceName(instance);
   const [scheme = ""] = /^\w+:\/\//.exec(servers) ?? [];
-  // The scheme of the first one is that of all.
+  // All have the scheme of the first one.
   const list = servers.split(",").map((server) => (server.includes("://") ? server : `${scheme}${server}`));
   return {
     servers: parseNatsServers(list.join(",")),

@@ -18,15 +18,15 @@ export class JetStreamError extends Error {
   }
 }
 
-/** The servers do not give this NATS user a right that a request needs. */
+/** The servers refuse this NATS user a right that a request needs. */
 export class MissingRightError extends Error {
   override readonly name = "MissingRightError";
-  /** What may not be published or subscribed to, as the right for it is given. */
+  /** The subject whose use was refused, in the form in which rights name it. */
   readonly subject: string;
 
   constructor(cause: PermissionViolationError) {
     const { subject, operation } = cause;
-    // Keys of a bucket, and names of inboxes, are as many as there are requests.
+    // Each request has a different key of a bucket or name of an inbox, so these count as one right.
     const right = subject.replace(/^(\$KV\.[^.]*|_INBOX_[^.]*)\..*$/, "$1.>");
     super(`this NATS user may not ${operation === "publish" ? "publish" : "subscribe to"} ${right}`, {
       cause,
@@ -35,10 +35,10 @@ export class MissingRightError extends Error {
   }
 }
 
-/** The subject that tells whether an account has JetStream. */
+/** The subject that answers whether an account has JetStream. */
 export const JETSTREAM_INFO = "$JS.API.INFO";
 
-/** A write was refused: another one came first. */
+/** A write was refused because another one came first. */
 export const WRONG_LAST_SEQUENCE = 10071;
 /** Servers of a cluster without JetStream do not answer at all. */
 const INFO_MS = 1000;
@@ -51,23 +51,23 @@ const DELETE_FAILED = 10057;
 
 /** A value of a bucket. */
 export interface Stored {
-  /** Goes up with each write of the bucket. */
+  /** Increases with each write of the bucket. */
   readonly revision: number;
-  /** Undefined where it was deleted. */
+  /** Undefined if the value was deleted. */
   readonly value: Buffer | undefined;
 }
 
 /** The settings of a new bucket; an existing bucket keeps its own. */
 export interface BucketOptions {
   readonly name: string;
-  /** How long a value stays, in milliseconds; Infinity: for ever. */
+  /** How long a value stays, in milliseconds; Infinity: no limit. */
   readonly ttlMs: number;
   readonly replicas: number;
   /** Whether single values may be erased. Default: no. */
   readonly isErasable?: boolean;
 }
 
-/** How a bucket is. */
+/** The settings of an existing bucket. */
 export type BucketState = Pick<BucketOptions, "ttlMs" | "replicas">;
 
 interface Answer {
@@ -86,7 +86,7 @@ interface StreamAnswer extends Answer {
 /** The keys of a bucket. */
 export interface BucketKeys {
   readonly keys: readonly string[];
-  /** The newest revision at that time; 0 in an empty bucket. */
+  /** The newest revision at that time; 0 in a bucket without entries. */
   readonly lastRevision: number;
 }
 
@@ -95,7 +95,7 @@ interface MessageAnswer extends Answer {
 }
 
 /**
- * Buckets of keys and values as JetStream keeps them, by its requests. Every read is answered by the leader of the stream:
+ * Buckets of keys and values in JetStream, through its requests. The leader of the stream answers every read, because
  * a replica may be hours behind (docs/design/hosts.md §4).
  */
 export class JetStream {
@@ -103,7 +103,7 @@ export class JetStream {
   readonly #timeoutMs: number;
 
   /**
-   * @param connection the one that there is now; asked each time
+   * @param connection returns the present connection; called for each request
    * @param timeoutMs how long one answer may take, in milliseconds
    */
   constructor(connection: () => NatsConnection, timeoutMs: number) {
@@ -112,9 +112,9 @@ export class JetStream {
   }
 
   /**
-   * Whether there is JetStream for this account.
-   * @throws MissingRightError if the servers have it, and this user may not use it
-   * @throws Error when this is unknown at the moment
+   * Whether JetStream is available for this account.
+   * @throws MissingRightError if it is, but this user may not use it
+   * @throws Error when this cannot be found out at the moment
    */
   async isOn(): Promise<boolean> {
     try {
@@ -122,7 +122,7 @@ export class JetStream {
       return true;
     } catch (error) {
       if (error instanceof JetStreamError) return false;
-      // While the servers elect a leader they do not answer either.
+      // While the servers elect a leader, they do not answer either.
       if (this.#connection().info?.jetstream !== true && !this.#connection().isClosed()) return false;
       throw error;
     }
@@ -158,7 +158,7 @@ export class JetStream {
     const prefix = `$KV.${bucket}.`;
     const found = new Set<string>();
     let lastRevision = 0;
-    // In parts, as the servers send so many at once only.
+    // In parts, because the servers send only so many at once.
     for (let offset = 0, total = 1; offset < total;) {
       const wanted = { subjects_filter: `${prefix}>`, offset };
       const answer = await this.#ask<StreamAnswer>(`$JS.API.STREAM.INFO.KV_${bucket}`, wanted);
@@ -173,8 +173,8 @@ export class JetStream {
   }
 
   /**
-   * Removes one value without a trace; another one of its key stays. A purge by key would do that too, but a server
-   * of version 2.9 then counts its bytes for ever.
+   * Removes one value completely; another value of its key stays. A purge by key would do that too, but a server of
+   * version 2.9 then counts its bytes permanently.
    */
   async erase(bucket: string, revision: number): Promise<void> {
     const wanted = { seq: revision, no_erase: true };
@@ -203,7 +203,7 @@ export class JetStream {
 
   /**
    * Writes a value.
-   * @param expected the revision that it must have now; 0: none
+   * @param expected the revision that it must have now; 0: no revision
    * @returns its new revision
    * @throws JetStreamError {@link WRONG_LAST_SEQUENCE} for another revision
    */
@@ -211,7 +211,7 @@ export class JetStream {
     return this.#publish(`$KV.${bucket}.${key}`, value, expected, natsLibrary().headers());
   }
 
-  /** As {@link write}, for a value that is to go. */
+  /** As {@link write}, for a value that is to be removed. */
   async remove(bucket: string, key: string, expected?: number): Promise<void> {
     const headers = natsLibrary().headers();
     headers.set("KV-Operation", "DEL");

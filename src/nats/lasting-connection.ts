@@ -6,10 +6,10 @@ import { connectNats, type NatsConnectOptions, natsLibrary } from "./connect-nat
 /** The time between two log lines while no server can be reached. */
 const REMIND_MS = 30_000;
 
-/** After this time a right that a server has withdrawn may be back. */
+/** After this time the operator may have restored a right that a server has withdrawn. */
 const RIGHT_RETRY_MS = 500;
 
-/** A connection that lasts less than this is brief: the next one waits, longer after each brief one. */
+/** A connection shorter than this is brief: the next one waits, and longer after each brief one. */
 const BRIEF_MS = 1000;
 const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 3200;
@@ -24,7 +24,7 @@ const NOTHING = new Uint8Array();
 
 /** The events of a connection. */
 export interface ConnectionListener {
-  /** The connection was made anew: messages on their way may be lost. */
+  /** The connection was made again: messages on their way may be lost. */
   restored(): void;
   log(level: "err" | "warning" | "notice" | "info", text: string): void;
 }
@@ -32,8 +32,8 @@ export interface ConnectionListener {
 const SILENT: ConnectionListener = { restored: () => undefined, log: () => undefined };
 
 /**
- * A connection to NATS servers that is replaced whenever it is lost, by one to whatever server answers then
- * (docs/design/hosts.md §1). What is sent meanwhile is lost, as it may be on the way.
+ * A connection to NATS servers. Whenever it is lost, one to any server that answers replaces it
+ * (docs/design/hosts.md §1). Messages that are sent meanwhile are lost, as they may be on the way.
  */
 export class LastingConnection {
   readonly #options: NatsConnectOptions;
@@ -49,7 +49,7 @@ export class LastingConnection {
   #pauseMs = FIRST_PAUSE_MS;
   /** The time of the last log line about a subject that this process may not send to. */
   #refusedAtMs = -Infinity;
-  /** Subjects that this process may not receive, though it has to; how often each was refused. */
+  /** Subjects that this process has to receive but may not, with the number of refusals of each. */
   readonly #withdrawn = new Map<string, number>();
 
   private constructor(options: NatsConnectOptions, connection: NatsConnection) {
@@ -64,12 +64,12 @@ export class LastingConnection {
     return new LastingConnection(options, await connectNats(options));
   }
 
-  /** The connection that there is now, or was last. */
+  /** The present connection, or the last one. */
   get current(): NatsConnection {
     return this.#connection;
   }
 
-  /** The server that this process is, or was last, connected to. */
+  /** The server that this process is connected to, or was last. */
   get server(): string {
     return this.#connection.getServer();
   }
@@ -79,8 +79,8 @@ export class LastingConnection {
   }
 
   /**
-   * Takes the messages of a subject, also after the connection was made anew.
-   * @param options `isOptional`: without the right to receive them all else goes on
+   * Takes the messages of a subject, also after a new connection.
+   * @param options `isOptional`: without the right to receive them, the rest still works
    */
   subscribe(
     subject: string,
@@ -138,7 +138,10 @@ export class LastingConnection {
     });
   }
 
-  /** The server does not give the right to receive a subject, or has withdrawn it. It does not report the return of the right. */
+  /**
+   * The server has refused or withdrawn the right to receive a subject. The server does not report when the right
+   * returns.
+   */
   #lostRight(connection: NatsConnection, subject: string, take: (message: Msg) => void, error: Error): void {
     const times = this.#withdrawn.get(subject) ?? 0;
     this.#withdrawn.set(subject, times + 1);
@@ -154,7 +157,7 @@ export class LastingConnection {
       this.#listener.restored();
     };
     const run = (): void => {
-      // Another connection takes the place of one that is lost meanwhile.
+      // If the connection is lost meanwhile, another one takes its place.
       again().catch(() => this.#withdrawn.delete(subject));
     };
     startTimer(RIGHT_RETRY_MS, run, { keepsAlive: false });
@@ -163,12 +166,12 @@ export class LastingConnection {
   async #follow(connection: NatsConnection): Promise<void> {
     for await (const status of connection.status()) {
       if (status.type === "error") this.#refused(status.error);
-      // A server that is about to end.
+      // The server is about to end.
       else if (status.type === "ldm") await connection.close();
     }
   }
 
-  /** A request to JetStream itself fails with the missing right; an optional right is no failure. */
+  /** A request to JetStream itself fails with the missing right; a missing optional right is no failure. */
   #refused(error: Error): void {
     const { PermissionViolationError } = natsLibrary().errors;
     const violation = error instanceof PermissionViolationError ? error : undefined;
@@ -180,13 +183,13 @@ export class LastingConnection {
     }
     // The subscription has received these errors.
     if (violation?.operation === "subscription") return;
-    // A forbidden message is tried again and again.
+    // A forbidden message is tried repeatedly.
     if (violation !== undefined && performance.now() - this.#refusedAtMs < REMIND_MS) return;
     if (violation !== undefined) this.#refusedAtMs = performance.now();
     this.#listener.log("err", `NATS: ${messageOf(error)}`);
   }
 
-  /** A server may take every connection and end it, for credentials that expire in this second for example. */
+  /** A server may accept every connection and end it, for example with credentials that expire in this second. */
   async #pauseIfBrief(signal: AbortSignal): Promise<void> {
     if (performance.now() - this.#connectedAtMs >= BRIEF_MS) {
       this.#pauseMs = FIRST_PAUSE_MS;
@@ -197,7 +200,7 @@ export class LastingConnection {
     await sleep(pauseMs, signal).catch(() => undefined);
   }
 
-  /** The connection is lost: another one takes its place, whenever that is. */
+  /** The connection is lost. A new one replaces it, at any later time. */
   async #replace(lost: NatsConnection): Promise<void> {
     if (this.#closing.signal.aborted) return;
     this.#listener.log("warning", `disconnected from the NATS server ${lost.getServer()}`);

@@ -3,12 +3,12 @@
  * blank between them.
  */
 export interface LinkFrame {
-  /** Which life of a broker sends it. */
+  /** Identifies the sending run of a broker. */
   readonly from: string;
-  /** And to which; `-` while that is not known. */
+  /** Identifies the receiving run; `-` while it is unknown. */
   readonly to: string;
   readonly kind: LinkFrameKind;
-  /** `data`, `end`: bytes before it. `ask`: bytes that have been sent; `answer` gives it back. Else 0. */
+  /** `data`, `end`: bytes before it. `ask`: sent bytes; `answer` returns the number. Else 0. */
   readonly number: number;
   /** The number of received bytes without a gap; the end counts as one. */
   readonly ack: number;
@@ -23,7 +23,7 @@ const KINDS = [
   "end",
   /** The received bytes. */
   "ack",
-  /** A question for the received bytes. */
+  /** A request for the number of received bytes. */
   "ask",
   "answer",
   /** Some are missing. */
@@ -34,7 +34,7 @@ const KINDS = [
 
 export type LinkFrameKind = (typeof KINDS)[number];
 
-/** A broker that is not known yet. */
+/** A broker whose uuid is unknown. */
 export const UNKNOWN = "-";
 
 const FRAME = /^([0-9a-f]{16}) ([0-9a-f]{16}|-) ([a-z]+) (\d{1,15}) (\d{1,15}) (\d{1,15})$/;

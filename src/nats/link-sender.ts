@@ -1,4 +1,4 @@
-/** Below this many acknowledged chunks, dropping them is not worth a copy. */
+/** Below this number of acknowledged chunks, a copy to drop them is too expensive. */
 const TRIM_LENGTH = 1024;
 
 /** One write: some bytes, or the end, which counts as one byte. */
@@ -18,24 +18,24 @@ export interface LinkSenderOptions {
    * @param start number of bytes before them
    */
   readonly send: (start: number, bytes: Uint8Array | undefined) => void;
-  /** The most that may be sent at once; asked each time. */
+  /** The most bytes for one message; called each time. */
   readonly segmentBytes: () => number;
 }
 
 /**
- * The sending side of a link: keeps what is written until it is acknowledged, and sends no more than the other end has room
- * for. What is lost is sent again from there on, all of it.
+ * The sending side of a link: keeps written bytes until they are acknowledged, and sends no more than the other end
+ * has room for. When bytes are lost, it sends all bytes from there on again.
  */
 export class LinkSender {
   readonly #options: LinkSenderOptions;
   #chunks: (Chunk | undefined)[] = [];
-  /** Chunks before this one are acknowledged, and not held on to. */
+  /** Chunks before this one are acknowledged, and the sender keeps no references to them. */
   #head = 0;
   /** The next chunk to be sent from. */
   #next = 0;
   #written = 0;
   #acknowledged = 0;
-  /** The number of sent bytes; lower than before while it sends some again. */
+  /** The number of sent bytes; it decreases when bytes have to be sent again. */
   #sent = 0;
   #everSent = 0;
   /** Before the first report of the other end, one segment may be under way. */
@@ -45,7 +45,7 @@ export class LinkSender {
     this.#options = options;
   }
 
-  /** Whether all that was added is acknowledged. */
+  /** Whether all added bytes are acknowledged. */
   get isIdle(): boolean {
     return this.#acknowledged === this.#written;
   }
@@ -55,14 +55,14 @@ export class LinkSender {
     return this.#sent;
   }
 
-  /** @param sent called when all of it is on its way */
+  /** @param sent called when all bytes of it have been sent */
   add(bytes: Uint8Array | undefined, sent?: () => void): void {
     const length = bytes?.length ?? 1;
     this.#chunks.push({ start: this.#written, bytes, length, sent });
     this.#written += length;
   }
 
-  /** Sends what there is room for. */
+  /** Sends as many bytes as there is room for. */
   pump(): void {
     for (let chunk = this.#chunks[this.#next]; chunk !== undefined; chunk = this.#chunks[this.#next]) {
       const length = Math.min(chunk.start + chunk.length - this.#sent, this.#mostBytes());
@@ -78,8 +78,8 @@ export class LinkSender {
   }
 
   /**
-   * The other end has received so many bytes, and has room for so many in all.
-   * @returns whether it has received more than before
+   * The other end has received this number of bytes, and has room for this number in all.
+   * @returns whether the number of received bytes has increased
    */
   acknowledged(bytes: number, room: number): boolean {
     this.#room = Math.max(this.#room ?? 0, room);

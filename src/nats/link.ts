@@ -4,19 +4,22 @@ import { startInterval, startTimer, type Timer } from "../processes/index.js";
 import { type LinkFrame, type LinkFrameKind, UNKNOWN } from "./link-frame.js";
 import { LinkSender } from "./link-sender.js";
 
-/** How long an acknowledgement waits for something to go along with. */
+/** How long an acknowledgement waits for a message that it can go with. */
 const ACK_DELAY_MS = 20;
 
 /** The first retry interval for an end without an answer, which may not have joined; it doubles each time. */
 const FIRST_RETRY_MS = 25;
 
-/** An expected message may arrive at any time. */
+/** The limit of the interval, because the other end may join at any time. */
 const MAX_UNKNOWN_RETRY_MS = 200;
 
-/** When to ask again after the service has found no receiver: a new subscription is not known at once everywhere. */
+/**
+ * When to ask again after the service has found no receiver, because a new subscription does not reach all servers at
+ * once.
+ */
 const NO_RESPONDERS_DELAYS_MS = [100, 250, 500];
 
-/** The other end has been silent for so many retries: it is asked half as often each time, up to this. */
+/** The pause doubles after each retry without an answer, up to this factor. */
 const MAX_RETRY_FACTOR = 8;
 
 /** How long the other end may take to receive the last written data. */
@@ -25,17 +28,17 @@ const END_TIMEOUT_MS = 10_000;
 /** The number of checks in a row that the other end may leave unanswered. */
 const MISSED_BEATS = 3;
 
-/** From there on they are as rare as they become. */
+/** From this number on, retries do not become rarer. */
 const MAX_RETRY_COUNT = 20;
 
 export interface LinkOptions {
-  /** Uuid of this life of this broker. */
+  /** The uuid of this run of this broker. */
   readonly self: string;
-  /** Uuid of the other end; undefined if the first that answers is meant. */
+  /** The uuid of the other end; undefined if any broker may answer. */
   readonly peer: string | undefined;
   /** The limit of unread bytes under way or waiting here; called each time. */
   readonly windowBytes: () => number;
-  /** The most that one message may carry; asked each time. */
+  /** The most bytes for one message; called each time. */
   readonly segmentBytes: () => number;
   /** The time without an acknowledgement after which sent data may be lost, in milliseconds. */
   readonly retryMs: () => number;
@@ -44,21 +47,22 @@ export interface LinkOptions {
 }
 
 /**
- * A stream of bytes between two brokers over a service that loses, doubles and delays messages: what is written arrives
- * once, in order (docs/design/hosts.md §2). It ends when both sides have ended it, or at once when one is destroyed.
+ * A stream of bytes between two brokers over a service that loses, doubles and delays messages. Written bytes arrive
+ * once, in order (docs/design/hosts.md §2). It ends when both sides have ended it, or at once when a side is
+ * destroyed.
  */
 export class Link extends Duplex {
   readonly #options: LinkOptions;
   readonly #sender: LinkSender;
   readonly #heardListeners: (() => void)[] = [];
   #peer: string | undefined;
-  /** The other end has sent something. */
+  /** Whether the other end has sent a message. */
   #hasHeard = false;
   /** This end has sent its greeting, and waits for an answer. */
   #isGreeting = false;
   /** The number of received bytes. */
   #received = 0;
-  /** That more is missing after so many bytes was reported. */
+  /** The number of bytes at which a gap was last reported. */
   #gapReportedAt = -1;
   /** The last acknowledgement to the other end. */
   #told = { ack: 0, room: 0 };
@@ -69,7 +73,7 @@ export class Link extends Duplex {
   #beat: Pick<Timer, "cancel"> | undefined;
   /** The other end has sent its last byte. */
   #hasEnd = false;
-  /** Called when all that was written has arrived, once the last of it is. */
+  /** Called when the other end has received all written bytes. */
   #finished: (() => void) | undefined;
   #retryCount = 0;
   #noRespondersCount = 0;
@@ -90,12 +94,12 @@ export class Link extends Duplex {
     return this.#peer;
   }
 
-  /** Calls back whenever something has come from the other end. */
+  /** Calls back whenever a message has come from the other end. */
   onHeard(listener: () => void): void {
     this.#heardListeners.push(listener);
   }
 
-  /** Begins the link before there is anything to write: the other end writes first. */
+  /** Begins the link without data, because the other end writes first. */
   greet(): void {
     this.#isGreeting = true;
     this.#sendFrame("data");
@@ -103,8 +107,8 @@ export class Link extends Duplex {
   }
 
   /**
-   * Checks the other end once a period. Gives up after three checks without an answer.
-   * Turns of the timer are counted, so that a process that was stopped itself gives up nothing.
+   * Checks the other end once a period. Ends the link after three checks without an answer.
+   * It counts turns of the timer, so that a process that was stopped itself does not end the link.
    * @param periodMs milliseconds
    */
   keepAlive(periodMs: number): void {
@@ -117,7 +121,7 @@ export class Link extends Duplex {
         missed += 1;
         if (missed > 1) this.#sendFrame("ask", this.#sender.sentBytes);
         if (missed <= MISSED_BEATS) return;
-        // Timers come before input: what has come may not have been read yet.
+        // Timers come before input, so bytes that have arrived may not have been read yet.
         setImmediate(() => {
           if (missed > MISSED_BEATS) this.destroy(silentError(periodMs * MISSED_BEATS));
         });
@@ -126,7 +130,7 @@ export class Link extends Duplex {
     );
   }
 
-  /** A message of the other end has come. */
+  /** A message of the other end has arrived. */
   receive(frame: LinkFrame, bytes: Uint8Array): void {
     if (this.destroyed) {
       if (frame.kind === "data" || frame.kind === "end" || frame.kind === "ask") this.#sendFrame("reset");
@@ -150,15 +154,15 @@ export class Link extends Duplex {
   }
 
   /**
-   * The connection to the service was interrupted. Sent data may be lost. So may data of the other end: it may use another
-   * server, which does not report the loss.
+   * The connection to the service was interrupted. Sent data may be lost. Data of the other end may be lost too: it
+   * may use another server, which does not report the loss.
    */
   reconnected(): void {
     this.#recover();
     if (!this.destroyed && this.#hasHeard) this.#sendFrame("gap");
   }
 
-  /** Sends again what may be lost. */
+  /** Sends again all bytes that may be lost. */
   #recover(): void {
     if (this.destroyed) return;
     if (this.#awaitsAnswer) this.#sendFrame("data");
@@ -166,7 +170,7 @@ export class Link extends Duplex {
     else this.#sendFrame("ask", this.#sender.sentBytes);
   }
 
-  /** The service knew no receiver of the sent data. */
+  /** The service found no receiver of the sent data. */
   noResponders(): void {
     const delayMs = NO_RESPONDERS_DELAYS_MS[this.#noRespondersCount];
     if (this.destroyed || this.#askTimer !== undefined || delayMs === undefined) return;
@@ -218,7 +222,7 @@ export class Link extends Duplex {
         this.#sendFrame("gap");
       }
     } else if (kind === "data") {
-      // The receiver may know a part of what is sent again.
+      // The receiver may already have a part of the bytes that are sent again.
       const fresh = bytes.subarray(this.#received - number);
       this.#received += fresh.length;
       if (fresh.length > 0) this.push(fresh);
@@ -230,7 +234,7 @@ export class Link extends Duplex {
     this.#acknowledge();
   }
 
-  /** Soon, with what is sent then; at once when the other end may be about to wait for it. */
+  /** Acknowledges soon, with the next bytes; at once when the other end may be about to wait for it. */
   #acknowledge(): void {
     if (this.#hasRoomToTell()) this.#sendFrame("ack");
     else if (this.#ackTimer === undefined) {
@@ -270,10 +274,10 @@ export class Link extends Duplex {
     done?.();
   }
 
-  /** The other end knows nothing of this link, or nothing more. */
+  /** The other end has no such link, or no longer has it. */
   #reset(): void {
     const hasAll = this.#hasEnd && this.writableEnded;
-    // It has received our end, or it would not be gone: only its word of that was lost.
+    // It has received our end, or it would still exist: only its acknowledgement was lost.
     if (hasAll) this.#finish();
     else this.destroy(new SluiceError("BROKER_STATE", "the other end has closed the connection"));
   }

@@ -7,8 +7,8 @@ const attempts = new AsyncLocalStorage<Set<Socket>>();
 let underWay = 0;
 
 /**
- * Runs an attempt to connect, and destroys the sockets that it opened if it fails. The NATS library leaves them open after
- * its time-out: such a process never ends.
+ * Runs an attempt to connect, and destroys the sockets that it opened if it fails. The NATS library leaves them open
+ * after its time-out, and such a process would never end.
  */
 export async function withoutRemains<T>(connect: () => Promise<T>): Promise<T> {
   const sockets = new Set<Socket>();
@@ -21,13 +21,13 @@ export async function withoutRemains<T>(connect: () => Promise<T>): Promise<T> {
   } finally {
     if (--underWay === 0) {
       unsubscribe(CHANNEL, note);
-      // While it is in use, each promise of the process costs more.
+      // The storage makes every promise of the process slower, so it is disabled again.
       attempts.disable();
     }
   }
 }
 
-/** Where Node tells of each socket of a client when it is made. */
+/** Where Node reports each socket of a client when it is made. */
 const CHANNEL = "net.client.socket";
 
 function note(message: unknown): void {

@@ -1,9 +1,9 @@
 import { isIP } from "node:net";
 import { requestError } from "../errors/index.js";
 
-/** The NATS servers that join the ranks of an instance, as `--overlay` has them. */
+/** The NATS servers that join the ranks of an instance, from `--overlay`. */
 export interface NatsServers {
-  /** Such as `n1:4222`, in the order given. */
+  /** For example `n1:4222`, in the order given. */
   readonly addresses: readonly string[];
   readonly isTls: boolean;
   readonly user: string | undefined;
@@ -16,8 +16,8 @@ const DEFAULT_PORT = "4222";
 const INSTANCE_NAME = /^[A-Za-z0-9_-]{1,64}$/;
 
 /**
- * Reads a list such as `nats://n1:4222,nats://n2:4222` (docs/design/hosts.md §1). The scheme is `nats` or
- * `tls`, and a user with a password may be given before the first host.
+ * Reads a list such as `nats://n1:4222,nats://n2:4222` (docs/design/hosts.md §1). The scheme is `nats` or `tls`. A
+ * user with a password may come before the first host.
  * @throws SluiceError `BROKER_REQUEST` `EINVAL` that names every entry which is invalid, and why, without its password
  */
 export function parseNatsServers(text: string): NatsServers {

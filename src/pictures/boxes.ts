@@ -1,31 +1,34 @@
 import type { Picture, PictureEdge, PictureNode } from "../graph/index.js";
 
 /**
- * The content of one box: a unit, or several in one fold. Those are a chain of units, units that hang
- * together with the same others (`alike`), some of both (`mixed`), or all of one level.
+ * The content of one box: a unit, or several in one fold. A fold is a chain of units, units with the same neighbours
+ * (`alike`), some of both (`mixed`), or all units of one level.
  */
 export type BoxKind = "unit" | "chain" | "alike" | "mixed" | "level";
 
-/** A box of a picture, and the units in it: of a chain and of a level in canonical order. */
+/** A box of a picture, and the units in it; those of a chain or a level are in canonical order. */
 export interface Box {
   readonly kind: BoxKind;
   readonly members: readonly PictureNode[];
 }
 
-/** A relation between two boxes; `backward`: from the later to the earlier, since what requires usually comes later. */
+/**
+ * A relation between two boxes; `backward`: from the later to the earlier, because a unit usually comes after the
+ * units that it requires.
+ */
 export interface TieRelation {
   readonly relation: PictureEdge["relation"];
   readonly backward: boolean;
 }
 
-/** All that there is between two boxes: one line beside the other. */
+/** All relations between two boxes, as parallel lines. */
 export interface Tie {
   readonly first: number;
   readonly then: number;
   readonly relations: readonly TieRelation[];
 }
 
-/** Bits of a set of relations, in the order in which they are drawn. */
+/** The bits of a set of relations, in the order of drawing. */
 const RELATIONS: readonly TieRelation[] = [
   { relation: "order", backward: false },
   { relation: "requires", backward: true },
@@ -34,13 +37,13 @@ const RELATIONS: readonly TieRelation[] = [
   { relation: "needs", backward: false },
 ];
 
-/** The bit of `order`, and the set of relations that has no other. */
+/** The bit of `order`, which is also the set with only that relation. */
 export const ORDER_BIT = 1;
 
-/** Boxes in an order that no `order` runs against, and the relations between each two as bits. */
+/** Boxes in an order that agrees with every `order`, and the relations between each two as bits. */
 export class BoxGraph {
   readonly boxes: readonly Box[];
-  /** Bits by `first × number of boxes + then`, of which `first` is the smaller. */
+  /** Bits by `first × number of boxes + then`, where `first` is the smaller. */
   readonly #ties: ReadonlyMap<number, number>;
 
   private constructor(boxes: readonly Box[], ties: ReadonlyMap<number, number>) {
@@ -48,7 +51,7 @@ export class BoxGraph {
     this.#ties = ties;
   }
 
-  /** One box a unit. */
+  /** One box for each unit. */
   static of({ nodes, edges }: Pick<Picture, "nodes" | "edges">): BoxGraph {
     const places = new Map(nodes.map(({ name }, i) => [name, i]));
     const ties = new TieTable(nodes.length);
@@ -70,7 +73,7 @@ export class BoxGraph {
     return this.#ties.size;
   }
 
-  /** `[first, then, bits]`, by first, then by the other. */
+  /** `[first, then, bits]`, sorted by first, then by the other. */
   entries(): (readonly [first: number, then: number, bits: number])[] {
     const count = this.boxes.length;
     return Array.from(this.#ties)
@@ -87,8 +90,8 @@ export class BoxGraph {
   }
 
   /**
-   * The graph in which some boxes are one. Between levels only the lines from one to the next are left.
-   * @param rows for each new box the boxes that it is made of, ascending; each box once; rows by their first box
+   * The graph with some boxes joined. Between levels it keeps only the lines from one level to the next.
+   * @param rows for each new box its old boxes, ascending; each box once; rows in the order of their first boxes
    */
   merged(rows: readonly (readonly number[])[], kind: Exclude<BoxKind, "unit" | "mixed">): BoxGraph {
     const place = new Uint32Array(this.boxes.length);
@@ -105,7 +108,7 @@ export class BoxGraph {
     );
   }
 
-  /** Those of the boxes that are to stay, in their order, with the lines between them. */
+  /** The graph of the boxes that stay, in their order, with the lines between them. */
   only(stays: (box: number) => boolean): BoxGraph {
     const kept = [...this.boxes.keys()].filter(stays);
     const place = new Map(kept.map((box, i) => [box, i]));

@@ -1,11 +1,11 @@
 import type { Card, PlacedCard } from "./cards.js";
 import type { Point, Size } from "./geometry.js";
 
-/** A bracket around all of a graph, from its upper end down, and arrows between it and what comes before or after. */
+/** A bracket around all of a graph, from its upper end down, and arrows between it and the cards before or after. */
 export interface Bracket extends Point {
   readonly side: "left" | "right";
   readonly height: number;
-  /** How far its arms reach towards the graph, and its arrows away from it. */
+  /** The length of its arms towards the graph, and of its arrows away from it. */
   readonly arm: number;
   readonly reach: number;
   /** Heights of the arrows, and their meaning in words. */
@@ -14,18 +14,18 @@ export interface Bracket extends Point {
 
 const ARM = 8;
 const REACH = 40;
-/** Between the graph and a bracket, and between cards one above the other. */
+/** The distance between the graph and a bracket, and between cards one above the other. */
 const GAP = 18;
 
 /** A graph with the cards beside it. */
 interface WithEnds extends Size {
-  /** Where the graph itself begins. */
+  /** The upper left corner of the graph itself. */
   readonly corner: Point;
   readonly cards: readonly PlacedCard[];
   readonly brackets: readonly Bracket[];
 }
 
-/** Puts the cards that come before all of a graph to its left and those that come after all to its right. */
+/** Puts the cards that come before the whole graph to its left, and the cards that come after it to its right. */
 export function placeEnds(
   { first, last }: { readonly first: readonly Card[]; readonly last: readonly Card[] },
   graph: Size,

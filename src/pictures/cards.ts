@@ -4,7 +4,7 @@ import type { Box } from "./boxes.js";
 import { type Lettering, widthOf, wrapEvenly } from "./font.js";
 import type { Point } from "./geometry.js";
 
-/** How a line of a card looks. */
+/** The style of a line of a card. */
 export type LineStyle = "name" | "serves" | "others" | "reason" | "list";
 
 /** A box with its text, ready to be placed. Sizes in pixels. */
@@ -33,7 +33,7 @@ export const LETTERING: Readonly<Record<LineStyle, Lettering>> = {
   list: { size: 11, isBold: false },
 };
 
-/** From one line to the next, of each style. */
+/** The height of a line, for each style. */
 export const LINE_HEIGHT: Readonly<Record<LineStyle, number>> = {
   name: 17,
   serves: 15,
@@ -42,19 +42,19 @@ export const LINE_HEIGHT: Readonly<Record<LineStyle, number>> = {
   list: 15,
 };
 
-/** Between the frame of a card and its text. */
+/** The distance between the frame of a card and its text. */
 export const PADDING = { x: 12, y: 8 } as const;
 
-/** Widest text of a card of a unit, and of one of a level. */
+/** The largest text width on the card of a unit, and of a level. */
 const TEXT_WIDTH = { unit: 230, level: 620 } as const;
-/** Names that the card of a fold shows, and those of its title, before it says how many more there are. */
+/** How many names the card of a fold shows, and its title. It counts the others. */
 const NAMES_SHOWN = { unit: 5, level: 24, title: 200 } as const;
 
-/** Characters of a reason that are shown, on a card and in its title. */
+/** How many characters of a reason are shown, on a card and in its title. */
 const REASON_MAX = 240;
 const TITLE_MAX = 4000;
 
-/** The texts of cards besides the unit itself. */
+/** The texts of cards besides the name of the unit. */
 export class CardWriter {
   readonly #centre: string | undefined;
   readonly #services = new Map<string, PictureService[]>();
@@ -68,7 +68,7 @@ export class CardWriter {
     }
   }
 
-  /** @param number of the box among all, for levels */
+  /** @param number the number of the box, for levels */
   card(box: Box, number: number): Card {
     const [unit] = box.members;
     return unit !== undefined && box.kind === "unit" ? this.#unitCard(unit) : foldCard(box, number);
@@ -135,7 +135,7 @@ function headingOf(kind: Box["kind"], members: readonly PictureNode[], number: n
   }
 }
 
-/** Why all of them are left out; undefined if they are planned. */
+/** Why all units of a box are left out; undefined if they are planned. */
 function reasonOf(members: readonly PictureNode[]): string | undefined {
   const reasons = new Set(members.map(({ leftOut }) => leftOut));
   return reasons.size > 1 ? "for several reasons" : members[0]?.leftOut;

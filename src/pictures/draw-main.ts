@@ -1,6 +1,6 @@
 /**
- * The code of the thread that draws one picture. Graphviz and the drawing of PNG are loaded here and nowhere else, so that
- * what draws nothing does not pay for them.
+ * The code of the thread that draws one picture. Graphviz and the drawing of PNG are loaded only here, so that
+ * programs that draw nothing do not pay for them.
  */
 import { parentPort, workerData } from "node:worker_threads";
 import { messageOf } from "../errors/index.js";

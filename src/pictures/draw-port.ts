@@ -6,16 +6,16 @@ export interface Drawing {
   readonly picture: Picture;
   readonly format: "svg" | "png";
   readonly title: string;
-  /** Pixels of a PNG for one of the SVG. */
+  /** Pixels of a PNG for one pixel of the SVG. */
   readonly scale: number;
   readonly folding: Folding;
 }
 
 interface Drawn {
-  /** In pixels: of the SVG as it says of itself, of the PNG really. */
+  /** In pixels: for an SVG its stated size, for a PNG its real size. */
   readonly widthPx: number;
   readonly heightPx: number;
-  /** Units that share a box with others because there are too many. */
+  /** How many units share a box with others. */
   readonly foldedUnits: number;
 }
 

@@ -5,7 +5,7 @@ import { sheetToSvg } from "./svg.js";
 
 /**
  * Draws a picture in this thread, which takes from some milliseconds to some seconds.
- * @throws SluiceError `GRAPH_PICTURE` if a drawing program gives up
+ * @throws SluiceError `GRAPH_PICTURE` if a drawing program fails
  */
 export async function draw({ picture, format, title, scale, folding }: Drawing): Promise<DrawnPicture> {
   const sheet = await layOutSheet(picture, title, folding);

@@ -1,18 +1,18 @@
 import { type Box, type BoxGraph, ORDER_BIT } from "./boxes.js";
 
-/** A graph without the boxes that come before, or after, all the rest of it. */
+/** A graph without the boxes that come before, or after, all its other boxes. */
 export interface GraphWithEnds {
   readonly graph: BoxGraph;
   readonly first: readonly Box[];
   readonly last: readonly Box[];
 }
 
-/** Lines that a box must have at least to be set apart: fewer can be drawn. */
+/** The fewest lines for which a box is set apart; fewer lines can be drawn. */
 const LINES_MIN = 4;
 
 /**
- * Sets apart what comes after all the rest and has no other relation, such as a task with `after = ["*"]`; likewise what
- * comes before. One bracket shows that better than a line from everywhere.
+ * Sets apart the boxes that come after all the rest and have no other relation, such as a task with `after = ["*"]`.
+ * It does the same for those that come before. One bracket is clearer than a line from every box.
  */
 export function setEndsApart(graph: BoxGraph): GraphWithEnds {
   const last = endsOf(graph, ([first, then, bits]) => ({ end: then, other: first, bits }));
@@ -27,7 +27,7 @@ export function setEndsApart(graph: BoxGraph): GraphWithEnds {
 
 type Entry = ReturnType<BoxGraph["entries"]>[number];
 
-/** @param turn which box of a line may be at the end that is looked at, and which is the other */
+/** @param turn the box of a line that may be at this end, and the other one */
 function endsOf(
   graph: BoxGraph,
   turn: (entry: Entry) => { readonly end: number; readonly other: number; readonly bits: number },
@@ -43,7 +43,7 @@ function endsOf(
   const ends = new Set<number>();
   for (const [box, neighbours] of others.entries())
     if (isPlain[box] === true && neighbours.length >= LINES_MIN) ends.add(box);
-  // Whether one has all the rest on its side depends on which others are no part of the rest.
+  // Whether a box has all others on its side depends on which boxes are already set apart.
   for (;;) {
     const loose = looseOf(graph, lines, ends);
     const wrong = [...ends].filter(
@@ -54,7 +54,7 @@ function endsOf(
   }
 }
 
-/** Boxes that no order ties to another on that side, ends left aside. */
+/** Boxes without an order to another box on that side. The boxes set apart do not count. */
 function looseOf(
   graph: BoxGraph,
   lines: readonly { readonly end: number; readonly other: number; readonly bits: number }[],

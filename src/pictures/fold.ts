@@ -1,23 +1,26 @@
 import type { Box, BoxGraph } from "./boxes.js";
 
-/** Up to here each unit has a box of its own. */
+/** Up to this number each unit has a box of its own. */
 const UNITS_MAX = 120;
-/** Boxes and lines that can still be looked through, and are laid out within seconds. Above, levels are drawn. */
+/**
+ * The most boxes and lines that a reader can follow, and that are laid out within seconds. Above these numbers, the
+ * picture shows levels.
+ */
 const BOXES_MAX = 300;
 const TIES_MAX = 700;
-/** Levels that have a box of their own. */
+/** The most levels that have a box of their own. */
 const LEVELS_MAX = 40;
 
 /** Instead of the number of a neighbour. */
 const NONE = -1;
 const SEVERAL = -2;
 
-/** How much may be folded: what is needed, or all units of a level into one box in any case. */
+/** How much may be folded: as much as is needed, or always all units of a level into one box. */
 export type Folding = "as-needed" | "levels";
 
 /**
- * Fewer boxes where there are too many to look at. First units that hang together with the same others and
- * chains become one box each, which loses no relation. If that does not help, all units of a level do.
+ * Fewer boxes where a reader could not follow all of them. First, units with the same neighbours and chains become
+ * one box each, which loses no relation. If that is not enough, all units of a level become one box.
  * @param centre stays a box of its own
  */
 export function fold(graph: BoxGraph, centre: string | undefined, folding: Folding): BoxGraph {
@@ -40,7 +43,7 @@ function isLeftOut({ members: [first] }: Box): boolean {
   return first?.leftOut !== undefined;
 }
 
-/** Boxes with the same relations to the same others become one. */
+/** Joins boxes with the same relations to the same others. */
 function alike(graph: BoxGraph, centre: string | undefined): BoxGraph {
   const links = graph.boxes.map((): string[] => []);
   for (const [first, then, bits] of graph.entries()) {
@@ -57,7 +60,7 @@ function alike(graph: BoxGraph, centre: string | undefined): BoxGraph {
   return graph.merged([...rows.values()], "alike");
 }
 
-/** Boxes of which each has only the next after it, and the next only it before, become one. */
+/** Joins consecutive boxes of which each has only one successor, which has only this predecessor. */
 function chains(graph: BoxGraph, centre: string | undefined): BoxGraph {
   const count = graph.boxes.length;
   const after = new Int32Array(count).fill(NONE);
@@ -83,7 +86,7 @@ function chains(graph: BoxGraph, centre: string | undefined): BoxGraph {
   return graph.merged([...new Set(rowOf.values())], "chain");
 }
 
-/** One box a level; a unit is one level after the last of those before it. Many levels become bands of several. */
+/** One box a level; a unit is one level after the last of its predecessors. Many levels become bands of several. */
 function levels(graph: BoxGraph): BoxGraph {
   const level = new Uint32Array(graph.boxes.length);
   let deepest = 0;

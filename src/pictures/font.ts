@@ -1,4 +1,4 @@
-/** The two fonts of pictures: their family, and for PNG the files that go with them in `fonts/`. */
+/** The two fonts of pictures: their family, and for PNG their files in `fonts/`. */
 export const FONT_FAMILY = "DejaVu Sans";
 
 /** Widths of the characters from blank to tilde in thousandths of the font size. */
@@ -19,13 +19,13 @@ const BOLD = [
 /** Width of any other character: the widest of common scripts and symbols. */
 const OTHER = 1100;
 
-/** How a line of text is written; `size` in pixels. */
+/** The font of a line of text; `size` in pixels. */
 export interface Lettering {
   readonly size: number;
   readonly isBold: boolean;
 }
 
-/** Pixels that a text takes at most. Other fonts that viewers have in its place are narrower as a rule. */
+/** Pixels that a text takes at most. The other fonts of viewers are usually narrower. */
 export function widthOf(text: string, { size, isBold }: Lettering): number {
   const widths = isBold ? BOLD : REGULAR;
   let sum = 0;
@@ -34,7 +34,7 @@ export function widthOf(text: string, { size, isBold }: Lettering): number {
 }
 
 /**
- * Breaks a text into lines of at most so many pixels, at blanks. A word that is too long for any line breaks
+ * Breaks a text at blanks into lines of a limited width in pixels. A word that is too long for any line breaks
  * after a hyphen or the like, else anywhere.
  */
 export function wrap(text: string, lettering: Lettering, width: number): string[] {
@@ -43,7 +43,7 @@ export function wrap(text: string, lettering: Lettering, width: number): string[
   return joined(words, fits).map((line) => line.trimEnd());
 }
 
-/** As {@link wrap}, with lines of about one length: as narrow as they can be without being more. */
+/** As {@link wrap}, with lines of nearly equal length: as narrow as possible without more lines. */
 export function wrapEvenly(text: string, lettering: Lettering, width: number): string[] {
   const lines = wrap(text, lettering, width);
   if (lines.length < 2) return lines;
@@ -61,7 +61,7 @@ function cut(word: string, fits: (line: string) => boolean): string[] {
     .flatMap((part) => (fits(part) ? [part] : joined(Array.from(part), fits)));
 }
 
-/** As many pieces on each line as fit. */
+/** Puts as many pieces on each line as fit. */
 function joined(pieces: readonly string[], fits: (line: string) => boolean): string[] {
   const lines: string[] = [];
   let line = "";

@@ -10,7 +10,7 @@ export interface Size {
   readonly height: number;
 }
 
-/** A curve beside another, at a distance to its right as it goes; each point is moved by the normal of the curve there. */
+/** A curve beside another, at a distance to its right. Each point is moved along the normal of the curve there. */
 export function beside(points: readonly Point[], distance: number): Point[] {
   if (distance === 0) return [...points];
   return points.map((point, i) => {
@@ -19,7 +19,7 @@ export function beside(points: readonly Point[], distance: number): Point[] {
   });
 }
 
-/** A vector of length 1, from the nearest points on both sides that are not the same. */
+/** A vector of length 1, from the nearest different points on both sides. */
 function direction(points: readonly Point[], at: number): Point {
   const here = points[at] ?? { x: 0, y: 0 };
   const before = points[at - 1] ?? here;

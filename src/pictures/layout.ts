@@ -3,10 +3,10 @@ import { SluiceError } from "../errors/index.js";
 import type { Tie } from "./boxes.js";
 import type { Point, Size } from "./geometry.js";
 
-/** Made on first use, which takes a while. */
+/** Made at the first use, because it takes a while. */
 let graphviz: Promise<Viz> | undefined;
 
-/** Where boxes and lines go. */
+/** The places of boxes and lines. */
 interface Layout extends Size {
   /** The middle of each box. */
   readonly centres: readonly Point[];
@@ -15,12 +15,12 @@ interface Layout extends Size {
 }
 
 const PIXELS_PER_INCH = 72;
-/** Lines to one box, from which on they weigh less. */
+/** The number of lines to one box from which on their weight is less. */
 const MANY = 4;
 
 /**
- * Places boxes by Graphviz: what comes first on the left, or on top.
- * @throws SluiceError `GRAPH_PICTURE` if Graphviz gives up
+ * Places boxes by Graphviz, with the first ones on the left, or on top.
+ * @throws SluiceError `GRAPH_PICTURE` if Graphviz fails
  */
 export async function layOut(
   sizes: readonly Size[],
@@ -36,7 +36,7 @@ export async function layOut(
   throw new SluiceError("GRAPH_PICTURE", `Graphviz cannot lay out ${sizes.length} boxes: ${why}`);
 }
 
-/** Graphviz ends by an exception of WebAssembly when its memory does. */
+/** Graphviz ends with an exception of WebAssembly when it has no memory left. */
 function renderPlain<T>(render: () => T): T {
   try {
     return render();
@@ -76,15 +76,18 @@ function graphOf(sizes: readonly Size[], ties: readonly Tie[], direction: "LR" |
 }
 
 /**
- * How much a line wants to be short and straight: what orders most. Not so the lines to one that comes after many, which
- * would pull all of those away from what they themselves come after.
+ * The weight that keeps a line short and straight. A line that orders has the most. Lines to a box that comes after
+ * many have little weight: they would pull all of those away from their own predecessors.
  */
 function weightOf({ relations }: Tie, comers: number): number {
   if (comers > MANY) return 1;
   return relations.some(({ relation }) => relation === "order") ? 4 : 2;
 }
 
-/** The form of Graphviz for other programs: a line each for the graph, nodes and edges, words between blanks, inches. */
+/**
+ * The form of Graphviz for other programs: one line for each node and edge and for the graph, words between blanks,
+ * inches.
+ */
 function readPlain(text: string, boxCount: number, ties: readonly Tie[]): Layout {
   const rows = text.split("\n").map((line) => line.split(" "));
   const [, , width = 0, height = 0] = (rows.find(([kind]) => kind === "graph") ?? []).map(pixels);

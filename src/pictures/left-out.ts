@@ -1,10 +1,10 @@
 import type { PictureNode } from "../graph/index.js";
 import type { Box } from "./boxes.js";
 
-/** Units that are left out and have a box of their own; with more, those of one reason share a box. */
+/** Left-out units up to this number have a box of their own; above it, units with one reason share a box. */
 const BOXES_MAX = 40;
 
-/** Boxes for the units that are left out, in their order; of a fold in that of its first unit. */
+/** Boxes for the left-out units, in their order; a fold has the place of its first unit. */
 export function boxLeftOut(nodes: readonly PictureNode[]): Box[] {
   if (nodes.length <= BOXES_MAX) return nodes.map((node) => ({ kind: "unit", members: [node] }));
   const byReason = new Map<string, PictureNode[]>();
@@ -14,7 +14,7 @@ export function boxLeftOut(nodes: readonly PictureNode[]): Box[] {
     else known.push(node);
   }
   const groups = [...byReason.values()];
-  // The largest keep a box of their own, if not all can.
+  // The largest groups keep a box of their own, if not all can.
   const kept = new Set(groups.toSorted((a, b) => b.length - a.length).slice(0, BOXES_MAX));
   const rest = groups.filter((group) => !kept.has(group)).flat();
   return [

@@ -32,10 +32,10 @@ export function signWidth(sign: LegendSign): number {
 }
 
 const GAP = 22;
-/** From one line of entries to the next. */
+/** The height of a line of entries. */
 const LEGEND_LINE = 22;
 
-/** The entries for what a picture has, each with its place, broken into lines of at most so many pixels. */
+/** The entries for the signs in a picture, each with its place, broken into lines of a limited width in pixels. */
 export function placeLegend(
   cards: readonly Card[],
   ties: readonly Tie[],

@@ -4,19 +4,19 @@ import type * as ResvgModule from "@resvg/resvg-js";
 import { SluiceError } from "../errors/index.js";
 import { FONT_FAMILY } from "./font.js";
 
-/** 32 Mpx are 128 MB while it is drawn. */
+/** Drawing 32 Mpx takes 128 MB. */
 const PIXELS_MAX = 32e6;
-/** Longest side in pixels; many viewers take no more. */
+/** The longest side in pixels; many viewers accept no more. */
 const SIDE_MAX = 16_000;
 
 const FONTS = ["DejaVuSans.ttf", "DejaVuSans-Bold.ttf"].map((file) =>
   fileURLToPath(new URL(`../../fonts/${file}`, import.meta.url)),
 );
 
-/** Characters that those fonts may lack, so that fonts of the system are asked. */
+/** Characters that those fonts may lack, so that the system's fonts are used too. */
 const FOREIGN = /[\u0250-\u036f\u0530-\u1fff\u2e80-\ud7ff\uf900-\uffef\u{10000}-\u{10ffff}]/u;
 
-/** Size of an SVG in its own pixels, and how many pixels of the PNG are wanted for one of them. */
+/** Size of an SVG in its own pixels, and the number of pixels of the PNG for one of them. */
 interface SvgSize {
   readonly width: number;
   readonly height: number;
@@ -31,7 +31,8 @@ interface Png {
 }
 
 /**
- * Draws an SVG. The letters come from fonts of our own: a server may have none, and the same plan gives the same bytes.
+ * Draws an SVG. The letters come from our own fonts, because a server may have none, and the same plan must give the
+ * same bytes.
  * @throws SluiceError `GRAPH_PICTURE` if the drawing library is missing on this machine, or fails
  */
 export function svgToPng(svg: string, size: SvgSize): Png {
@@ -50,7 +51,7 @@ export function svgToPng(svg: string, size: SvgSize): Png {
   }
 }
 
-/** Less than was asked for if it would be too large. */
+/** Smaller than requested if the picture would be too large. */
 function scaleFor({ width, height, scale }: SvgSize): number {
   return Math.min(scale, Math.sqrt(PIXELS_MAX / (width * height)), SIDE_MAX / Math.max(width, height));
 }

@@ -10,7 +10,7 @@ import { pictureTitle } from "./title.js";
 export interface RenderPictureOptions {
   /** `svg`: a text that uses the light or dark theme of its viewer. `png`: bytes, with a white background. */
   readonly format: "svg" | "png";
-  /** The title above the picture; by default that of {@link pictureTitle}. */
+  /** The title above the picture; by default the text of {@link pictureTitle}. */
   readonly title?: string | undefined;
   /**
    * Pixels of a PNG for each pixel of the SVG, above 0. The default is 2, so that text is sharp on most
@@ -30,13 +30,13 @@ const DRAW_MAIN = new URL("../pictures/draw-main.cjs", import.meta.url);
 const LAYOUT_TIMEOUT_MS = 20_000;
 
 /**
- * Draws a picture of a plan with Graphviz, in a separate thread. The caller's event loop continues meanwhile.
+ * Draws a picture of a plan with Graphviz, in a separate thread. The caller's event loop is free meanwhile.
  *
  * In plans of more than 120 units, several units share a box. Units in a row share a box, and so do parallel
  * units with the same neighbours. If the picture is still too large, all units of a level share a box.
  * @param picture the result of `pictureOf`
  * @returns the picture, its size in pixels, and how many units share a box with others
- * @throws SluiceError `GRAPH_PICTURE` if Graphviz gives up, or this machine cannot draw PNG. `USAGE` if a
+ * @throws SluiceError `GRAPH_PICTURE` if Graphviz fails, or this machine cannot draw PNG. `USAGE` if a
  *   scale or time is not a positive number.
  */
 export async function renderPicture(picture: Picture, options: RenderPictureOptions): Promise<DrawnPicture> {
@@ -62,7 +62,7 @@ function isPositive(value: number): boolean {
   return Number.isFinite(value) && value > 0;
 }
 
-/** @returns undefined if the time was over first */
+/** @returns undefined if the time ran out first */
 async function drawInThread(
   drawing: Drawing,
   signal: AbortSignal | undefined,
@@ -83,7 +83,7 @@ async function drawInThread(
   }
 }
 
-/** Rejects with the reason of the signal; or with that of `stop`, when no caller waits any more. */
+/** Rejects with the reason of the signal, or with the reason of `stop` when no caller waits any more. */
 async function abortionOf(signal: AbortSignal, stop: AbortSignal): Promise<undefined> {
   await once(signal, "abort", { signal: stop });
   signal.throwIfAborted();

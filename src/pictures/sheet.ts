@@ -10,7 +10,7 @@ import { layOut } from "./layout.js";
 import { boxLeftOut } from "./left-out.js";
 import { type LegendEntry, placeLegend } from "./legend.js";
 
-/** A text and where it begins: the left end of its base line. */
+/** A text and its place: the left end of its base line. */
 interface Heading extends Point {
   readonly text: string;
 }
@@ -27,7 +27,7 @@ export interface Sheet {
   readonly title: string;
   readonly headings: readonly Heading[];
   readonly legend: readonly (LegendEntry & Point)[];
-  /** Those that ties speak of come first, in their numbers. */
+  /** Cards that ties refer to come first, in the order of their numbers. */
   readonly cards: readonly PlacedCard[];
   readonly ties: readonly PlacedTie[];
   readonly brackets: readonly Bracket[];
@@ -36,17 +36,17 @@ export interface Sheet {
 const MARGIN = 24;
 const GAP = 18;
 const WIDTH_MIN = 420;
-/** Columns of units that are left out may make a small picture so wide. */
+/** The least width for the columns of left-out units, even in a small picture. */
 const LEFT_OUT_WIDTH_MIN = 800;
-/** So may units without relations, of which there must be some to stand apart. */
+/** The same for units without relations, which have a place of their own if there are several. */
 const LONE_WIDTH_MIN = 600;
 const LONE_MIN = 3;
 const TITLE = { size: 15, isBold: true } as const;
 
 /**
- * Lays a picture out on a sheet: title and legend, the graph, and below it what is left out. In the neighbourhood of a
- * unit that is part of the graph, as it may be what the picture is about.
- * @throws SluiceError `GRAPH_PICTURE` if Graphviz gives up
+ * Lays a picture out on a sheet: title and legend, the graph, and below it the units that are left out. In the
+ * neighbourhood of a unit, left-out units are part of the graph, because the picture may be about one of them.
+ * @throws SluiceError `GRAPH_PICTURE` if Graphviz fails
  */
 export async function layOutSheet(picture: Picture, title: string, folding: Folding): Promise<Sheet> {
   const { ends, aside } = boxesOf(picture, folding);
@@ -103,7 +103,10 @@ function boxesOf(
   };
 }
 
-/** The graph alone, from 0, 0 on: what hangs together, below it what has no relations, and around both what has all. */
+/**
+ * The graph alone, from 0, 0 on: connected boxes, below them those without relations, and around both the brackets
+ * for relations to all.
+ */
 async function layOutGraph({ graph, first, last }: GraphWithEnds, write: (boxes: readonly Box[]) => Card[]) {
   const isLone = loneBoxes(graph);
   const tied = graph.only((box) => !isLone(box));
@@ -130,7 +133,7 @@ async function layOutGraph({ graph, first, last }: GraphWithEnds, write: (boxes:
   };
 }
 
-/** Boxes without a line, if there are several: Graphviz would put them all into one column. */
+/** Boxes without a line, if there are several, because Graphviz would put them all into one column. */
 function loneBoxes(graph: BoxGraph): (box: number) => boolean {
   const tied = new Set(graph.entries().flatMap(([first, then]) => [first, then]));
   const isFew = graph.boxes.length - tied.size < LONE_MIN;
@@ -141,7 +144,7 @@ function columnWidth(cards: readonly Card[]): number {
   return cards.reduce((widest, { width }) => Math.max(widest, width), 0);
 }
 
-/** Width of all cards side by side, but no more than so many pixels. */
+/** Width of all cards side by side, with a limit in pixels. */
 function gridWidth(cards: readonly Card[], most: number): number {
   return Math.min(most, cards.length * (columnWidth(cards) + GAP) - GAP);
 }

@@ -11,7 +11,7 @@ import { element, escapeText } from "./xml.js";
 /** Between two lines of the same two boxes. */
 const BESIDE = 5;
 
-/** A sheet as a document of SVG, which needs nothing but a font. */
+/** A sheet as an SVG document, which needs only a font. */
 export function sheetToSvg(sheet: Sheet, theme: Theme): string {
   const { width, height, title, headings, legend, cards, ties, brackets } = sheet;
   const parts = [
@@ -39,7 +39,7 @@ function arrowHead(relation: PictureEdge["relation"]): string {
     ...{ id: `sluice-${relation}`, class: `${relation}-head`, viewBox: "0 0 10 10", refX: 9, refY: 5 },
     ...{ markerWidth: 8, markerHeight: 8, markerUnits: "userSpaceOnUse", orient: "auto" },
   };
-  // That of an order is filled to the end; the others are open at the back.
+  // The head of an order is filled; the others are open at the back.
   const d = relation === "order" ? "M0,0.8L10,5L0,9.2Z" : "M0,0.8L10,5L0,9.2L3.2,5Z";
   return element("marker", attributes, element("path", { d }));
 }
@@ -57,19 +57,19 @@ function cardGroup(card: PlacedCard): string {
   );
 }
 
-/** A second sheet that looks out from behind the first. */
+/** A second sheet partly visible behind the first. */
 function sheetBehind({ x, y, width, height }: PlacedCard): string {
   return element("rect", { x: x + 4, y: y + 4, width, height, rx: 3 });
 }
 
-/** Tasks are round at their ends. */
+/** Tasks have round ends. */
 function radius(shape: Card["shape"], height: number): number {
   return shape === "task" ? Math.min(height / 2, 18) : 3;
 }
 
 function cardText({ lines, x, y, width, height }: PlacedCard): string[] {
   const textHeight = lines.reduce((sum, { style }) => sum + LINE_HEIGHT[style], 0);
-  // In the middle, even where a row made the card higher.
+  // Centred vertically, even where a row made the card higher.
   let top = y + Math.max(PADDING.y, (height - textHeight) / 2);
   return lines.map(({ text, style }) => {
     const base = top + LINE_HEIGHT[style] - 4;
@@ -126,7 +126,7 @@ function line(
   return element("g", attributes, element("title", {}, escapeText(title)), path);
 }
 
-/** Arrows lead from the graph to what comes after it, and from what comes before to the graph. */
+/** Arrows lead from the graph to the cards after it, and from the cards before it to the graph. */
 function bracketLines({ side, x, y, height, arm, reach, arrows }: Bracket): string {
   const inwards = side === "right" ? -arm : arm;
   const frame = element("path", { d: `M${x + inwards},${y}H${x}V${y + height}H${x + inwards}` });

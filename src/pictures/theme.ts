@@ -1,8 +1,8 @@
 import { FONT_FAMILY } from "./font.js";
 
 /**
- * Colours as people with any kind of colour vision tell them apart: blue and orange, and never a colour
- * alone. Shapes and line styles show the same.
+ * Colours that people with any kind of colour vision can distinguish: blue and orange, and never a colour alone.
+ * Shapes and line styles show the same.
  */
 interface Palette {
   readonly paper: string;
@@ -55,10 +55,13 @@ const DARK: Palette = {
   needs: "#ff9a57",
 };
 
-/** For what is drawn on light paper only, or as its viewer likes it. */
+/** For a picture that is drawn on light paper only, or in the viewer's colours. */
 export type Theme = "light" | "viewer";
 
-/** The style sheet of a picture. Names begin with `sluice-`, for in a page of HTML it counts for all of that. */
+/**
+ * The style sheet of a picture. Names begin with `sluice-`, because in a page of HTML the style sheet applies to the
+ * whole page.
+ */
 export function styleSheet(theme: Theme): string {
   const rules = `.sluice-picture text{font-family:"${FONT_FAMILY}",Verdana,sans-serif;font-size:11px;font-kerning:none}
 .sluice-picture .name{font-size:13px;font-weight:bold}

@@ -1,7 +1,7 @@
-/** Attributes of an element; those that are undefined are left out. */
+/** Attributes of an element; it leaves out undefined ones. */
 export type Attributes = Readonly<Record<string, string | number | undefined>>;
 
-/** An element of XML with children that are XML already. */
+/** An element of XML; its children are already XML. */
 export function element(name: string, attributes: Attributes, ...children: readonly string[]): string {
   const written = Object.entries(attributes)
     .map(([key, value]) => (value === undefined ? "" : ` ${key}="${attributeText(value)}"`))
@@ -9,7 +9,9 @@ export function element(name: string, attributes: Attributes, ...children: reado
   return children.length === 0 ? `<${name}${written}/>` : `<${name}${written}>${children.join("")}</${name}>`;
 }
 
-/** Text as XML. What XML cannot hold, control characters and halves of surrogate pairs, becomes U+FFFD. */
+/**
+ * Text as XML. Characters that are invalid in XML, control characters and halves of surrogate pairs, become U+FFFD.
+ */
 export function escapeText(text: string): string {
   return text
     .replaceAll(/[^\t\n\r\u{20}-\u{D7FF}\u{E000}-\u{FFFD}\u{10000}-\u{10FFFF}]/gu, "\u{FFFD}")

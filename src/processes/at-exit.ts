@@ -5,7 +5,8 @@ function callAll(): void {
 }
 
 /**
- * Calls back when this process exits, which then waits for nothing. All that ask have one listener: Node warns of many.
+ * Calls back when this process exits, without a wait for promises. All callers share one listener, because Node warns
+ * of many.
  * @returns takes it back
  */
 export function atExit(callback: () => void): () => void {

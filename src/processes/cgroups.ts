@@ -25,7 +25,7 @@ const SWITCH_OFF = "SLUICE_NO_CGROUP";
 const REMOVE_TRIES = 50;
 const REMOVE_AGAIN_MS = 20;
 
-/** Where cgroups of this process can be made (docs/design/programs.md §1). */
+/** The places where this process can make cgroups (docs/design/programs.md §1). */
 export interface CgroupPlaces {
   /** In version 2, for finding and killing. */
   readonly unified: string | undefined;
@@ -98,7 +98,7 @@ function unescaped(field: string): string {
   return field.replace(/\\([0-7]{3})/g, (_, digits: string) => String.fromCharCode(parseInt(digits, 8)));
 }
 
-/** To move a process takes the right to write here. */
+/** Moving a process requires the right to write here. */
 function isUsable(directory: string): boolean {
   try {
     accessSync(directory, constants.W_OK);
@@ -109,14 +109,17 @@ function isUsable(directory: string): boolean {
   }
 }
 
-/** The cgroup file for memory limits on this host, as {@link ProgramCgroup.make} uses it; undefined if the kernel cannot enforce limits. */
+/**
+ * The cgroup file for memory limits on this host, which {@link ProgramCgroup.make} uses; undefined if the kernel
+ * cannot enforce limits.
+ */
 export function memoryLimitFile(): "memory.max" | "memory.limit_in_bytes" | undefined {
   const { unified, memory } = cgroupPlaces();
   if (unified !== undefined && canLimit(unified)) return "memory.max";
   return memory === undefined ? undefined : "memory.limit_in_bytes";
 }
 
-/** A controller is for the cgroups in one that has no process, or is the outermost. */
+/** A controller is available only to cgroups in a cgroup without a process, or in the outermost one. */
 function canLimit(unified: string): boolean {
   const words = (file: string): string[] => readText(join(unified, file)).split(/\s+/).filter(Boolean);
   if (words("cgroup.subtree_control").includes("memory")) return true;
@@ -124,11 +127,11 @@ function canLimit(unified: string): boolean {
   return words("cgroup.procs").length === 0 || !existsSync(join(unified, "cgroup.type"));
 }
 
-/** The cgroups of one program: it, and all that it starts, wherever that goes. */
+/** The cgroups of one program, with all processes that it starts, in any session or group. */
 export class ProgramCgroup {
   /** The cgroups that processes join; the first one identifies them. */
   readonly directories: readonly string[];
-  /** Where the limit of memory is; undefined without one. */
+  /** The directory of the memory limit; undefined without a limit. */
   readonly #limited: string | undefined;
 
   private constructor(directories: readonly string[], limited: string | undefined) {
@@ -138,8 +141,8 @@ export class ProgramCgroup {
 
   /**
    * Makes them.
-   * @param mark that of the program
-   * @returns undefined where none can be made
+   * @param mark the mark of the program
+   * @returns undefined where the process cannot make one
    */
   static make(mark: string, memoryLimitBytes: number | undefined): ProgramCgroup | undefined {
     const { unified, memory } = cgroupPlaces();
@@ -162,12 +165,12 @@ export class ProgramCgroup {
     return new ProgramCgroup(directories, isLimited ? limited : undefined);
   }
 
-  /** Whether the kernel holds the limit of memory. */
+  /** Whether the kernel enforces the memory limit. */
   get limitsMemory(): boolean {
     return this.#limited !== undefined;
   }
 
-  /** Whether the kernel has killed a process for its memory. */
+  /** Whether the kernel has killed a process because of its memory. */
   get wasOverLimit(): boolean {
     if (this.#limited === undefined) return false;
     const files = ["memory.events", "memory.oom_control"].map((file) =>
@@ -176,13 +179,13 @@ export class ProgramCgroup {
     return files.some((text) => Number(/^oom_kill (\d+)$/m.exec(text)?.[1] ?? 0) > 0);
   }
 
-  /** Kills all that is in them, and removes them. */
+  /** Kills all processes in the cgroups, and removes the cgroups. */
   async clear(): Promise<void> {
     await Promise.all(this.directories.map(clear));
   }
 }
 
-/** Kills what programs have left whose brokers were killed, and removes their cgroups. */
+/** Kills the processes that programs of killed brokers have left, and removes their cgroups. */
 export async function clearLostCgroups(): Promise<void> {
   const all = Object.values(cgroupPlaces()) as readonly (string | undefined)[];
   const lost = all.flatMap((place) =>
@@ -227,7 +230,7 @@ function madeIn(place: string | undefined, mark: string): string | undefined {
     mkdirSync(directory);
     return directory;
   } catch {
-    // Whatever the reason, it is done without.
+    // After any failure, the program runs without a cgroup.
     return undefined;
   }
 }

@@ -3,9 +3,9 @@ import type { Mark } from "./mark.js";
 import { spawnSafely } from "./spawn-safely.js";
 
 /**
- * Keeps the process groups that it receives, and kills them once its standard input has ended. That ends
- * however this process dies. After the grace it also kills all that bears the mark. A shell, grep and sleep
- * are all that it takes.
+ * Keeps the process groups that it receives, and kills them once its standard input has ended. That ends however this
+ * process ends. After the grace time it also kills all processes with the mark. It needs only a shell, grep and
+ * sleep.
  */
 const SCRIPT = `
 groups=
@@ -38,8 +38,9 @@ export interface GuardOptions {
 }
 
 /**
- * Sees to it that what this process has started dies with it, even if it is killed. The kernel does that for a child
- * (`parentDeathPrefix`), but not for what the child has started. One small process does it for all, from the first on.
+ * Ensures that the processes that this one has started end with it, even if it is killed. The kernel does that for a
+ * child (`parentDeathPrefix`), but not for processes that the child has started. One small process does it for all
+ * groups, from the first one on.
  */
 export class Guard {
   readonly #options: GuardOptions;
@@ -50,7 +51,7 @@ export class Guard {
     this.#options = options;
   }
 
-  /** Begins, if it has not yet, or if the guard was killed. */
+  /** Starts the guard, if it has not started or was killed. */
   stand(): void {
     this.#guard ??= this.#start();
   }
@@ -61,7 +62,7 @@ export class Guard {
     else this.#guard.stdin?.write(`+ ${pgid}\n`);
   }
 
-  /** The group has ended; its number may be another's soon. */
+  /** The group has ended, and another process may get its number. */
   delete(pgid: number): void {
     if (this.#groups.delete(pgid)) this.#guard?.stdin?.write(`- ${pgid}\n`);
   }
@@ -84,10 +85,11 @@ export class Guard {
     guard?.kill("SIGKILL");
   }
 
-  /** Called with all groups: an earlier guard may have been killed. */
+  /** Called with all groups, because an earlier guard may have been killed. */
   #start(): ChildProcess {
     const { mark, graceSeconds = 0, onError } = this.#options;
-    // In a session of its own: what ends this process must not end it before its work is done. It bears no mark itself.
+    // In a session of its own, so that a signal to this process does not end it before its work is done. The guard
+    // itself has no mark.
     const guard = spawnSafely(
       "/bin/sh",
       ["-c", SCRIPT, "sluice-guard", mark?.text ?? "", String(graceSeconds)],
@@ -104,7 +106,7 @@ export class Guard {
     };
     guard.once("error", lost);
     guard.once("exit", () => lost());
-    // That it does not read any more is known by its exit.
+    // Its exit shows that it no longer reads.
     guard.stdin?.on("error", () => guard.stdin?.destroy());
     guard.stdin?.write([...this.#groups].map((pgid) => `+ ${pgid}\n`).join(""));
     guard.unref();

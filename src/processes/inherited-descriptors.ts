@@ -4,8 +4,8 @@ import { readdirSync, readlinkSync } from "node:fs";
 const LOOP = "anon_inode:";
 
 /**
- * The descriptors from 3 up that this process was started with, as far as can be told from those that Node opened for
- * itself. Node keeps all of them from its children, which a command that stands for another one has to undo.
+ * The descriptors from 3 up that this process was started with. It leaves out those that look as if Node opened them
+ * for itself. Node does not pass them to its children. A command that replaces this process has to pass them on.
  * @returns ascending; empty without `/proc`
  */
 function inheritedDescriptors(): number[] {
@@ -15,9 +15,9 @@ function inheritedDescriptors(): number[] {
   const lastOfLoop = Math.max(...ofLoop.map(({ descriptor }) => descriptor));
   return all
     .filter(({ descriptor, target }) => {
-      // Polls and counters of Node's event loop, and pipes that wake it, of which both ends are here.
+      // Polls and counters of Node's event loop, and the pipes that wake it, both of whose ends are in this process.
       const isPair = target.startsWith("pipe:") && targets.indexOf(target) !== targets.lastIndexOf(target);
-      // The event loop keeps one in reserve for when no more files can be opened; it opens that last.
+      // The event loop keeps one in reserve for the case that no more files can be opened; it opens this one last.
       const isReserve = target === "/dev/null" && descriptor > lastOfLoop;
       return !isPair && !isReserve && !target.startsWith(LOOP);
     })
@@ -25,7 +25,7 @@ function inheritedDescriptors(): number[] {
     .sort((a, b) => a - b);
 }
 
-/** `stdio` of a child that is to have the same descriptors as this process was given. */
+/** The `stdio` for a child with the same descriptors as this process. */
 export function inheritedStdio(): ("inherit" | "ignore" | number)[] {
   const inherited = inheritedDescriptors();
   const count = Math.max(2, ...inherited) + 1;
@@ -47,7 +47,7 @@ function descriptors(): { readonly descriptor: number; readonly target: string }
   }
 }
 
-/** Undefined for what was open for the look at the directory only. */
+/** Undefined for the descriptor that was open only while the directory was read. */
 function targetOf(name: string): string | undefined {
   try {
     return readlinkSync(`/proc/self/fd/${name}`);

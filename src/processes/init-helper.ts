@@ -3,14 +3,14 @@ import { arch, platform } from "node:process";
 import { fileURLToPath } from "node:url";
 
 /**
- * The program that reaps what others leave behind and ends all that a command has started (`native/sluice-init.c`). The
- * build makes it where there is a C compiler; the path holds in `dist/processes` and in the bundle.
+ * The program that reaps orphans and ends all processes that a command has started (`native/sluice-init.c`).
+ * The build makes it where there is a C compiler; the path is valid in `dist/processes` and in the bundle.
  */
 const HELPER = fileURLToPath(new URL(`../bin/sluice-init-${platform}-${arch}`, import.meta.url));
 
 const SWITCH_OFF = "SLUICE_NO_HELPER";
 
-/** The helper, where it was built and the environment does not forbid it. */
+/** The helper, if it was built and the environment does not forbid it. */
 export function helper(): string | undefined {
   return (process.env[SWITCH_OFF] ?? "") === "" && existsSync(HELPER) ? HELPER : undefined;
 }

@@ -1,7 +1,7 @@
 import { requestError, type SluiceError } from "../errors/index.js";
 import { startTimer } from "./timers.js";
 
-/** Limits of how long a call may take. The call leaves no timer and no listener behind. */
+/** Limits for the duration of a call. The call leaves no timer and no listener behind. */
 export interface Limits {
   /** The call fails with `ECANCELED` when the signal aborts. */
   readonly signal?: AbortSignal | undefined;
@@ -14,12 +14,15 @@ interface AbortCalls {
   readonly listener: () => void;
 }
 
-/** The waiters of each signal. It gets one listener, as Node warns of more than ten, and a host may send many requests. */
+/**
+ * The waiters of each signal. Each signal gets one listener, because Node warns of more than ten, and a host may send
+ * many requests.
+ */
 const waiting = new WeakMap<AbortSignal, AbortCalls>();
 
 /**
  * Calls back when a signal is aborted.
- * @returns ends the waiting; the last one takes the listener away
+ * @returns ends the wait; the last one removes the listener
  */
 export function onAbort(signal: AbortSignal, callback: () => void): () => void {
   const calls = waiting.get(signal) ?? listenTo(signal);
@@ -45,8 +48,8 @@ function listenTo(signal: AbortSignal): AbortCalls {
 }
 
 /**
- * Calls back once, when a limit is reached; at once for a signal that is aborted already.
- * @param what for the message of the error
+ * Calls back once, when a limit is reached, or at once if the signal is already aborted.
+ * @param what what the call does, for the message of the error
  * @returns ends the watching
  */
 export function watchLimits(
@@ -76,8 +79,8 @@ export function watchLimits(
 }
 
 /**
- * Waits for a result, at most as long as the limits allow. What makes the result goes on.
- * @throws SluiceError `ECANCELED`, `ETIMEDOUT`; else as the result
+ * Waits for a result, but no longer than the limits allow. The work on the result continues.
+ * @throws SluiceError `ECANCELED`, `ETIMEDOUT`; else the error of the result
  */
 export async function withinLimits<T>(what: string, limits: Limits, result: Promise<T>): Promise<T> {
   if (limits.signal === undefined && limits.timeoutMs === undefined) return result;

@@ -6,9 +6,8 @@ import { signalProcess } from "./signals.js";
 import { sleep } from "./timers.js";
 
 /**
- * The environment variable that finds everything that an owner has started, directly or not, in whichever
- * session and process group it is. It has the marks of all owners above it, outermost first, separated by
- * commas.
+ * The environment variable by which all processes of an owner are found, started directly or not, in any session and
+ * process group. It has the marks of all owners above it, outermost first, separated by commas.
  */
 export const MARK_VARIABLE = "SLUICE_STARTED_BY";
 
@@ -18,15 +17,18 @@ const CHECK_MS = 10;
 
 /** The processes that a process starts, or a part of them, such as those of one broker or module. */
 export interface Mark {
-  /** `NAMESPACE:PID:STARTED.` of the owner, and a number with a dot for each part in a part, in a worker after `tTHREAD-`. */
+  /**
+   * `NAMESPACE:PID:STARTED.` of the owner, then a number with a dot for each nested part; in a worker with `tTHREAD-`
+   * before it.
+   */
   readonly text: string;
 }
 
 let lastPart = 0;
 
 /**
- * Carried by all that a process starts. It names the process for as long as the machine runs, so that a later process can check whether that
- * still lives.
+ * The mark of all processes that a process starts. It identifies the process until the machine restarts, so that a
+ * later process can check whether it still runs.
  * @returns undefined without `/proc`, and for a process that has ended
  */
 export function markOf(pid: number): Mark | undefined {
@@ -43,22 +45,22 @@ function makeMark(pid: number): Mark | undefined {
   return { text: `${namespace}:${pid}:${startedAt}.` };
 }
 
-/** The mark of the owner next above this process; undefined if it has no owner. */
+/** The mark of the nearest owner above this process; undefined if it has no owner. */
 export function inheritedMark(): Mark | undefined {
   const text = marksIn(process.env[MARK_VARIABLE] ?? "").at(-1);
   return text === undefined ? undefined : { text };
 }
 
-/** A part of what a mark stands for. It is found by the whole, too. */
+/** A mark for a part of the processes of a mark. A search for the whole finds it too. */
 export function partOf(whole: Mark): Mark {
-  // Each thread of a process counts by itself.
+  // Each thread of a process counts separately.
   const thread = isMainThread ? "" : `t${threadId}-`;
   return { text: `${whole.text}${thread}${++lastPart}.` };
 }
 
 /**
- * An environment with a mark of its own, for what a part of this process starts, and the mark.
- * @param env which has the marks of the whole
+ * The mark for the processes of one part of this process, and an environment with it.
+ * @param env has the marks of the whole
  */
 export function partEnvironment(env: NodeJS.ProcessEnv): {
   readonly env: NodeJS.ProcessEnv;
@@ -72,7 +74,9 @@ export function partEnvironment(env: NodeJS.ProcessEnv): {
   return { env: { ...env, [MARK_VARIABLE]: [...marks, mark.text].join(",") }, mark };
 }
 
-/** An environment for a child: with the marks that it has, else those of this process, and one more. */
+/**
+ * An environment for a child. It has the marks of its own variables, else the marks of this process, and one more.
+ */
 export function markedEnvironment(env: NodeJS.ProcessEnv, mark: Mark | undefined): NodeJS.ProcessEnv {
   const inherited = env[MARK_VARIABLE] ?? process.env[MARK_VARIABLE] ?? "";
   const isMarked = mark === undefined || marksIn(inherited).some((text) => text.startsWith(mark.text));
@@ -80,12 +84,12 @@ export function markedEnvironment(env: NodeJS.ProcessEnv, mark: Mark | undefined
   return value === "" ? env : { ...env, [MARK_VARIABLE]: value };
 }
 
-/** Processes that a mark stands for and that run, this one left out. */
+/** Running processes with a mark, without this one. */
 function processesOf(mark: Mark): number[] {
   return processIds().filter((pid) => pid !== process.pid && isStartedBy(pid, mark));
 }
 
-/** Whether a mark stands for a process. */
+/** Whether a process has a mark. */
 export function isStartedBy(pid: number, mark: Mark): boolean {
   return marksOf(pid).some((text) => text.startsWith(mark.text));
 }
@@ -110,13 +114,13 @@ export async function sweep(mark: Mark | undefined): Promise<readonly number[]> 
   return mark === undefined ? [] : killUntilGone(() => processesOf(mark));
 }
 
-/** Kills all that a mark stands for at this moment, for a process that is about to end. */
+/** Kills all processes that have a mark at this moment, for a process that is about to end. */
 export function killMarked(mark: Mark | undefined): void {
   for (const pid of mark === undefined ? [] : processesOf(mark)) signalProcess(pid, "SIGKILL");
 }
 
 /**
- * Kills what owners have left that were killed themselves, together with all owners above them.
+ * Kills the processes that killed owners have left. An owner counts as killed only together with all owners above it.
  * @param isSpared whether a process will end by itself, by its command line
  */
 export async function sweepOrphans(isSpared: (words: readonly string[]) => boolean): Promise<void> {
@@ -145,7 +149,7 @@ async function killUntilGone(find: () => number[]): Promise<readonly number[]> {
   }
 }
 
-/** @returns undefined as long as this process has no file to open */
+/** @returns undefined as long as this process cannot open a file */
 function foundBy(find: () => number[]): number[] | undefined {
   try {
     return find();
@@ -155,7 +159,7 @@ function foundBy(find: () => number[]): number[] | undefined {
   }
 }
 
-/** Whether a mark's owner has gone. One in another namespace of process ids cannot be judged. */
+/** Whether a mark's owner has ended. An owner in another namespace of process ids cannot be checked. */
 export function isLost(text: string): boolean {
   const [namespace, pid, startedAt] = text.split(/[:.]/);
   return namespace === pidNamespace() && startTime(Number(pid)) !== startedAt;
@@ -173,10 +177,12 @@ function marksIn(value: string): string[] {
   return value.split(",").filter(Boolean);
 }
 
-/** In ticks since the machine was started; the same process id with another of it is another process. */
+/**
+ * In ticks since the start of the machine. With another start time, the same process id belongs to another process.
+ */
 function startTime(pid: number): string | undefined {
   const text = readProc(pid, "stat");
-  // The name before it is in brackets, and may hold any character.
+  // The name before it is in brackets, and may contain any character.
   const [state, ...fields] = text.slice(text.lastIndexOf(")") + 2).split(" ");
   return text === "" || state === "Z" ? undefined : fields[18];
 }

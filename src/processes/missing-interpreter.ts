@@ -7,7 +7,7 @@ const HEADER_BYTES = 256;
 
 /**
  * A start may also fail with `ENOENT` because the interpreter of an existing command is missing.
- * @param command as it was to be started: a path, or a name to be looked up in `PATH`
+ * @param command the name with which it was started: a path, or a name for `PATH`
  * @param error of the start
  * @returns `its interpreter /usr/bin/nope is missing`; undefined for any other reason
  */
@@ -45,7 +45,7 @@ function isExecutable(file: string): boolean {
   }
 }
 
-/** Empty if the file may be run, and not read. */
+/** Empty if the file may be run, but not read. */
 function headerOf(file: string): string {
   try {
     const fd = openSync(file, "r");

@@ -1,9 +1,9 @@
 import { readProc } from "./proc.js";
 
 /**
- * Environment variable with the soft limit of open files that `sluice` was started with. Node raises its own
- * to the hard limit, and children would inherit that. Programs that close all descriptors up to it, or use
- * `select`, do not expect it.
+ * Environment variable with the soft limit of open files that `sluice` was started with. Node raises its own limit to
+ * the hard limit, and children would inherit that. Programs that close all descriptors up to it, or that use
+ * `select`, do not expect such a limit.
  */
 const OPEN_FILES_VARIABLE = "SLUICE_OPEN_FILES";
 
@@ -21,7 +21,7 @@ export function withOpenFilesLimit(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
     : { ...env, [OPEN_FILES_VARIABLE]: startedWith };
 }
 
-/** The soft limit that a child needs to be given; undefined where it inherits that. */
+/** The soft limit to set for a child; undefined where the child inherits it. */
 export function openFilesLimit(): string | undefined {
   if (startedWith === undefined || inherited === undefined) return undefined;
   return count(startedWith) >= count(inherited) ? undefined : startedWith;
@@ -32,7 +32,10 @@ export function hardOpenFilesLimit(): string | undefined {
   return /^Max open files\s+\S+\s+(\d+|unlimited)/m.exec(readProc(process.pid, "limits"))?.[1];
 }
 
-/** A command that runs another one under the limit; undefined where that is what it inherits, or sets itself. */
+/**
+ * A command that runs another one under the limit; undefined where the command inherits that limit, or sets it
+ * itself.
+ */
 export function underOpenFilesLimit(command: readonly string[]): readonly string[] | undefined {
   const limit = openFilesLimit();
   if (limit === undefined || command.includes(process.execPath)) return undefined;

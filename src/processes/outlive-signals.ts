@@ -1,8 +1,8 @@
-/** The signals by which a person or a service manager ends a whole process group, or a whole service, at once. */
+/** The signals by which a user or a service manager ends a whole process group, or a whole service, at once. */
 const GROUP_SIGNALS = ["SIGINT", "SIGTERM"] as const;
 
 /**
- * Makes this process outlive them: its parent ends it cleanly over a channel, and it ends when the channel closes.
+ * Makes this process ignore them: its parent ends it cleanly over a channel, and it ends when the channel closes.
  * Programs that it starts are not affected.
  */
 export function outliveSignals(): void {

@@ -6,14 +6,15 @@ let own: { readonly mark: Mark; readonly guard: Guard | undefined } | undefined;
 /** How to become an owner. */
 export interface OwnerOptions {
   /**
-   * How long what it has started may take to end by itself when it was killed, in seconds. Undefined: others see to that.
+   * How many seconds its processes may take to end by themselves when it was killed. Undefined: another process does
+   * that.
    */
   readonly graceSeconds: number | undefined;
 }
 
 /**
- * Makes this process the owner of all that it starts from now on: it bears its mark, and is killed if this process is.
- * A process that ends cleanly leaves it alone, unless it sweeps it itself.
+ * Makes this process the owner of all processes that it starts from now on. They have its mark, and are killed if
+ * this process is. A process that ends cleanly does not kill them, unless it sweeps them itself.
  * @returns the mark; undefined without `/proc`
  */
 export function becomeOwner({ graceSeconds }: OwnerOptions): Mark | undefined {
@@ -25,7 +26,7 @@ export function becomeOwner({ graceSeconds }: OwnerOptions): Mark | undefined {
   return mark;
 }
 
-/** The mark for what is started; its guard stands by from the first on. */
+/** The mark for processes to start; its guard is ready before the first starts. */
 export function owner(): Mark | undefined {
   own?.guard?.stand();
   return own?.mark;

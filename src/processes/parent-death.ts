@@ -5,8 +5,8 @@ import { startProcess } from "./start-process.js";
 const ARGUMENTS = ["--pdeathsig", "KILL", "--"];
 
 /**
- * The prefix of a command with which the kernel kills it when the broker dies: `setpriv` of
- * util-linux. Empty where the system has none that can; our own hosts then still end when their channel closes.
+ * The prefix of a command with which the kernel kills it when the broker ends: `setpriv` of util-linux. Empty where
+ * the system has no such program; our own hosts then still end when their channel closes.
  */
 export async function parentDeathPrefix(): Promise<readonly string[]> {
   try {
@@ -20,7 +20,7 @@ export async function parentDeathPrefix(): Promise<readonly string[]> {
   }
 }
 
-/** Other makes of it lack the option. */
+/** Other implementations of it lack the option. */
 function succeeds([command, ...args]: readonly [string, ...string[]]): Promise<boolean> {
   return new Promise((resolve) => {
     const child = startProcess(command, args, { stdio: "ignore" });

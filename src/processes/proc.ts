@@ -17,7 +17,7 @@ export function processIds(): number[] {
 }
 
 /**
- * A file of a process; empty if it has gone meanwhile, or is not ours to read.
+ * A file of a process; empty if the process has gone meanwhile, or this user may not read it.
  * @throws the system's error if no more files can be opened
  */
 export function readProc(pid: number, file: string): string {

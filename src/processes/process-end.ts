@@ -13,13 +13,13 @@ export type ProcessEnd =
 /** Where a process writes. */
 export type OutputStreamName = "stdout" | "stderr";
 
-/** How long output may still come when the process has ended but something that it started holds its pipes. */
+/** How long output may still come when the process has ended but another process holds its pipes. */
 const LAST_OUTPUT_MS = 100;
 
-/** The same where the pipes end with the process: that takes no time but what a busy machine takes. */
+/** The same where the pipes end with the process. Only a busy machine needs that time. */
 const LAST_PIPED_MS = 10_000;
 
-/** The names of fatal signals by C's `strsignal`, as shells print them. */
+/** The names of fatal signals in C's `strsignal`, which shells print. */
 const SIGNAL_TEXT: Readonly<Record<string, string>> = {
   SIGHUP: "Hangup",
   SIGINT: "Interrupt",
@@ -42,8 +42,8 @@ const SIGNAL_TEXT: Readonly<Record<string, string>> = {
 };
 
 /**
- * Waits until a process has ended and its output is read. What it left in the background may keep its pipes open for as
- * long as it likes: that is not waited for.
+ * Waits until a process has ended and its output is read. A process that it left in the background may keep its pipes
+ * open for any time, so this does not wait for that.
  * @throws the error of a process that could not be started, or that an AbortSignal ended
  */
 export async function processEnd(child: ChildProcess): Promise<ProcessEnd> {
@@ -71,7 +71,7 @@ export function isSuccess(end: ProcessEnd): boolean {
   return end.kind === "exited" && end.status === 0;
 }
 
-/** As a shell has it: the status, or 128 + the number of the signal. */
+/** In the form of a shell: the status, or 128 + the number of the signal. */
 export function shellStatus(end: ProcessEnd): number {
   return end.kind === "exited" ? end.status : 128 + constants.signals[end.signal];
 }
@@ -93,7 +93,7 @@ export function commandEndText(end: ProcessEnd): string {
 
 /**
  * The end of a part of the instance, a broker or a phase: `ended with status N`, or `was killed by SIGKILL`.
- * @param verb `failed` for a part whose status is its verdict, as that of rc1 is
+ * @param verb `failed` for a part whose status is its verdict, such as rc1
  */
 export function partEndText(end: ProcessEnd, verb: "ended" | "failed" = "ended"): string {
   return end.kind === "exited" ? `${verb} with status ${end.status}` : `was killed by ${end.signal}`;
@@ -104,7 +104,7 @@ export function signalText(signal: string): string {
   return SIGNAL_TEXT[signal] ?? signal;
 }
 
-/** The name of a signal; of one that Node has no name for, such as a real-time signal, `SIG` and its number. */
+/** The name of a signal. A signal without a name in Node, such as a real-time signal, gets `SIG` and its number. */
 export function signalOfNumber(number: number): NodeJS.Signals {
   const named = Object.entries(constants.signals).find(([, value]) => value === number)?.[0];
   return (named ?? `SIG${number}`) as NodeJS.Signals;

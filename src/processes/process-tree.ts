@@ -9,20 +9,20 @@ interface ProcessLine {
 }
 
 /**
- * Kills a process and all that it started, in whichever process groups those are. A killed process cannot see
- * to its own children any more. Where there is no `/proc`, the process group is all that can be found.
+ * Kills a process and all that it started, in all of their process groups. A killed process cannot end its own
+ * children any more. Without `/proc`, only the process group can be found.
  */
 export function killTree(root: number): void {
   const tree = treeUnlessBusy(root);
   for (const { pid, group } of tree) {
-    // The group of a process that did not make its own may be that of others.
+    // A process that made no group may be in a group of other processes.
     if (tree.some((line) => line.pid === group)) signalGroup(group, "SIGKILL");
     else signalProcess(pid, "SIGKILL");
   }
   killGroup(root);
 }
 
-/** Without a file to open, the process group is all that can be found. */
+/** Without a free descriptor, only the process group can be found. */
 function treeUnlessBusy(root: number): ProcessLine[] {
   try {
     return treeOf(root);
@@ -47,7 +47,7 @@ function treeOf(root: number): ProcessLine[] {
     if (siblings === undefined) children.set(line.parent, [line]);
     else siblings.push(line);
   }
-  // Grows while it is gone through.
+  // The list grows during the loop.
   for (const { pid } of tree) tree.push(...(children.get(pid) ?? []));
   return tree;
 }
@@ -62,7 +62,7 @@ function processes(): ProcessLine[] {
 function processLine(pid: number): ProcessLine | undefined {
   const text = readProc(pid, "stat");
   if (text === "") return undefined;
-  // The name before it is in brackets, and may hold any character.
+  // The name before it is in brackets, and may contain any character.
   const [, parent, group] = text.slice(text.lastIndexOf(")") + 2).split(" ");
   return { pid, parent: Number(parent), group: Number(group) };
 }

@@ -8,7 +8,7 @@ const INPUT_MAX_BYTES = 256 * 1024 * 1024;
 /**
  * Reads a file, a pipe or standard input as a whole.
  * @param file its path, or `-` for standard input
- * @throws RangeError if there is more than `maxBytes`; the system's error
+ * @throws RangeError for more than `maxBytes`; the system's error
  */
 export function readLimited(file: string, maxBytes = INPUT_MAX_BYTES): Buffer {
   const fd = file === "-" ? 0 : openSync(file, "r");
@@ -37,7 +37,7 @@ function readSome(fd: number, chunk: Buffer): number {
     try {
       return readSync(fd, chunk);
     } catch (error) {
-      // A terminal or pipe that another program has set not to wait.
+      // Another program has set the terminal or pipe to non-blocking.
       if (isErrno(error, "EAGAIN")) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10);
       else throw error;
     }

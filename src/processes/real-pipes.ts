@@ -14,7 +14,7 @@ export function withRealPipes(command: readonly string[], how: true | "all"): re
     : [program, how === "all" ? "--pipes=all" : "--pipes", "--", ...command];
 }
 
-/** Remembers that the outputs of a process are such pipes. */
+/** Notes that the outputs of a process are such pipes. */
 export function noteRealPipes(child: ChildProcess): void {
   piped.add(child);
 }

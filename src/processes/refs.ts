@@ -4,13 +4,13 @@ import { Socket } from "node:net";
 /** Makes an object keep this process alive, or releases it. */
 type SetRef = (isRef: boolean) => void;
 
-/** Everything of one owner that keeps this process alive: all of it does, until it is let go. */
+/** Everything of one owner that keeps this process alive. All of it does, until it is released. */
 export class Refs {
   readonly #setters = new Set<SetRef>();
   #isRef = true;
 
   /**
-   * Adds something that keeps the process alive by itself; at once it is as everything else is.
+   * Adds something that keeps the process alive by itself, and puts it into the present state at once.
    * @returns forgets it
    */
   add(setRef: SetRef): () => void {
@@ -31,7 +31,7 @@ export function setRefOf(handle: { ref(): unknown; unref(): unknown }, isRef: bo
   else handle.unref();
 }
 
-/** The same of a process that was started, with the pipes to it. */
+/** The same for a child process, with the pipes to it. */
 export function setChildRef(child: ChildProcess, isRef: boolean): void {
   setRefOf(child, isRef);
   for (const stream of child.stdio) if (stream instanceof Socket) setRefOf(stream, isRef);

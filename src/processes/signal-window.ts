@@ -1,7 +1,10 @@
-/** Within this time of the first, a further signal is the same one, as GNU `timeout` and service managers send it twice. */
+/**
+ * A further signal within this time counts as the first one, because GNU `timeout` and service managers send it
+ * twice.
+ */
 export const SAME_SIGNAL_MS = 500;
 
-/** Tells a second signal from the first one that comes twice. */
+/** Distinguishes a second signal from a repetition of the first one. */
 export class SignalWindow {
   readonly #windowMs: () => number;
   #firstMs: number | undefined;

@@ -1,10 +1,10 @@
 /**
- * The outcome of a signal: it reached at least one process, or all its targets have already ended. Or
- * they have become another user's (a setuid program), which is out of our hands.
+ * The outcome of a signal: it reached at least one process, or all its targets have already ended. Or the processes
+ * now belong to another user (a setuid program), and cannot be signalled.
  */
 export type SignalOutcome = "sent" | "gone" | "denied";
 
-/** A process that was started, alone in its process group or in that of others. */
+/** A process that was started, alone in its process group or in a group with others. */
 export interface ProgramProcess {
   readonly pid: number;
   readonly ownGroup: boolean;
@@ -12,8 +12,8 @@ export interface ProgramProcess {
 
 /**
  * Sends a signal to a process. Neither one that has ended nor one of another user is an error: see the outcome.
- * @param signal 0 only checks that it exists
- * @throws the system's error for a signal that does not exist
+ * @param signal 0 only checks that the process exists
+ * @throws the system's error for an unknown signal
  */
 export function signalProcess(pid: number, signal: NodeJS.Signals | number): SignalOutcome {
   return send(pid, signal);
@@ -24,7 +24,7 @@ export function signalGroup(pgid: number, signal: NodeJS.Signals | number): Sign
   return send(-pgid, signal);
 }
 
-/** As {@link signalProcess}, to a program: to all of its process group if that is its own. */
+/** As {@link signalProcess}, to a program: to its whole process group if the group is its own. */
 export function signalProgram({ pid, ownGroup }: ProgramProcess, signal: NodeJS.Signals): SignalOutcome {
   return send(ownGroup ? -pid : pid, signal);
 }
@@ -35,7 +35,7 @@ export function killGroup(leaderPid: number): SignalOutcome {
 }
 
 function send(target: number, signal: NodeJS.Signals | number): SignalOutcome {
-  // To the system 0 and -0 are the group of this process itself, and -1 is every process there is.
+  // For the system, 0 and -0 are the group of this process itself, and -1 is every process.
   if (target === 0 || target === -1) return "gone";
   try {
     process.kill(target, signal);

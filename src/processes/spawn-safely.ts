@@ -3,17 +3,17 @@ import { Socket } from "node:net";
 import type { Readable, Writable } from "node:stream";
 
 /**
- * Starts a process without ever throwing. One whose start fails, for whatever reason, has no `pid` and emits
- * `error`, which ends nothing if nothing listens. Its streams exist in any case.
+ * Starts a process without ever throwing. If its start fails, it has no `pid` and emits `error`, which ends nothing
+ * even without a listener. Its streams exist in any case.
  */
 export function spawnSafely(file: string, args: readonly string[], options: SpawnOptions): ChildProcess {
-  // Not imported at the top: it takes 3 ms to load, and most commands start nothing.
+  // Not imported at the top, because it takes 3 ms to load, and most commands start no process.
   const node = process.getBuiltinModule("node:child_process");
   let child: ChildProcess;
   try {
     child = node.spawn(file, args, options);
   } catch (error) {
-    // Node reports few reasons by an event and throws the others, such as ENOTDIR and E2BIG.
+    // Node reports a few errors by an event and throws the others, such as ENOTDIR and E2BIG.
     child = new node.ChildProcess();
     process.nextTick(() => child.emit("error", error));
   }

@@ -9,23 +9,23 @@ import { owner } from "./owner.js";
 import { noteRealPipes, withRealPipes } from "./real-pipes.js";
 import { spawnSafely } from "./spawn-safely.js";
 
-/** How a process is started; the rest is as `spawn` has it. */
+/** How a process is started; the other options are those of `spawn`. */
 export type ProcessOptions = Pick<
   SpawnOptions,
   "cwd" | "env" | "stdio" | "detached" | "signal" | "killSignal"
 > & {
   /**
-   * Whether its standard output and error are to be real pipes, which can be opened (`> /dev/stderr`); Node gives sockets.
-   * `all`: they end when each writer has gone; else when the process has.
+   * Whether its standard output and error are real pipes, which programs can open (`> /dev/stderr`); Node gives
+   * sockets. `all`: they end when each writer has gone; else when the process has ended.
    */
   readonly realPipes?: boolean | "all";
-  /** It gives what it runs the limit of open files by itself. */
+  /** The program sets the limit of open files for its own children. */
   readonly setsOpenFiles?: boolean;
 };
 
 let hasStarted = false;
 
-/** Whether this process has started others, which may have left something behind. */
+/** Whether this process has started others, whose files or processes may remain. */
 export function hasStartedProcesses(): boolean {
   return hasStarted;
 }
@@ -33,8 +33,8 @@ export function hasStartedProcesses(): boolean {
 type WithStdio<I, O, E> = ProcessOptions & { readonly stdio: [I, O, E] };
 
 /**
- * Starts a process; the one place where that is done. It never throws: a process that cannot be started, for whatever
- * reason, has no `pid` and emits `error`, which ends nothing if nothing listens. Its streams exist in any case.
+ * Starts a process; the one place where that is done. It never throws: a process that cannot be started has no `pid`
+ * and emits `error`, which ends nothing even without a listener. Its streams exist in any case.
  * @param file a path, or a name to be looked up in `PATH`
  */
 export function startProcess(
@@ -67,7 +67,7 @@ export function startProcess(
   const env = withOpenFilesLimit(markedEnvironment(options.env ?? process.env, owner()));
   const pipes = realPipes === false ? undefined : withRealPipes([file, ...args], realPipes);
   const command = (setsOpenFiles ? undefined : underOpenFilesLimit(pipes ?? [file, ...args])) ?? pipes;
-  // A command that the helper could not start must fail as without the helper.
+  // A command that the helper could not start must fail in the same way as without the helper.
   const isFound =
     command !== undefined &&
     isDirectory(options.cwd) &&

@@ -5,7 +5,8 @@ import { owner } from "./owner.js";
 import { requireWorkingDirectory } from "./working-directory.js";
 
 /**
- * Starts a thread; the one place where that is done. Its `error` ends nothing if nothing listens; `exit` follows it.
+ * Starts a thread; the one place where that is done. Without a listener, its `error` has no effect; `exit` follows
+ * it.
  * @param file the file that it runs
  * @throws SluiceError `LOAD_FAILED` with `EAGAIN` if the system refuses another thread; `BROKER_STATE` if this process
  * has no working directory any more

@@ -1,10 +1,10 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 
-/** A callback that is due once. */
+/** A callback for a later time. */
 export interface Timer {
-  /** Takes it back. It does nothing once the callback was called. */
+  /** Takes it back. It has no effect once the callback was called. */
   cancel(): void;
-  /** Counts the delay from now on, unless the callback was called. */
+  /** Starts the delay again, unless the callback was called. */
   restart(): void;
 }
 
@@ -18,13 +18,13 @@ const LONGEST_MS = 2 ** 31 - 1;
 
 /**
  * Calls back once, after a delay of any length.
- * @param delayMs milliseconds, also more than the 24.8 days that `setTimeout` can count; Infinity: never
+ * @param delayMs milliseconds, also above the 24.8 days that `setTimeout` allows; Infinity: never
  */
 export function startTimer(delayMs: number, callback: () => void, options: TimerOptions = {}): Timer {
   return new LongTimer(delayMs, callback, options.keepsAlive ?? true);
 }
 
-/** Calls back again and again, with a period of any length, until it is cancelled. */
+/** Calls back repeatedly, with a period of any length, until it is cancelled. */
 export function startInterval(
   periodMs: number,
   callback: () => void,
@@ -45,7 +45,7 @@ export function startInterval(
 
 /**
  * Waits, for any length of time.
- * @param signal gives the waiting up
+ * @param signal ends the wait
  * @throws the reason of the signal
  */
 export async function sleep(delayMs: number, signal?: AbortSignal): Promise<void> {
@@ -109,8 +109,8 @@ function reasonOf(signal: AbortSignal | undefined): Error {
 }
 
 /**
- * Resolves when all that was in any pipe before the call has been read. The first turn ends with the poll that is under
- * way: it may have looked at a pipe before something was written there. The second has a poll of its own.
+ * Resolves when all bytes that were in a pipe before the call have been read. The first turn ends with the poll in
+ * progress, which may have checked a pipe before bytes were written there. The second has a poll of its own.
  */
 export async function allIsRead(): Promise<void> {
   await nextTurn();

@@ -4,7 +4,7 @@ import { processEnd } from "./process-end.js";
 import { startProcess } from "./start-process.js";
 import type { Identity } from "./programs/supervised-program.js";
 
-/** A user, and what its programs find in their environment. */
+/** A user, and the variables for its programs. */
 export interface KnownUser {
   readonly identity: Identity;
   readonly name: string;
@@ -13,7 +13,8 @@ export interface KnownUser {
 }
 
 /**
- * A user of this machine with its groups, as the system's own tools find it: users of directories such as LDAP, too.
+ * A user of this machine with its groups, from the system's own tools, so that users of directories such as LDAP are
+ * included.
  * @param user name or number
  * @param group name or number, instead of the user's own
  * @throws SluiceError `LOAD_FAILED` with `ENOENT` if the user or group does not exist

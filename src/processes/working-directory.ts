@@ -1,7 +1,7 @@
 import { ERRNO, isErrno, SluiceError } from "../errors/index.js";
 
 /**
- * Checks the working directory: without it a thread of Node would fail without a reason.
+ * Checks the working directory, because without one a thread of Node would fail without a reason.
  * @throws SluiceError `BROKER_STATE` with `ENOENT` if the working directory of this process has been removed
  */
 export function requireWorkingDirectory(): void {

@@ -26,13 +26,13 @@ interface PendingRead extends Pending<RcFileReport> {
 }
 
 interface PendingRun extends Pending<void> {
-  /** The reason of the signal that gave it up; the host goes as soon as only such are left. */
+  /** The reason of the signal that abandoned it; the host ends as soon as only such requests are left. */
   givenUp: Error | undefined;
 }
 
-/** How a host is gone. */
+/** The end of a host. */
 export interface HostEnd {
-  /** As in `the NAME host of rc files HOW`. */
+  /** The last part of `the NAME host of rc files HOW`. */
   readonly how: string;
   readonly cause?: unknown;
 }
@@ -41,9 +41,9 @@ export interface HostEnd {
 export interface HostTransport {
   readonly name: string;
   send(message: ToHost): void;
-  /** Ends it at once. */
+  /** Ends the host at once. */
   kill(): void;
-  /** Resolves when it has ended and all its messages have been passed on. */
+  /** Resolves when the host has ended and all its messages have been passed on. */
   readonly ended: Promise<HostEnd>;
 }
 
@@ -64,7 +64,7 @@ export interface HostStart {
 /** Milliseconds that a host is given to exit by itself. */
 const EXIT_MS = 1000;
 
-/** An {@link RcHost} that is spoken to as in host-protocol.ts, whatever it runs in. */
+/** An {@link RcHost} that is driven by the messages of host-protocol.ts, in a process or a thread. */
 export class ConnectedHost implements RcHost {
   readonly #transport: HostTransport;
   readonly #listener: RcHostListener;
@@ -137,7 +137,7 @@ export class ConnectedHost implements RcHost {
     this.#killIfDone();
   }
 
-  /** Other tasks of a host that is to be killed may end first (docs/design/planning.md §7). */
+  /** Other tasks of a host may still end before the host is killed (docs/design/planning.md §7). */
   #killIfDone(): void {
     if (!this.#doomed || this.#reading !== undefined) return;
     for (const { givenUp } of this.#runs.values()) if (givenUp === undefined) return;
@@ -216,7 +216,7 @@ export class ConnectedHost implements RcHost {
     );
   }
 
-  /** Waits for its end, whatever that is, and lets nothing wait for it any longer. */
+  /** Waits for its end in any case, and then ends all waits for it. */
   async #watch(ended: Promise<HostEnd>): Promise<void> {
     const { how, cause } = await ended;
     const error = this.#gone(how, cause);
@@ -234,7 +234,7 @@ export class ConnectedHost implements RcHost {
   }
 }
 
-/** Keeps the stack of the code that threw, which is of more use than ours. */
+/** Keeps the stack of the code that threw, which is more useful than ours. */
 function taskError(unit: string, { message, stack }: RemoteError): SluiceError {
   const cause = new Error(message);
   if (stack !== undefined) cause.stack = stack;

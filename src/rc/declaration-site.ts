@@ -1,4 +1,4 @@
-/** A place in a file, from 1; 0 if not known. */
+/** A place in a file, from 1; 0 if unknown. */
 export interface Site {
   readonly line: number;
   readonly column: number;

@@ -13,14 +13,14 @@ export interface ContextHost {
   send(message: FromHost): void;
   /** Sends a request to the runner and waits for its `reply`. */
   ask(make: (id: number) => FromHost): Promise<void>;
-  /** The handle of the instance, or why there is none. */
+  /** The handle of the instance, or the error if there is none. */
   handle(): Handle | SluiceError;
   output(stream: "stdout" | "stderr", text: string): void;
 }
 
 /** The part of a context that only `setup()` has. */
 interface SetupParts {
-  /** Where it leaves its effects. */
+  /** The list that receives its effects. */
   readonly effects?: SetupEffect[];
   readonly standIns?: StandIns | undefined;
 }
@@ -29,7 +29,7 @@ interface SetupParts {
 export class HostContext implements Context {
   readonly signal: AbortSignal;
   readonly #host: ContextHost;
-  /** Where a `setup()` leaves its effects; undefined in a task. */
+  /** The list for the effects of a `setup()`; undefined in a task. */
   readonly #effects: SetupEffect[] | undefined;
   readonly #pending: Promise<void>[] = [];
 
@@ -152,7 +152,7 @@ export class HostContext implements Context {
     this.#effect("enable", { kind: "enable", name });
   }
 
-  /** Whether a stand-in decides it: the host then records the use and ignores the value. */
+  /** Whether a value comes from a stand-in. The host then records the use and ignores the value. */
   #isUnknown(what: string, values: readonly unknown[]): boolean {
     return this.#standIns?.decides(what, values) === true;
   }
@@ -164,7 +164,7 @@ export class HostContext implements Context {
     this.#effects.push(effect);
   }
 
-  /** The next reader must see what it does to attributes and configuration. */
+  /** The next reader must see its changes to attributes and configuration. */
   #refresh(): Promise<void> {
     return this.#host.ask((id) => ({ op: "refresh", id }));
   }
@@ -198,13 +198,13 @@ function assertEnvironment(env: Record<string, unknown>): asserts env is Record<
   }
 }
 
-/** Rc files may be plain JavaScript: a lone string would be taken for its letters. */
+/** Rc files may be plain JavaScript, where a single string would count as a list of letters. */
 function nameList(method: string, names: unknown): readonly string[] {
   if (Array.isArray(names) && names.every((name) => typeof name === "string")) return [...names];
   throw new SluiceError("RC_INVALID", `${method}: expected an array of names`);
 }
 
-/** The value as every other host will see it. */
+/** The value in the form that every other host gets. */
 function jsonCopy(key: string, value: unknown): JsonValue {
   const text: unknown = JSON.stringify(value);
   if (typeof text !== "string")

@@ -13,7 +13,10 @@ const orAbsent =
   (value) =>
     value === undefined || check(value);
 
-/** The required fields of each message of a host. Hosts are our own code, but one of them is in another language. */
+/**
+ * The required fields of each message of a host. Hosts are our own code, but one of them is written in another
+ * language.
+ */
 const FIELDS: Readonly<Record<FromHost["op"], Readonly<Record<string, Check>>>> = {
   tasks: { file: isText, tasks: isList },
   read: {

@@ -2,8 +2,8 @@ import type { JsonValue } from "../messages/index.js";
 import type { HostState, JsonObject, ModuleOptionEdit } from "./host-protocol.js";
 
 /**
- * A host's copy of what the runner knows, so that reading it never waits. The runner's word is law: what a host changes
- * it changes here, and the host sends the change to the runner, which sends it to the other hosts.
+ * A host's copy of the runner's state, so that reading it never waits. The runner has the valid state. A host changes
+ * its copy and sends the change to the runner, which sends it to the other hosts.
  */
 export class HostMirror {
   rank = 0;
@@ -35,7 +35,7 @@ export class HostMirror {
     return own(this.#attrs, name);
   }
 
-  /** @param key dotted; below a plain value nothing is set */
+  /** @param key dotted; it sets no key below a plain value */
   conf(key: string): JsonValue | undefined {
     let value: JsonValue | undefined = this.#config;
     for (const word of key.split(".")) {
@@ -52,7 +52,7 @@ export class HostMirror {
   setEnv(values: Readonly<Record<string, string | null>>): void {
     const brokerEnv = { ...this.#brokerEnv };
     for (const [name, value] of Object.entries(values)) {
-      // Variables of the environment are few and their names made up by people: a computed delete is what is meant.
+      // Variables of the environment are few and people make up their names, so a computed delete is right here.
       if (value === null) Reflect.deleteProperty(this.#env, name);
       else this.#env[name] = value;
       Reflect.deleteProperty(brokerEnv, name);
@@ -82,7 +82,7 @@ export class HostMirror {
   }
 }
 
-/** A value of a record whose keys others chose: `constructor` is no key unless they say so. */
+/** A value of a record with foreign keys: `constructor` is a key only if the record has it. */
 function own<T>(record: Readonly<Record<string, T>>, key: string): T | undefined {
   return Object.hasOwn(record, key) ? record[key] : undefined;
 }

@@ -8,9 +8,9 @@ import type {
   TaskReport,
 } from "./host-protocol.js";
 
-/** A line that a task, a command or a host as a whole printed, without its end. */
+/** A line of output without its end, from a task, a command or a host as a whole. */
 export interface OutputLine {
-  /** The task, where it is known: what a task's own children write directly has no task. */
+  /** The task, where it is known: lines that a task's own children write directly have no task. */
   readonly unit: string | undefined;
   readonly stream: "stdout" | "stderr";
   readonly text: string;
@@ -25,7 +25,7 @@ export interface RcFileReport {
   readonly effects: readonly SetupEffect[];
   /** Imports that were not found. */
   readonly standIns: readonly StandIn[];
-  /** Where one of them decided what is planned. */
+  /** Places where a stand-in decided a part of the plan. */
   readonly uses: readonly StandInUse[];
 }
 
@@ -33,26 +33,26 @@ export interface RcFileReport {
 export interface ReadMode {
   /** Whether its `setup()` runs. */
   readonly setup: boolean;
-  /** Whether stand-ins take the place of imports that are not found. */
+  /** Whether stand-ins replace missing imports. */
   readonly standIns: boolean;
 }
 
 /** A process that runs the code of rc files in one language (docs/design/planning.md §8). */
 export interface RcHost {
   /**
-   * Reads one file. One at a time.
-   * @throws RcReadError if the file cannot be read or its setup fails; SluiceError `RC_FAILED` if the host dies
+   * Reads one file. Called for one file at a time.
+   * @throws RcReadError if the file cannot be read or its setup fails; SluiceError `RC_FAILED` if the host ends
    */
   read(file: string, mode: ReadMode): Promise<RcFileReport>;
   /**
    * Runs a task of a file that was read. An abort aborts the signal of the task, and kills the host when its other tasks have ended.
-   * @throws SluiceError `RC_FAILED` with what the task threw; after an abort the reason of the signal
+   * @throws SluiceError `RC_FAILED` with the error of the task; after an abort the reason of the signal
    */
   run(task: string, signal: AbortSignal): Promise<void>;
   update(state: HostState): void;
-  /** Whether it is to be killed, or is gone: it takes no more work. */
+  /** Whether it is to be killed, or has ended; it then takes no more work. */
   readonly doomed: boolean;
-  /** Lets it exit; kills it if it does not. Resolves when it is gone and its output is read. */
+  /** Lets the host exit, and kills it if it does not. Resolves when it has ended and its output has been read. */
   close(): Promise<void>;
 }
 

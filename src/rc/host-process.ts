@@ -18,7 +18,7 @@ import { LineSplitter } from "./line-splitter.js";
 /** The socket is the fourth of the child's descriptors. */
 const SOCKET_FD = 3;
 
-/** A host in a process group of its own, spoken to on a socket that it inherits. */
+/** A host in a process group of its own, with a socket for messages that it inherits. */
 export class HostProcess implements HostTransport {
   readonly name: string;
   readonly ended: Promise<HostEnd>;
@@ -30,7 +30,8 @@ export class HostProcess implements HostTransport {
     const [file, ...args] = program.command;
     this.name = program.name;
     this.#child = startProcess(file, args, {
-      // A group of its own: what it starts ends with it, and a Ctrl-C in the terminal is the runner's to handle.
+      // A process group of its own: the processes that it starts end with it, and the runner handles a Ctrl-C in the
+      // terminal.
       detached: true,
       stdio: ["ignore", "pipe", "pipe", "pipe"],
       realPipes: true,

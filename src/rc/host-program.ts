@@ -12,14 +12,14 @@ export interface HostProgram {
   readonly env?: (inherited: NodeJS.ProcessEnv) => Readonly<Record<string, string>>;
 }
 
-/** TypeScript and JavaScript. The path holds in `dist/rc/` as well as in the bundle in `dist/cli/`. */
+/** TypeScript and JavaScript. The path is valid in `dist/rc/` as well as in the bundle in `dist/cli/`. */
 export const SCRIPT_HOST: HostProgram = {
   name: "typescript",
   suffixes: [".ts", ".mts", ".cts", ".js", ".mjs", ".cjs"],
   command: [...NODE_COMMAND, fileURLToPath(new URL("../rc/ts-host.cjs", import.meta.url))],
 };
 
-/** Python, by whatever `python3` the path has. */
+/** Python, by the first `python3` of the path. */
 export const PYTHON_HOST: HostProgram = {
   name: "python",
   suffixes: [".py"],
@@ -28,8 +28,8 @@ export const PYTHON_HOST: HostProgram = {
 };
 
 /**
- * The hosts of rc files that run against a live Flux (docs/design/flux.md §2). Python runs in Flux's own,
- * with its package `flux`; what TypeScript asks goes to the driver.
+ * The hosts of rc files that run against a live Flux (docs/design/flux.md §2). Python runs in Flux's own interpreter,
+ * with its package `flux`. Requests of TypeScript go to the driver.
  * @param driverUri where the driver listens
  */
 export function fluxHostPrograms(driverUri: string): readonly HostProgram[] {
@@ -46,7 +46,7 @@ export function fluxHostPrograms(driverUri: string): readonly HostProgram[] {
 /** The shipped hosts. */
 export const HOST_PROGRAMS: readonly HostProgram[] = [SCRIPT_HOST, PYTHON_HOST];
 
-/** The program for a file, or undefined if it holds no code that one of them runs. */
+/** The program for a file, or undefined if the file has no code for one of them. */
 export function hostProgramFor(file: string, programs = HOST_PROGRAMS): HostProgram | undefined {
   const suffix = extname(file);
   return programs.find(({ suffixes }) => suffixes.includes(suffix));

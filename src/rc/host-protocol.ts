@@ -1,17 +1,17 @@
 /**
  * The messages between the runner and a host of rc files: one JSON object a line, in UTF-8. The host
- * inherits the socket for it as the descriptor that `SLUICE_RC_URI=fd://N` names. Any language can speak it.
+ * inherits the socket for it as the descriptor that `SLUICE_RC_URI=fd://N` names. A host in any language can use it.
  *
- * The runner sends `init` first. It sends `read` for one file at a time. The host answers with `tasks` as
- * soon as it has read the file, runs its `setup` if asked to, and answers `read`. Then come `run`s, several
- * at a time, each answered by one `end`. A host exits when the socket closes, and on `exit`.
+ * The runner sends `init` first. It sends `read` for one file at a time. The host answers with `tasks` as soon as it
+ * has read the file. It runs its `setup` if requested, and then answers `read`. Then come `run`s, several at a time,
+ * each answered by one `end`. A host exits when the socket closes, and on `exit`.
  */
 import type { JsonValue } from "../messages/index.js";
 
 /** The environment variable that names the descriptor. */
 export const HOST_URI_VARIABLE = "SLUICE_RC_URI";
 
-/** Configuration and the like as JSON. */
+/** JSON objects such as the configuration. */
 export type JsonObject = Readonly<Record<string, JsonValue>>;
 
 /** The data that a host mirrors, so that reading it never waits. An update contains only the changed parts. */
@@ -23,11 +23,11 @@ export interface HostState {
   readonly brokerEnv?: Readonly<Record<string, string>>;
   /** To be applied to the host's own environment; null unsets. */
   readonly env?: Readonly<Record<string, string | null>>;
-  /** Shared data that was set. */
+  /** Shared data that has changed. */
   readonly data?: JsonObject;
   /** Arguments of modules that have any, by unit. Replaces all earlier ones. */
   readonly args?: Readonly<Record<string, readonly string[]>>;
-  /** Service → the module that its options reach, where that has another name. Replaces all earlier ones. */
+  /** Service → the module for its options, if the module has another name. Replaces all earlier ones. */
   readonly providers?: Readonly<Record<string, string>>;
 }
 
@@ -39,16 +39,16 @@ export type ToHost =
   | { readonly op: "run"; readonly task: string }
   | { readonly op: "cancel"; readonly task: string }
   | { readonly op: "update"; readonly state: HostState }
-  /** To a `setenv` or `refresh`; what changed is in an `update` before it. */
+  /** To a `setenv` or `refresh`; an `update` before it has the changes. */
   | { readonly op: "reply"; readonly id: number; readonly error?: string }
   | { readonly op: "exit" };
 
-/** A task as a host reports it. */
+/** A task in the report of a host. */
 export interface TaskReport {
   readonly name: string;
   /** By the keys of unit files. */
   readonly keys: JsonObject;
-  /** Line of the declaration, from 1; 0 if not known. */
+  /** Line of the declaration, from 1; 0 if unknown. */
   readonly line: number;
   readonly column: number;
 }
@@ -87,7 +87,7 @@ export interface StandInUse {
 export interface ReadFailure {
   readonly phase: "read" | "setup";
   readonly message: string;
-  /** From 1; 0 if not known. */
+  /** From 1; 0 if unknown. */
   readonly line: number;
   readonly column: number;
   readonly stack?: string;
@@ -124,5 +124,5 @@ export type FromHost =
   | { readonly op: "setopt"; readonly edit: ModuleOptionEdit }
   | { readonly op: "setenv"; readonly id: number; readonly env: Readonly<Record<string, string | null>> }
   | { readonly op: "refresh"; readonly id: number }
-  /** Something threw outside of any task; the host exits. */
+  /** Code outside of any task threw an error; the host exits. */
   | { readonly op: "fatal"; readonly message: string; readonly stack?: string };

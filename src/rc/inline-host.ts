@@ -5,16 +5,15 @@ import { ScriptHost } from "./script-host.js";
 import { ScriptImporter } from "./script-importer.js";
 
 interface InlineOptions {
-  /** The environment that its code sees. */
+  /** The environment that its code gets. */
   readonly env: NodeJS.ProcessEnv;
   /** The connection of its code to the instance. */
   readonly connect: () => Promise<Handle>;
 }
 
 /**
- * A host in this process, for the rc files that come with Sluice. They never block, and a process for them
- * alone would take longer to start than they take to run. It cannot be killed; what it runs is told to stop,
- * and waited for no more.
+ * A host in this process, for the rc files that come with Sluice. They never block, and the start of a process would
+ * take longer than their run. It cannot be killed. Its tasks receive an abort, and it no longer waits for them.
  */
 export class InlineHost implements HostTransport {
   readonly name = "typescript";

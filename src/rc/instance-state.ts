@@ -5,7 +5,7 @@ import type { HostState, JsonObject } from "./host-protocol.js";
 export class InstanceState {
   readonly #handle: Handle | undefined;
   #current: HostState;
-  /** How often {@link setenv} was called. */
+  /** Counts the calls of {@link setenv}. */
   #changes = 0;
 
   constructor(initial: HostState, handle: Handle | undefined) {
@@ -18,8 +18,8 @@ export class InstanceState {
   }
 
   /**
-   * Asks the instance again.
-   * @returns what may have changed
+   * Reads the state of the instance again.
+   * @returns reads all values that may have changed
    * @throws SluiceError `BROKER_REQUEST`
    */
   async refresh(): Promise<HostState> {
@@ -31,7 +31,7 @@ export class InstanceState {
       handle.rpc("config.get", {}),
       handle.rpc("broker.getenv", {}),
     ]);
-    // The answer may be older than what was set meanwhile.
+    // The answer may be older than a value that was set meanwhile.
     if (changes !== this.#changes) return this.refresh();
     const attrs = texts(objectIn(attributes, "attrs"));
     const brokerEnv = texts(objectIn(environment, "env"));
@@ -53,7 +53,7 @@ export class InstanceState {
   }
 }
 
-/** A field of a response that should be an object; an empty one if it is not there. */
+/** A field of a response that should be an object; an empty object if the field is missing. */
 function objectIn(payload: Payload, field: string): JsonObject {
   const value = isObject(payload) ? payload[field] : undefined;
   return isObject(value) ? value : {};

@@ -10,11 +10,11 @@ import type { RcSession } from "./session.js";
 
 /** The dependencies of the executor. */
 export interface InstanceStepExecutorOptions {
-  /** Reaches the instance to load modules into; needed by plans that load or remove. */
+  /** The instance that loads the modules; needed by plans that load or remove. */
   readonly handle?: Handle | undefined;
   /** Holds the code of tasks and the arguments that they set; plans with tasks of rc files need it. */
   readonly session?: RcSession | undefined;
-  /** Gets every line that commands print. */
+  /** Gets every output line of commands. */
   readonly onOutput: (line: OutputLine) => void;
   /** Environment of commands, without a session. Default: that of this process. */
   readonly env?: NodeJS.ProcessEnv | undefined;
@@ -25,17 +25,17 @@ export interface InstanceStepExecutorOptions {
   readonly cancelRemovalAfterMs?: number | undefined;
   /** Load modules even if others may write to their files (docs/design/instance.md §2). */
   readonly insecure?: boolean | undefined;
-  /** The plan is that of a start: it names modules, and no person. */
+  /** The plan is the plan of a start: its loads come from no request of a user. */
   readonly isStart?: boolean | undefined;
   /** The broker's id of the plan whose modules are loaded (`module.plan`). */
   readonly plan?: number | undefined;
-  /** Digests of libraries that were verified for the plan, by unit: what is loaded must still have them. */
+  /** Digests of libraries that were verified for the plan, by unit; the loaded file must still have them. */
   readonly digests?: Readonly<Record<string, string>> | undefined;
 }
 
 /**
- * Carries out the steps of a plan: modules through the broker, tasks of rc files in their host, declarative
- * tasks as processes. Every method throws an error, whose message appears after `NAME: `.
+ * Carries out the steps of a plan: modules through the broker, tasks of rc files in their host, declarative tasks as
+ * processes. Every method throws an error, whose message appears after `NAME: `.
  */
 export class InstanceStepExecutor implements StepExecutor {
   readonly #options: InstanceStepExecutorOptions;
@@ -88,7 +88,7 @@ export class InstanceStepExecutor implements StepExecutor {
       await handle.rpc("module.load", this.#loadRequest(unit, explicit), { signal });
     } catch (error) {
       if (!signal.aborted) throw error;
-      // The broker goes on loading what nothing waits for any more.
+      // The broker continues with a load even if no request waits for it any more.
       await removeModule(handle, unit.name, true);
       throw signal.reason;
     }
@@ -132,7 +132,7 @@ export class InstanceStepExecutor implements StepExecutor {
       await runCommand({ name, command, env: session?.env ?? env ?? process.env }, onOutput, signal);
       return;
     }
-    // A task with neither command nor code is a milestone: others order themselves around it.
+    // A task with neither command nor code is a milestone for the order of other units.
     if (session?.hasTask(name) === true) await session.runTask(name, signal);
   }
 
@@ -148,12 +148,12 @@ export class InstanceStepExecutor implements StepExecutor {
 /** The options of a load besides the keys of the unit. */
 interface LoadMode {
   readonly explicit: boolean;
-  /** A start has named it, and no person. */
+  /** A start has named it, and no user. */
   readonly ofStart?: boolean | undefined;
   readonly insecure?: boolean | undefined;
 }
 
-/** The request `module.load` for a unit as in the files. */
+/** The request `module.load` for a unit of the files. */
 export function loadRequest(
   unit: ModuleUnit,
   { explicit, ofStart, insecure }: LoadMode,
@@ -167,13 +167,13 @@ export function loadRequest(
     // Without the key in its unit, the broker decides.
     ...(thread === undefined || (thread === "own" && unit.hasOwnThread !== true) ? {} : { thread }),
     ...(unit.requires.length === 0 ? {} : { requires: unit.requires }),
-    // Infinity has no place in JSON, and is no limit.
+    // JSON has no Infinity, which means no limit.
     ...(timeoutMs === undefined || !Number.isFinite(timeoutMs) ? {} : { timeoutMs }),
     ...(insecure === true ? { insecure } : {}),
   };
 }
 
-/** Removes a module; one that is gone already is what was wanted. */
+/** Removes a module. If the module is gone already, that is a success. */
 async function removeModule(
   handle: Handle,
   name: string,
@@ -188,7 +188,7 @@ async function removeModule(
   }
 }
 
-/** A signal that is aborted with another, or after a while. */
+/** A signal that aborts with another signal, or after a time. */
 interface Limited {
   readonly signal: AbortSignal;
   /** From now on. */

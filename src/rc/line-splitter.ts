@@ -1,18 +1,22 @@
 import { StringDecoder } from "node:string_decoder";
 
-/** A line is handed on in pieces of this length at most: output without line ends must not fill the memory. */
+/**
+ * A line is passed on in pieces of this length at most, because output without line ends must not fill the memory.
+ */
 const LONGEST_LINE = 1024 * 1024;
 
-/** Cuts a stream of bytes or text into lines, without their ends. UTF-8 that is cut between chunks is put together. */
+/**
+ * Cuts a stream of bytes or text into lines, without their ends. UTF-8 that is cut between chunks is joined again.
+ */
 export class LineSplitter {
   readonly #onLine: (line: string) => void;
   readonly #decoder = new StringDecoder("utf8");
   readonly #longest: number;
-  /** Pieces of the line that has not ended yet; joined once, so that many small chunks stay linear. */
+  /** Pieces of the unfinished line; they are joined once, so that many small chunks stay linear. */
   #pieces: string[] = [];
   #pending = 0;
 
-  /** @param longest length at which a line is handed on unfinished */
+  /** @param longest length at which a line is passed on unfinished */
   constructor(onLine: (line: string) => void, longest = LONGEST_LINE) {
     this.#onLine = onLine;
     this.#longest = longest;
@@ -30,7 +34,7 @@ export class LineSplitter {
     if (this.#pending >= this.#longest) this.#emit();
   }
 
-  /** Hands on the last line if it has no end. */
+  /** Passes on the last line if it has no end. */
   end(): void {
     this.#append(this.#decoder.end());
     if (this.#pending > 0) this.#emit();

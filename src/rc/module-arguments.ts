@@ -1,15 +1,15 @@
 import type { Catalog, ModuleUnit, Unit } from "../units/index.js";
 import type { ModuleOptionEdit } from "./host-protocol.js";
 
-/** The arguments for later loads: those of the units, changed by `setopt` (docs/design/planning.md §8). */
+/** The arguments for later loads: the arguments of the units, changed by `setopt` (docs/design/planning.md §8). */
 export class ModuleArguments {
   #edits: ModuleOptionEdit[] = [];
   #catalog: Catalog | undefined;
   #picks: ReadonlyMap<string, Unit> = new Map();
 
   /**
-   * What names stand for from now on, with the arguments that units have. Forgets earlier edits: the catalog was composed
-   * with them.
+   * Sets the unit for each name of a module, with its arguments. Drops earlier edits, because the catalog was
+   * composed with them.
    * @param picks provider of each service, where a plan has chosen; else the catalog's own first choice counts
    */
   use(catalog: Catalog, picks: ReadonlyMap<string, Unit> = new Map()): void {
@@ -22,7 +22,7 @@ export class ModuleArguments {
     this.#edits.push(edit);
   }
 
-  /** The arguments of a module as they stand. */
+  /** The present arguments of a module. */
   of(unit: ModuleUnit): readonly string[] {
     let args = unit.args;
     for (const { module, options, overwrite } of this.#edits) {
@@ -32,7 +32,7 @@ export class ModuleArguments {
     return args;
   }
 
-  /** All of it as plain data: arguments by unit where there are any, and the provider of each other service. */
+  /** All arguments as plain data: by unit where there are any, and the provider of each other service. */
   snapshot(): { args: Record<string, readonly string[]>; providers: Record<string, string> } {
     const args: Record<string, readonly string[]> = {};
     const providers: Record<string, string> = {};

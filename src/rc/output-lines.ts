@@ -3,12 +3,12 @@ import { LineSplitter } from "./line-splitter.js";
 
 type Stream = OutputLine["stream"];
 
-/** A line as the log has it: with the name of the task that printed it, where that is known. */
+/** A line in the form for the log: with the name of the task that printed it, if known. */
 export function labelled({ unit, text }: Pick<OutputLine, "unit" | "text">): string {
   return unit === undefined ? text : `${unit}: ${text}`;
 }
 
-/** Puts the output of several units that run side by side together to whole lines, each of one unit. */
+/** Joins the output of several parallel units into complete lines, each of one unit. */
 export class OutputLines {
   readonly #onLine: (line: OutputLine) => void;
   readonly #splitters = new Map<string | undefined, Record<Stream, LineSplitter>>();
@@ -26,7 +26,7 @@ export class OutputLines {
     splitters[stream].push(chunk);
   }
 
-  /** The unit prints nothing more: its last lines may lack their ends. */
+  /** The unit prints no more; its last lines may lack their ends. */
   end(unit: string | undefined): void {
     const splitters = this.#splitters.get(unit);
     this.#splitters.delete(unit);

@@ -9,8 +9,8 @@ import { hostProgramFor } from "./host-program.js";
  * The rc files of a phase, in the order of their reading (docs/design/planning.md §8). First comes
  * `<libexecDir>/modprobe/rc1.*`, then for each directory of the search path its `rc1.d/*`, by file name.
  * Files of other kinds and hidden files are left out; a directory that does not exist is empty.
- * @param searchPath as `rcSearchPath` gives it
- * @param onChecking gets each pattern that is looked for, for `checking DIR/rc1.d/*`
+ * @param searchPath in the form of `rcSearchPath`
+ * @param onChecking gets each pattern that is searched, for `checking DIR/rc1.d/*`
  * @throws the system error of a directory that exists and cannot be read
  */
 export async function rcFiles(
@@ -55,7 +55,9 @@ function byBytes(a: string, b: string): number {
   return Buffer.compare(Buffer.from(a), Buffer.from(b));
 }
 
-/** Services that the code of rc files names in `setAlternative` or `set_alternative`, whatever it then decides. */
+/**
+ * Services that the code of rc files names in `setAlternative` or `set_alternative`, even if it then chooses none.
+ */
 export function servicesChosenByCode(files: readonly string[]): Set<string> {
   const calls = files
     .filter((file) => hostProgramFor(file) !== undefined)

@@ -29,11 +29,11 @@ export interface RcReading {
   readonly remove: readonly NamedReference[] | "all";
   /** Units and services to force-enable (docs/design/planning.md §3). */
   readonly enabled: readonly string[];
-  /** Files that were read with stand-ins, and what those stand for (docs/design/flux.md §1). */
+  /** Files that were read with stand-ins, and the names of the missing packages (docs/design/flux.md §1). */
   readonly standIns: readonly ReadWithStandIns[];
 }
 
-/** A file some of whose imports were not found. */
+/** A file with missing imports. */
 export interface ReadWithStandIns {
   readonly file: string;
   /** In the order of their first imports. */
@@ -42,9 +42,9 @@ export interface ReadWithStandIns {
 
 /**
  * Reads rc files of all kinds, in order; the `setup()` of each runs before the next is read
- * (docs/design/planning.md §8). Errors: `UNIT_INSECURE`, `RC_INVALID`, `RC_FAILED`, and those of `readRcFragment` and
- * `codeFragment`; of all files at once. Warnings: `RC_STAND_IN`.
- * @param session has the hosts of those with code
+ * (docs/design/planning.md §8). Errors: `UNIT_INSECURE`, `RC_INVALID`, `RC_FAILED`, and the errors of
+ * `readRcFragment` and `codeFragment`; of all files at once. Warnings: `RC_STAND_IN`.
+ * @param session has the hosts of the files with code
  * @param onLoading gets each file before it is read, for `loading FILE`
  * @param reading how files are read
  */
@@ -107,7 +107,7 @@ async function readCode(
   try {
     await access(file, constants.R_OK);
   } catch (error) {
-    // The host would report it with the text of its module loader.
+    // The host would report the error with the text of its module loader.
     return fail([unreadable(file, error)]);
   }
   const report = await session.read(file);
@@ -132,7 +132,7 @@ class RcReadingDraft implements RcReading {
     this.#remove(fragment.remove);
   }
 
-  /** Takes what a `setup()` did to the plan, and returns what it did to units. */
+  /** Takes the changes of a `setup()` to the plan, and returns its changes to units. */
   apply({ file, effects, standIns }: RcFileReport): SetupEdit[] {
     if (standIns.length > 0) this.standIns.push({ file, names: standIns.map(({ name }) => name) });
     const origin = namedOrigin(`setup() of ${file}`);

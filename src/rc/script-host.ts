@@ -159,7 +159,7 @@ export class ScriptHost implements ContextHost {
     }
   }
 
-  /** Opens the handle when the first code is about to run that may want it; without an instance that code still runs. */
+  /** Opens the handle before the first code that may use it runs; without an instance that code still runs. */
   async #connected(): Promise<void> {
     this.#connection ??= this.#ports.connect().catch((cause: unknown) => {
       if (cause instanceof SluiceError) return cause;
@@ -173,8 +173,8 @@ function readFailure(error: unknown, file: string): Omit<ReadFailure, "phase"> {
   const stack = error instanceof Error ? (error.stack ?? "") : "";
   const message = messageOf(error);
   const site = siteInFile(`${message}\n${stack}`, file);
-  // The parser puts the place into its message; the output puts it in front. A module that is not found comes with the
-  // chain of those that want it, of our own loader's too.
+  // The parser puts the place into its message, but the output has it in front. For a missing module the message also
+  // has the chain of modules that require it, with those of our own loader.
   const [first = message] = message.split("\nRequire stack:");
   const place = `${file}:${site.line}:${site.column}`;
   const words = first.replace(`${place}: `, "").replace(place, "").trim();

@@ -16,12 +16,15 @@ import { takeDeclaredTasks } from "./task.js";
 
 const LIBRARY_FILE = fileURLToPath(new URL("../index.js", import.meta.url));
 
-/** Resolves as `require()`, since `import()` does not work in code that V8 was given compiled (ADR 5). */
+/**
+ * Resolves in the way of `require()`, because `import()` does not work in code that V8 got in compiled form (ADR 5).
+ */
 const require = createRequire(import.meta.url);
 
 /**
- * Imports rc files in TypeScript and JavaScript into this process. What they import as `sluice/rc` is what this process
- * has, not a second copy of it. TypeScript that needs no loader of its own runs without one, which starts far sooner.
+ * Imports rc files in TypeScript and JavaScript into this process. Their import of `sluice/rc` gives the copy that
+ * this process has, not a second copy of it. TypeScript that needs no loader runs without one, which starts far
+ * sooner.
  */
 export class ScriptImporter {
   readonly #transpiler = new Transpiler();
@@ -35,8 +38,9 @@ export class ScriptImporter {
   }
 
   /**
-   * The exports of a file. It runs once, also if it fails. Its errors name the place of a mistake in it.
-   * @param standIns for a plan: what stands for packages that cannot be found; without it, they are errors
+   * The exports of a file. It runs once, even if it fails. Errors name the place of a mistake in the file.
+   * @param standIns for a plan: the stand-ins for packages that cannot be found; without it, those packages are
+   *   errors
    */
   async import(file: string, standIns?: StandIns): Promise<object> {
     const prepared = /\.m?ts$/.test(file) ? await this.#transpiler.prepare(file, this.#cacheDir) : undefined;
@@ -49,7 +53,7 @@ export class ScriptImporter {
       if (standIns === undefined) throw error;
       takeDeclaredTasks();
       const result = await this.#withStandIns(file, standIns, jiti);
-      // It was not for want of a package, or it would have some now.
+      // The cause was no missing package, or there would be a stand-in now.
       if (standIns.names.length === 0) throw error;
       return result;
     }
@@ -69,7 +73,7 @@ export class ScriptImporter {
     return createJiti(import.meta.url, {
       alias: { sluice: LIBRARY_FILE },
       virtualModules: { "sluice/rc": authoring },
-      // Its own default is a shared temporary directory, where others could leave code for us to run.
+      // jiti's default is a shared temporary directory, where others could leave code for us to run.
       fsCache: false,
       transform: await jitiTransform(this.#cacheDir),
       interopDefault: false,
@@ -77,14 +81,14 @@ export class ScriptImporter {
   }
 }
 
-/** By itself jiti would run a file by Node first, and once more in its own way if that failed. */
+/** By default jiti would run a file by Node first, and then again in its own way if that failed. */
 async function evaluate(jiti: Jiti.Jiti, file: string, source: string): Promise<object> {
   const known = jiti.cache[file];
   if (known?.loaded === true) return known.exports as object;
   return (await jiti.evalModule(source, { filename: file, async: true, forceTranspile: true })) as object;
 }
 
-/** Whether a file of JavaScript has nothing that only an ES module may have. */
+/** Whether a JavaScript file has no syntax that only ES modules may have. */
 function isCommonJs(file: string, source: string): boolean {
   if (!/\.c?js$/.test(file)) return false;
   return file.endsWith(".cjs") || !/^\s*(?:import\b(?!\s*\()|export\b)|\bimport\.meta\b/m.test(source);
@@ -94,7 +98,7 @@ function requireFile(file: string, source: string): object {
   try {
     return require(file) as object;
   } catch (error) {
-    // V8 gives the place only where the error is printed to a terminal: the compiler finds it again.
+    // V8 gives the place only if the error is printed to a terminal, so the compiler finds it again.
     if (error instanceof SyntaxError) makeCode({ filename: file, source });
     throw error;
   }

@@ -1,6 +1,6 @@
 /**
- * Entry point of the process of a command `sluice-NAME.ts` that others have added: `script-main FILE [ARGS…]`. The script
- * finds its arguments where it would if Node ran it, and `sluice` is the library of the command line that runs it.
+ * Entry point of the process of a foreign command `sluice-NAME.ts`: `script-main FILE [ARGS…]`. The script finds its
+ * arguments in the usual place of Node, and `sluice` is the library of the present command line.
  */
 import { createRequire } from "node:module";
 import { createJiti } from "jiti";
@@ -14,7 +14,7 @@ async function main(): Promise<void> {
   const library: unknown = createRequire(import.meta.url)("../index.js");
   const jiti = createJiti(import.meta.url, {
     virtualModules: { sluice: library },
-    // Its own default is a shared temporary directory, where others could leave code for us to run.
+    // jiti's default is a shared temporary directory, where others could leave code for us to run.
     fsCache: false,
     transform: await jitiTransform(undefined),
   });

@@ -32,38 +32,38 @@ export interface RcFacts {
 /** The shared data of all code of one run, in any host. */
 export interface RcSessionOptions {
   readonly facts: RcFacts;
-  /** The handle of the instance; without one facts stay as they are, and `setenv` acts on this run alone. */
+  /** The handle of the instance. Without one, facts do not change, and `setenv` affects only this run. */
   readonly handle?: Handle | undefined;
   /** Environment of hosts and commands at the start; a copy is taken. Default: that of this process. */
   readonly env?: NodeJS.ProcessEnv | undefined;
-  /** Gets every line that tasks print. */
+  /** Gets every output line of tasks. */
   readonly onOutput: (line: OutputLine) => void;
-  /** Gets what `print()` is given: for standard error, in verbose mode. */
+  /** Gets the text of `print()`, for standard error in verbose mode. */
   readonly onPrint: (text: string) => void;
-  /** A 0700 directory of ours for transpiled files; without one nothing is cached on disk. */
+  /** A private directory, mode 0700, for transpiled files; without one, the disk has no cache. */
   readonly cacheDir?: string | undefined;
-  /** Default: all that Sluice comes with. */
+  /** Default: all hosts of Sluice. */
   readonly programs?: readonly HostProgram[] | undefined;
-  /** Whether files are read for a plan: stand-ins take the place of imports that are not found. Default: no. */
+  /** Whether files are read for a plan, so that stand-ins replace missing imports. Default: no. */
   readonly standIns?: boolean | undefined;
-  /** Whether a file is one of those that come with Sluice, unchanged, which run in this process. Default: none is. */
+  /** Whether a file came with Sluice and is unchanged. Such a file runs in this process. Default: no file is. */
   readonly isShipped?: ((file: string) => boolean) | undefined;
 }
 
 /** Where the code of a file runs: in a process of its language, or in this one. */
 type HostKind = HostProgram | "inline";
 
-/** The host of one language, and what it has read: its replacement has to read the same. */
+/** The host of one language, and the files that it has read: its replacement has to read the same. */
 interface HostSlot {
   readonly kind: HostKind;
   readonly files: string[];
   host: RcHost;
-  /** When the host has read all that the one before it had. */
+  /** Resolves when the host has read all files of the host before it. */
   ready: Promise<void>;
 }
 
 /**
- * The rc files with code in them of one run: reads them, runs their tasks, and keeps what they share. A host
+ * The rc files with code in them of one run: reads them, runs their tasks, and keeps their shared state. A host
  * starts with the first file in its language. If the runner has killed one for a task without end, a new one
  * starts with the next task.
  */
@@ -89,12 +89,12 @@ export class RcSession {
     );
   }
 
-  /** The environment of commands: what it was, and what `setenv` made of it. */
+  /** The environment of commands: the environment of this process with the changes by `setenv`. */
   get env(): Readonly<NodeJS.ProcessEnv> {
     return this.#env;
   }
 
-  /** Whether a host exists for such a file. */
+  /** Whether there is a host for such a file. */
   reads(file: string): boolean {
     return hostProgramFor(file, this.#programs) !== undefined;
   }
@@ -105,15 +105,18 @@ export class RcSession {
   }
 
   /**
-   * What names of modules stand for from now on, for `setopt` and `getopts`. First it is what unit files say,
-   * later that with what rc files say, their `setopt`s among it.
+   * Sets the unit for each name of a module, for `setopt` and `getopts`. First come the values of unit files. Later
+   * come those with the changes of rc files, including their `setopt`s.
    */
   useCatalog(catalog: Catalog, picks?: ReadonlyMap<string, Unit>): void {
     this.arguments.use(catalog, picks);
     this.#tellAll(() => this.arguments.snapshot());
   }
 
-  /** Starts the hosts of files that are about to be read, so that they run by then; without this call, the first file waits. */
+  /**
+   * Starts the hosts of files that are about to be read, so that they already run then. Without this call, the first
+   * file waits.
+   */
   startHosts(files: readonly string[]): void {
     for (const file of files) {
       const kind = this.#kindFor(resolve(file));
@@ -122,8 +125,9 @@ export class RcSession {
   }
 
   /**
-   * Reads one file, then runs its `setup()`. One at a time.
-   * @returns its tasks and what its setup did; `RC_INVALID` if it cannot be read, `RC_FAILED` if its setup fails
+   * Reads one file, then runs its `setup()`. Called for one file at a time.
+   * @returns its tasks and the changes of its setup; `RC_INVALID` if it cannot be read, `RC_FAILED` if its setup
+   *   fails
    */
   async read(path: string): Promise<Result<RcFileReport>> {
     // The host may be in another directory by then.
@@ -246,7 +250,7 @@ export class RcSession {
     host.update(await this.#facts.refresh());
   }
 
-  /** @param except the host that it comes from, which knows */
+  /** @param except the host that the change comes from, which already has it */
   #tellAll(state: () => HostState, except?: RcHost): void {
     const others = [...this.#slots.values()].map(({ host }) => host).filter((host) => host !== except);
     if (others.length === 0) return;
@@ -255,7 +259,7 @@ export class RcSession {
   }
 }
 
-/** The new host gets the code; what the `setup()`s did holds already. */
+/** The new host only gets the code, because the results of the `setup()` functions still apply. */
 async function readAgain(host: RcHost, files: readonly string[]): Promise<void> {
   for (const file of files) await host.read(file, { setup: false, standIns: false });
 }

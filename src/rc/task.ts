@@ -3,7 +3,7 @@ import { type CamelKey, camelKey, type UnitKeyRow } from "../units/keys/keys.js"
 import { UNIT_KEYS } from "../units/keys/unit-keys.js";
 import type { Context } from "./context.js";
 
-/** Kind of a key → what a task of an rc file gives for it: what unit files have. */
+/** Kind of a key → the type of its value in a task of an rc file, the same as in unit files. */
 interface OptionValues {
   strings: readonly string[];
   conditions: readonly string[];
@@ -15,7 +15,9 @@ interface OptionValues {
   duration: string;
 }
 
-/** The rows of the keys that tasks of rc files have: those of all units, but for what only files can say. */
+/**
+ * The rows of the keys that tasks of rc files have: the keys of all units, without those that only files can have.
+ */
 type TaskRow = Exclude<Extract<UnitKeyRow, { on: "both" }>, { isOfFiles: true }>;
 
 /**
@@ -39,17 +41,17 @@ export type TaskFunction = (context: Context) => void | Promise<void>;
  */
 export type SetupFunction = (context: Context) => void | Promise<void>;
 
-/** A task as its file declared it. */
+/** A task in the declaration of its file. */
 export interface DeclaredTask {
   readonly name: string;
-  /** By the keys of unit files, e.g. `needs-attrs`; values are checked where files are composed. */
+  /** By the keys of unit files, e.g. `needs-attrs`; the composition checks the values. */
   readonly keys: Readonly<Record<string, unknown>>;
   readonly run: TaskFunction;
   /** The stack of the declaration, for its file and line. */
   readonly stack: string;
 }
 
-/** camelCase → the key of unit files. A key that is not here is unknown. */
+/** camelCase → the key of unit files. A key that is missing here is unknown. */
 const KEYS: ReadonlyMap<string, string> = new Map(
   UNIT_KEYS.filter((row) => row.on === "both" && !("isOfFiles" in row)).map(({ key }) => [
     camelKey(key),
@@ -58,9 +60,9 @@ const KEYS: ReadonlyMap<string, string> = new Map(
 );
 
 /**
- * Tasks since they were last taken. A host reads one file after the other, so all of them are of the latest.
- * Kept for the whole process. What a plain JavaScript file finds as `sluice/rc` is up to Node. It may be a
- * copy of this that a site has installed beside its files.
+ * Tasks since they were last taken. A host reads one file after the other, so all of them come from the latest file.
+ * The list lasts as long as the process. Node decides which file a plain JavaScript file gets as `sluice/rc`. It may
+ * be a copy of this library that a site has installed beside its files.
  */
 const DECLARED = Symbol.for("sluice.rc.declared-tasks");
 
@@ -100,7 +102,7 @@ export function takeDeclaredTasks(): DeclaredTask[] {
   return taken;
 }
 
-/** Rc files may be plain JavaScript, so their values have no certain type. */
+/** Rc files may be plain JavaScript, so their values may have any type. */
 function read(given: readonly unknown[]): { name: unknown; options: object; run: unknown } {
   const [first, second, third] = given;
   if (typeof first === "object" && first !== null) {

@@ -1,6 +1,7 @@
 /**
- * Entry point of the process that hosts TypeScript and JavaScript rc files. Started by the runner only, with a socket on
- * an inherited descriptor (host-protocol.ts). Bundled into one file, as its start is part of every rc1 and rc3.
+ * Entry point of the process that hosts TypeScript and JavaScript rc files. Only the runner starts it, with a socket
+ * on an inherited descriptor (host-protocol.ts). Bundled into one file, because its start is part of every rc1 and
+ * rc3.
  */
 import { Socket } from "node:net";
 import { messageOf } from "../errors/index.js";
@@ -30,7 +31,7 @@ function main(): void {
   });
   const lines = new LineSplitter((line) => host.receive(JSON.parse(line) as ToHost), Infinity);
   socket.on("data", (chunk) => lines.push(chunk));
-  // The runner has gone, in whatever way: nothing of ours may outlive it.
+  // The runner has ended or disconnected, and no process of ours may outlive it.
   socket.on("close", () => process.exit(0));
   socket.on("error", () => process.exit(0));
   captureOutput(host, socket);

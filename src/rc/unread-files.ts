@@ -19,8 +19,8 @@ const UNIT_FILE_NAMES = "the names of unit files end in .toml, .yaml or .yml";
 const RC_FILE_NAMES = "the names of rc files end in .ts, .js, .py, .toml or .yaml";
 
 /**
- * Files that Sluice never reads because of their place or name, although a user may expect it. Executable files of `rcN.d`
- * are not among them: see {@link idleScriptWarnings}. Warning: `UNIT_NOT_READ`.
+ * Files that Sluice never reads because of their place or name, although a user may expect it. Executable files of
+ * `rcN.d` are not among them: see {@link idleScriptWarnings}. Warning: `UNIT_NOT_READ`.
  */
 export function unreadFileWarnings(env: Env): Diagnostic[] {
   const directories = defaultDirectories(env);
@@ -56,7 +56,7 @@ function wrongDirectories(variable: string, value: string): Diagnostic[] {
     });
 }
 
-/** The directory that was meant, if it is one level up or down. */
+/** The directory that the user probably meant, if it is one level up or down. */
 function levelOff(directory: string, names: readonly string[]): string | undefined {
   if (PARTS.includes(basename(resolve(directory)))) return `name the directory above: ${dirname(directory)}`;
   const below = names.find((name) =>
@@ -71,7 +71,7 @@ function misnamed(directory: string, isRead: (entry: Dirent) => boolean, hint: s
     .map((entry) => unread(join(directory, entry.name), "is not read", hint));
 }
 
-/** Whole files belong to the shipped directory alone; a site has directories of them. */
+/** Only the shipped directory has whole files; a site has directories of them. */
 function misplaced(path: readonly string[], { dataDir, libexecDir }: Directories): Diagnostic[] {
   const shipped = [dataDir, libexecDir].map((directory) => resolve(directory, "modprobe"));
   return path
@@ -96,7 +96,7 @@ function isNoUnitByIntent(name: string): boolean {
   return /^\.|~$|^README|\.md$|\.d\.[cm]?ts$/.test(name);
 }
 
-/** Whether a file of a directory may be executed. */
+/** Whether a file of a directory is executable. */
 function isExecutable(entry: Dirent): boolean {
   try {
     const status = statSync(join(entry.parentPath, entry.name));
@@ -107,7 +107,7 @@ function isExecutable(entry: Dirent): boolean {
   }
 }
 
-/** In byte order; undefined if the directory is missing. An unreadable directory is reported when it is read. */
+/** In byte order; undefined if the directory is missing. The code that reads a directory reports it as unreadable. */
 function entriesOf(directory: string): Dirent[] | undefined {
   try {
     const entries = readdirSync(directory, { withFileTypes: true });
@@ -125,8 +125,8 @@ function unread(file: string | undefined, message: string, hint?: string): Diagn
 }
 
 /**
- * Executable files of `rcN.d` that nothing runs: those of the search path, of the configuration directory and of
- * `FLUX_RC_EXTRA`. An rc file that calls `run_all_rc_scripts(N)` runs the latter two. Warning: `UNIT_NOT_READ`.
+ * Executable files of `rcN.d` that nothing runs, in the search path, the configuration directory and `FLUX_RC_EXTRA`.
+ * An rc file that calls `run_all_rc_scripts(N)` runs the latter two. Warning: `UNIT_NOT_READ`.
  * @param files the rc files of the phase
  */
 export function idleScriptWarnings(env: Env, runlevel: Runlevel, files: readonly string[]): Diagnostic[] {

@@ -21,7 +21,7 @@ export interface PlanVerification {
 
 /**
  * Makes an instance open and verify the libraries of a plan, before it loads any module
- * (docs/design/modules.md §6). A plan that loads nothing of a library asks nothing.
+ * (docs/design/modules.md §6). A plan that loads no module of a library needs no request.
  * @throws SluiceError `BROKER_REQUEST` if the instance cannot answer
  */
 export async function verifyLibrariesOf(
@@ -41,8 +41,8 @@ export async function verifyLibrariesOf(
 }
 
 /**
- * As {@link verifyLibrariesOf}, of modules that are named one by one.
- * @param modules as `module.verify` takes them: `name`, `path` and how each is loaded
+ * As {@link verifyLibrariesOf}, for modules that are named one by one.
+ * @param modules in the form of `module.verify`: `name`, `path` and how each is loaded
  */
 export async function verifyModules(
   modules: readonly Readonly<Record<string, JsonValue>>[],

@@ -1,6 +1,6 @@
 import { startTimer } from "../processes/index.js";
 
-/** Where a run takes its time from; tests bring one that they turn by hand. */
+/** The clock of a run; tests use one that they set by hand. */
 export interface Clock {
   /** Monotonic, from an arbitrary start, in milliseconds with fractions. */
   nowMs(): number;
@@ -8,7 +8,7 @@ export interface Clock {
   epochMs(): number;
   /**
    * Calls back once after `delayMs`.
-   * @returns takes the timer back; does nothing once it has fired
+   * @returns cancels the timer; has no effect once it has fired
    */
   after(delayMs: number, callback: () => void): () => void;
 }

@@ -1,30 +1,30 @@
 import type { Plan } from "../graph/index.js";
 
-/** A step that will not run, the unit that failed, and the unit through which that reached it. */
+/** A step that will not run, the unit that failed, and the unit through which the failure reached it. */
 export interface Skipped {
   readonly step: number;
   readonly because: string;
   readonly via: string;
 }
 
-/** How a step depends on another; what needs it does not run without it. */
+/** How a step depends on another; the dependent step does not run without it. */
 export type Link = "requires" | "needs";
 
 /** The providers of one name, or its pick, and the units that request it. */
 interface Supply {
   readonly link: Link;
   readonly dependents: number[];
-  /** How many of those that serve it have not failed. */
+  /** How many of its providers have not failed. */
   left: number;
 }
 
 /**
- * Which step requires or needs which other, for `--keep-going`: order alone is no dependency
- * (docs/design/planning.md §7). Made only when something has failed.
+ * The steps that each step requires or needs, for `--keep-going`: order alone is no dependency
+ * (docs/design/planning.md §7). Made only after a failure.
  */
 export class Dependents {
   readonly #plan: Plan;
-  /** By the number of a serving step. */
+  /** Indexed by the number of a serving step. */
   readonly #supplies: Supply[][];
   readonly #gone = new Set<number>();
 
@@ -57,7 +57,7 @@ export class Dependents {
     const because = this.#nameOf(failed);
     const skipped: Skipped[] = [];
     const queue = [failed];
-    // The queue grows while it is walked.
+    // The queue grows during the loop.
     for (const step of queue) {
       for (const dependent of this.#bereft(step, link)) {
         if (!isOpen(dependent) || this.#gone.has(dependent)) continue;
@@ -90,7 +90,7 @@ export class Dependents {
   }
 
   #stock(link: Link, servers: readonly number[]): Supply {
-    // A removal that fails takes nothing away from others: the module is still there.
+    // A removal that fails takes no service away, because the module is still there.
     const serving = servers.filter((step) => this.#plan.steps[step]?.action !== "remove");
     const supply: Supply = { link, dependents: [], left: serving.length };
     for (const step of serving) this.#supplies[step]?.push(supply);

@@ -6,8 +6,8 @@ const UNITS = [
 ] as const;
 
 /**
- * A duration as a unit file spells it (docs/design/planning.md §1), in the largest unit that needs no fraction: `90s`,
- * `2m`, `1ms`.
+ * A duration in the spelling of unit files (docs/design/planning.md §1), in the largest unit without a fraction:
+ * `90s`, `2m`, `1ms`.
  */
 export function durationText(durationMs: number): string {
   for (const [suffix, sizeMs] of UNITS) {

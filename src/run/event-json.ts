@@ -13,7 +13,7 @@ import type {
   TimeoutEvent,
 } from "./events.js";
 
-/** A failure as JSON has it: the code of its error in place of the error. */
+/** A failure in the form of JSON: the code of its error in place of the error. */
 type Coded<T extends FailEvent | TimeoutEvent> = Omit<T, "error"> & { readonly code: string };
 
 /**
@@ -55,7 +55,7 @@ export function eventToJson(event: RunEvent): RunEventJson {
   }
 }
 
-/** Clocks give more digits than they can tell apart. */
+/** Clocks give more digits than their resolution. */
 function toNanosecond(timeMs: number): number {
   return Math.round(timeMs * 1e6) / 1e6;
 }

@@ -12,7 +12,7 @@ interface AtTime {
   readonly atMs: number;
 }
 
-/** Which step an event is about. */
+/** The step of an event. */
 interface OfStep extends AtTime {
   readonly unit: string;
   readonly action: StepAction;
@@ -29,7 +29,7 @@ export interface PlanEvent extends AtTime {
   readonly type: "plan";
   readonly stepCount: number;
   readonly jobs: number;
-  /** Wall clock, since 1970; add an event's `atMs` to place it in the day. */
+  /** Wall clock, since 1970; add an event's `atMs` to get its time of day. */
   readonly epochMs: number;
   /** The option for the order of ready steps: a seed, or `@` and a file. */
   readonly shuffle?: string;
@@ -48,10 +48,10 @@ export interface EndEvent extends AfterStart {
 /** A step failed. */
 export interface FailEvent extends AfterStart {
   readonly type: "fail";
-  /** For people, to be shown after `NAME: `. */
+  /** For people, printed after `NAME: `. */
   readonly message: string;
   readonly error: Error;
-  /** The unit is optional: what requires it runs without, and the run has not failed for it. */
+  /** The unit is optional: units that require it run without it, and the run has not failed because of it. */
   readonly optional?: true;
 }
 
@@ -61,11 +61,11 @@ export interface TimeoutEvent extends AfterStart {
   readonly timeoutMs: number;
   readonly message: string;
   readonly error: Error;
-  /** As of {@link FailEvent}. */
+  /** The same as in {@link FailEvent}. */
   readonly optional?: true;
 }
 
-/** A running step was given up because of an interrupt. */
+/** A running step was abandoned because of an interrupt. */
 export interface CancelEvent extends AfterStart {
   readonly type: "cancel";
   readonly message: string;
@@ -76,19 +76,19 @@ export interface SkipEvent extends OfStep {
   readonly type: "skip";
   /** The unit that failed, at the end of the chain. */
   readonly because: string;
-  /** The unit that this one asks for itself: `because`, or one that was skipped for it. */
+  /** The unit that this one asks for itself: `because`, or a unit that was skipped for it. */
   readonly via: string;
   readonly message: string;
 }
 
-/** A step was never started because the run stopped before its turn. No error of its own. */
+/** A step was never started, because the run stopped before its turn. It has no error of its own. */
 export interface NotStartedEvent extends OfStep {
   readonly type: "not-started";
   readonly because: StopCause;
   readonly message: string;
 }
 
-/** The caller's signal: nothing more starts (`stop`), or what runs is cancelled as well (`cancel`). */
+/** The caller's signal: nothing more starts (`stop`), or running steps are cancelled as well (`cancel`). */
 export interface InterruptEvent extends AtTime {
   readonly type: "interrupt";
   readonly stage: "stop" | "cancel";
@@ -107,7 +107,7 @@ export interface SummaryEvent extends AtTime {
   readonly notStarted: number;
 }
 
-/** How a run as a whole ended. */
+/** The outcome of a whole run. */
 export type RunOutcome = "ok" | "failed" | "interrupted";
 
 /**

@@ -2,19 +2,18 @@ import { type Dag, greatestFirst, Heap } from "../graph/index.js";
 import { inDegrees } from "./schedule.js";
 
 /**
- * How far a run has come into its DAG: which steps are ready, by counts of predecessors that are still in the way.
- * Barriers, and steps that were withdrawn, are passed as soon as nothing is in their own way: the order that leads
- * through them still holds.
+ * How far a run has come into its DAG: which steps are ready, by counts of predecessors that have not ended. Barriers
+ * and withdrawn steps pass as soon as they have no such predecessors, so the order through them still applies.
  */
 export class Frontier {
   readonly #dag: Dag;
   readonly #waitsFor: Uint32Array;
   readonly #withdrawn: Uint8Array;
   readonly #ready: Heap;
-  /** Withdrawn steps stay in the heap until they come up. */
+  /** Withdrawn steps stay in the heap until their turn. */
   #readyCount = 0;
 
-  /** @param weights of each node; the ready step with the greatest is taken first */
+  /** @param weights of each node; the ready step with the greatest weight is taken first */
   constructor(dag: Dag, weights: Float64Array) {
     this.#dag = dag;
     this.#waitsFor = inDegrees(dag);
@@ -25,7 +24,7 @@ export class Frontier {
     this.#arrive(roots);
   }
 
-  /** Steps that {@link take} has to give. */
+  /** The number of steps that {@link take} can return. */
   get readyCount(): number {
     return this.#readyCount;
   }
@@ -40,14 +39,14 @@ export class Frontier {
     }
   }
 
-  /** A taken step is out of the way of those that come after it. */
+  /** A taken step no longer blocks the steps after it. */
   pass(step: number): void {
     const arrived: number[] = [];
     this.#passInto(step, arrived);
     this.#arrive(arrived);
   }
 
-  /** A step that was not taken never will be. */
+  /** A step that was not taken before will not run. */
   withdraw(step: number): void {
     this.#withdrawn[step] = 1;
     if (this.#waitsFor[step] !== 0) return;
@@ -55,7 +54,7 @@ export class Frontier {
     this.pass(step);
   }
 
-  /** @param nodes whose last predecessor is out of the way; grows while it is walked */
+  /** @param nodes nodes whose last predecessor is done; the list grows during the loop */
   #arrive(nodes: number[]): void {
     for (const node of nodes) {
       if (node < this.#dag.stepCount && this.#withdrawn[node] !== 1) {

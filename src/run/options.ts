@@ -4,20 +4,22 @@ import { type Clock, systemClock } from "./clock.js";
 import type { Shuffle } from "./shuffle.js";
 import type { StepExecutor } from "./step-executor.js";
 
-/** How a plan is to be run. */
+/** The options of a run. */
 export interface RunOptions {
   readonly executor: StepExecutor;
   /** Steps that may run at the same time, 1 or more; {@link defaultJobs} if absent. */
   readonly jobs?: number | undefined;
-  /** First interrupt: aborted, nothing more starts, and after `cancelAfterMs` what still runs is cancelled. */
+  /** First interrupt: aborted, nothing more starts, and after `cancelAfterMs` steps that still run are cancelled. */
   readonly signal?: AbortSignal | undefined;
-  /** Second interrupt: aborted, what runs is cancelled now. */
+  /** Second interrupt: aborted, running steps are cancelled now. */
   readonly cancelSignal?: AbortSignal | undefined;
   /** Default 2000. */
   readonly cancelAfterMs?: number | undefined;
   /** Default 2000: how long the run waits for a cancelled step before it continues without it. */
   readonly graceMs?: number | undefined;
-  /** After a failure go on with all that does not require or need what failed. Always so where modules are removed. */
+  /**
+   * After a failure, continues with all units that do not require or need the failed one. Removals always do so.
+   */
   readonly keepGoing?: boolean | undefined;
   /** The durations of units in the last recorded run, by name; a missing unit counts as 1. */
   readonly durationsMs?: ReadonlyMap<string, number> | undefined;
@@ -26,7 +28,7 @@ export interface RunOptions {
   readonly clock?: Clock | undefined;
 }
 
-/** {@link RunOptions} with nothing left to default. */
+/** {@link RunOptions} with all defaults set. */
 export type RunSettings = Required<Omit<RunOptions, Defaulted>> & {
   readonly [K in Defaulted]-?: Exclude<RunOptions[K], undefined>;
 };

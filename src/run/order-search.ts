@@ -1,22 +1,23 @@
-/** Two units that stand side by side in an order. */
+/** Two neighbouring units of an order. */
 export interface Adjacent {
   readonly first: string;
   readonly then: string;
 }
 
-/** Two legal orders that are the same but for two neighbours; one of them fails, the other does not. */
+/** Two legal orders that differ only in two neighbours; one of them fails, and the other does not. */
 export interface FoundPair {
-  /** Its order fails; the other way round it does not. */
+  /** This order of the two fails, and the opposite one does not. */
   readonly pair: Adjacent;
   readonly failing: readonly string[];
   readonly passing: readonly string[];
 }
 
 /**
- * Leads from an order that fails to one that passes by exchanges of neighbours, each of them legal, and finds by bisection
- * one exchange that makes the difference. It asks about log2 of the number of pairs in which the two orders differ.
+ * Leads from a failing order to a passing one by legal exchanges of neighbours. By bisection it finds one exchange
+ * that makes the difference. The number of trials is about log2 of the number of pairs in which the two orders
+ * differ.
  * @param failing all units in an order that fails
- * @param passing the same units in one that does not
+ * @param passing the same units in an order that does not fail
  * @param fails tries an order
  */
 export async function findPair(
@@ -41,8 +42,9 @@ export async function findPair(
 }
 
 /**
- * Makes the first exchanges on the way from one order to another. Each unit of the goal is brought to its place in turn, past
- * units that come after it in the goal. As it comes after them in the other order, no relation is between them.
+ * Makes the first exchanges on the way from one order to the other. It brings each unit of the goal to its place, one
+ * after the other, past units that come later in the goal. The unit comes after them in the other order, so it has no
+ * relation to them.
  */
 function walk(
   from: readonly string[],

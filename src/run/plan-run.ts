@@ -17,20 +17,22 @@ interface RunningStep {
   readonly step: Step;
   readonly startedAtMs: number;
   readonly controller: AbortController;
-  /** Takes back whichever timer is set: first that of the time-out, then that of the grace time. */
+  /** Stops the present timer: first the time-out, then the grace time. */
   stopTimer: () => void;
-  /** The promise no longer matters: its last event has been sent. */
+  /** The promise no longer matters, because its last event has been sent. */
   reported: boolean;
-  /** An interrupt has cancelled it. */
+  /** An interrupt has cancelled the step. */
   cancelled: boolean;
 }
 
-/** Steps handed out in one go before other callbacks of the process get a turn. */
+/** How many steps are started at once before other callbacks of the process have a turn. */
 const STARTS_A_TURN = 256;
 
 const noTimer = (): void => undefined;
 
-/** One run of one plan; `runPlan` is its face. Everything happens in callbacks of steps, timers and signals. */
+/**
+ * One run of one plan; `runPlan` is its public function. All its code runs in callbacks of steps, timers and signals.
+ */
 export class PlanRun {
   readonly events = new EventQueue();
   readonly #plan: Plan;
@@ -80,7 +82,7 @@ export class PlanRun {
     this.#advance();
   }
 
-  /** `stop`: starts nothing more, and cancels what runs a while later. `cancel`: both at once. */
+  /** `stop`: starts nothing more, and cancels running steps a while later. `cancel`: does both at once. */
   interrupt(stage: "stop" | "cancel"): void {
     if (this.#finished || this.#interrupted === stage || this.#interrupted === "cancel") return;
     this.#interrupted = stage;
@@ -120,7 +122,7 @@ export class PlanRun {
     );
   }
 
-  /** Steps that end at once would otherwise keep timers and signals waiting for as long as there are such steps. */
+  /** Steps that end at once would otherwise delay timers and signals for as long as there are such steps. */
   #advanceLater(): void {
     this.#nextTurn ??= setImmediate(() => {
       this.#nextTurn = undefined;
@@ -203,7 +205,7 @@ export class PlanRun {
     this.#giveUp(running, new SluiceError("RUN_CANCELLED", "cancelled", { unit: running.step.unit.name }));
   }
 
-  /** Tells the executor, and waits for it only so long. */
+  /** Informs the executor, and waits for it only so long. */
   #giveUp(running: RunningStep, reason: SluiceError): void {
     const { clock, graceMs } = this.#settings;
     running.stopTimer = clock.after(graceMs, () => {
@@ -236,13 +238,13 @@ export class PlanRun {
     this.#frontier.pass(index);
   }
 
-  /** One removal that fails must not strand the others (docs/design/planning.md §6). */
+  /** One removal that fails must not block the others (docs/design/planning.md §6). */
   #goesOnAfter(step: Step): boolean {
     const { kind } = this.#plan.request;
     return this.#settings.keepGoing || step.action === "remove" || kind === "stop" || kind === "remove";
   }
 
-  /** An optional unit may fail, unless it is what was asked for by name. */
+  /** An optional unit may fail, unless the user asked for it by name. */
   #isTolerated(step: Step): boolean {
     if (!step.unit.optional || step.action === "remove") return false;
     return step.action === "run" || !step.explicit;
@@ -252,7 +254,7 @@ export class PlanRun {
     return this.#isTolerated(step) ? { optional: true } : {};
   }
 
-  /** @param link `needs`: what only requires it runs without */
+  /** @param link `needs`: steps that only require it run without it */
   #skipDependentsOf(failed: number, link: "requires" | "needs"): void {
     this.#dependents ??= new Dependents(this.#plan);
     const skipped = this.#dependents.skippedBy(failed, link, (step) => this.#states.isWaiting(step));
@@ -306,7 +308,9 @@ export class PlanRun {
   }
 }
 
-/** Which of the ready steps goes first: that of the shuffle, else the one with the longest remaining path. */
+/**
+ * Which of the ready steps goes first: by the weights of the shuffle, else the step with the longest remaining path.
+ */
 function weightsOf(plan: Plan, { shuffle, durationsMs }: RunSettings): Float64Array {
   const paths = remainingPaths(plan.dag, expectedDurations(plan, durationsMs));
   if (shuffle === undefined) return paths;
@@ -325,7 +329,7 @@ function named(step: Step): { unit: string; action: Step["action"] } {
   return { unit: step.unit.name, action: step.action };
 }
 
-/** Turns what an executor throws before it returns a promise into a rejection. */
+/** Turns an error that an executor throws before it returns a promise into a rejection. */
 async function execute(executor: StepExecutor, step: Step, signal: AbortSignal): Promise<void> {
   await executor.execute(step, signal);
 }
@@ -335,7 +339,7 @@ function asError(cause: unknown, step: Step): Error {
   return new SluiceError("RUN_FAILED", messageOf(cause), { cause, unit: step.unit.name });
 }
 
-/** How long a step may take. A program is stopped in the time that its own unit gives for that. */
+/** How long a step may take. A program is stopped within the time that its own unit sets. */
 function limitOf({ action, unit }: Step): number | undefined {
   return action === "remove" && unit.command !== undefined ? undefined : unit.timeoutMs;
 }

@@ -52,7 +52,7 @@ export async function collect(
   return summarise(seen);
 }
 
-/** The report of a run whose events are all there. One that stops before `summary` counts as interrupted. */
+/** The report of a run with all its events. A run without a `summary` counts as interrupted. */
 export function summarise(events: readonly RunEvent[]): RunReport {
   const draft = new ReportDraft();
   for (const event of events) draft.add(event);

@@ -23,7 +23,7 @@ async function* stream(plan: Plan, settings: RunSettings): AsyncGenerator<RunEve
     for (;;) {
       const events = run.events.take();
       for (const event of events) yield event;
-      // While the reader was busy with these, more may have come, the last one included.
+      // While the reader was busy with these events, more may have come, including the last one.
       if (events.length > 0) continue;
       if (run.finished) return;
       await run.events.eventful();

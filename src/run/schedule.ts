@@ -9,8 +9,8 @@ export function inDegrees(dag: Dag): Uint32Array {
 }
 
 /**
- * The longest remaining path of each node: its own duration and those of the longest chain behind it. Barriers take no
- * time. Linear, without recursion.
+ * The longest remaining path of each node: its own duration and the durations of the longest chain behind it.
+ * Barriers take no time. Linear, without recursion.
  * @param weights duration of each step, by its number
  * @throws SluiceError `INTERNAL` if the graph has a cycle, which the planner never makes
  */
@@ -49,8 +49,7 @@ function topologicalOrder(dag: Dag): Uint32Array {
 }
 
 /**
- * The expected duration of each step: as in the last recorded run where there is one, else 1
- * (docs/design/planning.md §7).
+ * The expected duration of each step: its duration in the last recorded run, else 1 (docs/design/planning.md §7).
  */
 export function expectedDurations(
   plan: Plan,

@@ -2,22 +2,22 @@ import type { Dag } from "../graph/index.js";
 import { Frontier } from "./frontier.js";
 
 /**
- * In which order to take steps that are ready, in place of the longest path first (docs/design/planning.md §7). The
- * relations of the units hold all the same.
+ * The order in which ready steps are taken, in place of the longest path first (docs/design/planning.md §7). The
+ * relations of the units still apply.
  */
 export type Shuffle =
   | { readonly kind: "seed"; readonly text: string; readonly seed: number }
-  /** The first of these that is ready; what is not among them comes after. */
+  /** The first of these that is ready; all others come after. */
   | { readonly kind: "order"; readonly text: string; readonly units: readonly string[] };
 
-/** A seed as a shuffle. */
+/** A shuffle from a seed. */
 export function seeded(seed: number): Shuffle {
   return { kind: "seed", text: String(seed), seed };
 }
 
 /**
- * The weights by which a {@link Frontier} gives steps in the order of a shuffle. That of a seed depends on the seed and the
- * name of the unit alone, so that another unit in the plan changes nothing in the order of the rest.
+ * The weights by which a {@link Frontier} gives steps in the order of a shuffle. The order of a seed depends on the
+ * seed and the name of the unit alone. So another unit in the plan does not change the order of the others.
  * @param names of the steps, by their numbers
  */
 export function shuffleWeights(names: readonly string[], shuffle: Shuffle): Float64Array {
@@ -27,7 +27,7 @@ export function shuffleWeights(names: readonly string[], shuffle: Shuffle): Floa
   return Float64Array.from(names, (name) => weightOf.get(name) ?? 0);
 }
 
-/** The steps of a plan in the order in which they run if one runs at a time. */
+/** The steps of a plan in the order of a run with one step at a time. */
 export function oneByOne(dag: Dag, weights: Float64Array): number[] {
   const frontier = new Frontier(dag, weights);
   const order: number[] = [];
@@ -38,7 +38,7 @@ export function oneByOne(dag: Dag, weights: Float64Array): number[] {
   return order;
 }
 
-/** FNV-1a over the name from a start that the seed gives, then the finalizer of MurmurHash3. */
+/** FNV-1a over the name, with a start value from the seed, then the finalizer of MurmurHash3. */
 function hashOf(name: string, seed: number): number {
   let hash = mixed(seed ^ 0x811c9dc5) ^ mixed(Math.floor(seed / 2 ** 32));
   for (let at = 0; at < name.length; at++) hash = Math.imul(hash ^ name.charCodeAt(at), 0x01000193);

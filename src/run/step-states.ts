@@ -6,7 +6,7 @@
  *        │           └──────▶ cancelled   an interrupt
  *        └─────▶ skipped                  what it requires or needs failed
  *
- * What is still waiting when the run is over was not started.
+ * A step that is still waiting when the run is over was not started.
  */
 export type StepState = "waiting" | "running" | "done" | "failed" | "cancelled" | "skipped";
 

@@ -6,8 +6,8 @@ import { digestOf, isOursAlone, replaceFile, SealedFiles } from "../caches/index
 import { ERRNO, isErrno, SluiceError } from "../errors/index.js";
 
 /**
- * Generated code on disk, by what it was made from: in the directory of an instance, which its ranks share, and in
- * that of the user, which stays. Other users can write to neither.
+ * Generated code on disk, by its source: in the directory of an instance, which its ranks share, and in that of the
+ * user, which stays. Other users cannot write to either of them.
  */
 export class CodeCache {
   readonly #directory: string | undefined;
@@ -18,13 +18,14 @@ export class CodeCache {
     this.#userCode = userCode;
   }
 
-  /** Keeps nothing: the code of the package is made anew in each build. */
+  /** Keeps nothing, because the code of the package is made in each build. */
   static none(): CodeCache {
     return new CodeCache(undefined, undefined);
   }
 
   /**
-   * @param directory of the instance, made if it is missing, mode 0700; undefined: the code stays with the user alone
+   * @param directory the directory of the instance, made with mode 0700 if it is missing; undefined: only the user's
+   *   cache keeps the code
    * @throws SluiceError `LOAD_FAILED` with `EPERM` if other users have access to it, because Sluice runs its code
    */
   static async open(directory: string | undefined): Promise<CodeCache> {
@@ -50,7 +51,7 @@ export class CodeCache {
     return kept;
   }
 
-  /** Whole or not at all, as another broker may read it at the same moment. */
+  /** Written as a whole, because another broker may read it at the same moment. */
   write(origin: string, code: string): void {
     this.#share(origin, code);
     this.#userCode?.write(userName(origin), Buffer.from(code));
@@ -58,7 +59,7 @@ export class CodeCache {
 
   #share(origin: string, code: string): void {
     const file = this.#fileOf(origin);
-    // The directory may have gone with its instance: then the code is not needed either.
+    // The directory may have been removed with its instance, and then the code is not needed either.
     if (file !== undefined) ifThere(() => replaceFile(file, [Buffer.from(code)]));
   }
 
@@ -67,15 +68,15 @@ export class CodeCache {
   }
 }
 
-/** Another version of the compiler may make other code of the same source. */
+/** Another version of the compiler may make other code from the same source. */
 function userName(origin: string): string {
   const { version } = createRequire(import.meta.url)("jiti/package.json") as { readonly version: string };
   return `${digestOf([version, "\0", origin]).toString("hex")}.cjs`;
 }
 
 /**
- * Code that came with the package, made when that was built, and trusted as much as the rest of it. A file is known by
- * its name and its source: an edited file has other code.
+ * Code that came with the package and was made at its build. It is as safe as the other files of the package. A file
+ * is identified by its name and its source: an edited file has other code.
  */
 export class ShippedCode {
   readonly #directory: string;
@@ -91,7 +92,7 @@ export class ShippedCode {
     return kept?.startsWith(head) ? kept.slice(head.length) : undefined;
   }
 
-  /** Whether a file, and each that came next to it, is as it came with the package. */
+  /** Whether a file, and each of its neighbours, is unchanged since it came with the package. */
   knows(path: string): boolean {
     const names = readdirIfThere(this.#directory);
     return (
@@ -110,7 +111,7 @@ export class ShippedCode {
       const kept = readFileSync(join(this.#directory, basename(path)), "utf8");
       return kept.startsWith(`${readFileSync(path, "utf8")}\0`);
     } catch (error) {
-      // A file that cannot be read did not come with the package; the import of it reports why.
+      // An unreadable file did not come with the package; its import reports the reason.
       if (error instanceof Error && "code" in error) return false;
       throw error;
     }

@@ -1,4 +1,4 @@
-/** A plug-in of Babel, as far as ours goes. */
+/** The part of a Babel plug-in that ours uses. */
 interface BabelPlugin {
   readonly name: string;
   pre(file: { readonly path: ProgramPath }): void;
@@ -32,18 +32,21 @@ interface MetaOfFile {
   readonly url: string;
 }
 
-/** Members that jiti puts the value of in their place. */
+/** Members that jiti replaces by their values. */
 const MEMBERS: ReadonlySet<string | undefined> = new Set(["url", "filename", "dirname"]);
 
-/** For a path Node makes a URL, whether there is such a file or not; jiti looks for it. jiti has no URL of a module of Node. */
+/**
+ * Node makes a URL for a path even without such a file; jiti searches for the file. jiti has no URL for a module of
+ * Node.
+ */
 const RESOLVE = `(to) => {
   if (/^(?:[.]{0,2}[/]|[a-z][a-z0-9+.-]*:)/i.test(to)) return new URL(to, URL_OF_FILE).href;
   return process.getBuiltinModule("node:module").isBuiltin(to) ? "node:" + to : import.meta.resolve(to);
 }`.replaceAll("\n", " ");
 
 /**
- * Makes `import.meta` itself an object, as in Node. jiti knows members of it only where they are named, so that
- * `const { dirname } = import.meta` would find nothing.
+ * Makes `import.meta` itself an object, as in Node. jiti replaces only members that the code names, so that `const {
+ * dirname } = import.meta` would find nothing.
  */
 export function importMetaPlugin({ filename, dirname, url }: MetaOfFile): (api: BabelApi) => BabelPlugin {
   return ({ types, template }) => ({
@@ -58,7 +61,8 @@ export function importMetaPlugin({ filename, dirname, url }: MetaOfFile): (api: 
       if (uses.length === 0) return;
       const name = program.scope.generateUid("importMeta");
       for (const use of uses) use.replaceWith({ ...types.identifier(name), loc: use.node.loc });
-      // Text, since a file may have variables of its own that are called __dirname. That of `resolve` jiti replaces.
+      // Text, since a file may have variables of its own that are called __dirname. jiti replaces the text of
+      // `resolve`.
       const values = JSON.stringify({ dirname, filename, url }).slice(1, -1);
       const resolve = RESOLVE.replace("URL_OF_FILE", JSON.stringify(url));
       const object = `{ __proto__: null, ${values}, resolve: ${resolve} }`;

@@ -3,7 +3,7 @@ import { dirname } from "node:path";
 import { forgetCode } from "./stack-places.js";
 import { transformed } from "./transform.js";
 
-/** How a value is used where it decides how code goes on. */
+/** How a value is used where it decides which code runs next. */
 export type DecidingUse = "tested" | "compared";
 
 /** The functions for code that {@link runInstrumented} runs. */
@@ -32,7 +32,7 @@ interface Babel {
   };
 }
 
-/** Which parts of which nodes decide, and how. */
+/** For each node, the parts of it that decide, and how they do. */
 const DECIDING: readonly (readonly [type: string, parts: readonly string[], use: DecidingUse])[] = [
   ["IfStatement", ["test"], "tested"],
   ["ConditionalExpression", ["test"], "tested"],
@@ -45,7 +45,10 @@ const DECIDING: readonly (readonly [type: string, parts: readonly string[], use:
 
 const COMPARISONS = new Set(["==", "===", "!=", "!==", "<", "<=", ">", ">=", "in", "instanceof"]);
 
-/** Wraps what decides in calls of `__decided`. What other plug-ins have put in has no place, and is left alone. */
+/**
+ * Wraps deciding expressions in calls of `__decided`. Nodes that other plug-ins have inserted have no place, and are
+ * left unchanged.
+ */
 function decisions({ types: t }: Babel): object {
   const wrap = (node: Node, part: string, use: DecidingUse): void => {
     const inner = node[part] as Node | null | undefined;
@@ -71,8 +74,8 @@ function decisions({ types: t }: Babel): object {
 
 /**
  * Runs TypeScript or JavaScript whose imports and decisions go through its host (docs/design/flux.md §1).
- * @returns what the file exports
- * @throws SluiceError `LOAD_FAILED` with the place of a syntax error; what the code throws
+ * @returns the exports of the file
+ * @throws SluiceError `LOAD_FAILED` with the place of a syntax error; errors that the code throws
  */
 export async function runInstrumented(
   path: string,
@@ -81,7 +84,7 @@ export async function runInstrumented(
 ): Promise<object> {
   const code = transformed(path, source, { async: true, babel: { plugins: [decisions] } });
   const { compileFunction } = process.getBuiltinModule("node:vm");
-  // Other code was made of the file before.
+  // The file may have had other code before.
   forgetCode(path);
   // On one line with the first of the code, whose lines are those of the source.
   const run = compileFunction(`return (async () => {${code}\n})()`, PARAMETERS, { filename: path });

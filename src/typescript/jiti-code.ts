@@ -3,12 +3,12 @@ import { CodeCache } from "./code-cache.js";
 import { makeCode } from "./made-code.js";
 import { rememberCode } from "./stack-places.js";
 
-/** Raised when the same source is to be made into other code. */
+/** Raised when the same source is to become other code. */
 const FORMAT = "1";
 
 /**
  * Our transform for jiti, so that stacks name places in the source files, and a mistake has its place.
- * @param cacheDir the 0700 directory of an instance where code is kept, besides the cache of the user
+ * @param cacheDir the 0700 directory of an instance for code, besides the cache of the user
  */
 export async function jitiTransform(
   cacheDir: string | undefined,

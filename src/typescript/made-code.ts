@@ -10,7 +10,7 @@ export interface CodeRequest {
   readonly source: string;
   /** Whether types are to be removed. */
   readonly ts?: boolean;
-  /** Whether it may wait at the top, and gets what it imports from jiti. */
+  /** Whether it may wait at the top level, and gets its imports from jiti. */
   readonly async?: boolean;
   readonly jsx?: NonNullable<Jiti.TransformOptions["jsx"]>;
   readonly interopDefault?: boolean;
@@ -32,13 +32,13 @@ export function makeCode({ filename, source, ...request }: CodeRequest): string 
   return withSmallMap(code);
 }
 
-/** Code without its map, for what looks at the code itself. */
+/** Code without its map, for readers of the code itself. */
 export function withoutMap(code: string): string {
   const at = code.lastIndexOf(MAP_MARK);
   return at < 0 ? code : code.slice(0, at);
 }
 
-/** The map has the source in it, which is on disk; it has no use for names either. */
+/** The map contains the source, which is on disk, and names, which it does not need. */
 function withSmallMap(code: string): string {
   const mark = "\n//# sourceMappingURL=";
   const at = code.lastIndexOf(mark);

@@ -5,11 +5,11 @@ import { rememberCode } from "./stack-places.js";
 export interface PreparedFile {
   readonly path: string;
   readonly code: string;
-  /** Paths of the files next to it that it requires, by what it calls them. */
+  /** Paths of the neighbouring files that it requires, by the names in its `require` calls. */
   readonly neighbours: Readonly<Record<string, string>>;
 }
 
-/** A TypeScript file and those that it is made of: they import each other, Node's own modules and our library only. */
+/** A TypeScript file and its neighbours: they import only each other, Node's own modules and our library. */
 export interface PreparedCode {
   /** The file itself comes first. */
   readonly files: readonly [PreparedFile, ...PreparedFile[]];
@@ -24,8 +24,9 @@ const PARAMETERS = ["exports", "require", "module", "__filename", "__dirname"];
 
 /**
  * Evaluates prepared files.
- * @param library what a name of our library stands for; only those of {@link PreparedCode.libraries} are asked for
- * @param modules those of already evaluated files; default: none, so all files are evaluated anew
+ * @param library gives the module for a name of our library; called only for the names in {@link
+ *   PreparedCode.libraries}
+ * @param modules the modules of already evaluated files; default: none, so all files are evaluated
  * @returns the exports of the first
  */
 export function runPrepared(
@@ -40,7 +41,7 @@ export function runPrepared(
     const known = modules.get(file.path);
     if (known !== undefined) return known.exports;
     const module: { exports: unknown } = { exports: {} };
-    // Before it runs, as files may import each other in a ring.
+    // Set before it runs, because files may import each other in a ring.
     modules.set(file.path, module);
     const native = requireFrom(file.path);
     const require = (id: string): unknown => {
@@ -64,7 +65,7 @@ function directoryOf(path: string): string {
   return process.getBuiltinModule("node:path").dirname(path);
 }
 
-/** Not imported at the top, and the others above not either: this is part of what every thread starts with. */
+/** Not imported at the top, like the others above, because each thread loads this file at its start. */
 function requireFrom(path: string): ReturnType<typeof createRequire> {
   return process.getBuiltinModule("node:module").createRequire(path);
 }

@@ -1,11 +1,11 @@
 import type { SourceMap } from "node:module";
 
-/** Code that runs under the name of the file that it was made from. */
+/** Code that runs under the name of its source file. */
 interface MadeFile {
   readonly code: string;
-  /** How many lines come before the first of the code. */
+  /** The number of lines before the first line of the code. */
   readonly linesBefore: number;
-  /** Read when a stack first has the file in it. */
+  /** Read when the file first appears in a stack. */
   map?: SourceMap | undefined;
 }
 
@@ -18,7 +18,7 @@ const MAP_MARK = "//# sourceMappingURL=data:application/json;base64,";
 
 const made = new Map<string, MadeFile>();
 
-/** Keeps what is needed to find places of a file whose code was made from it. */
+/** Keeps the data that finds places of a file whose code was made from it. */
 export function rememberCode(path: string, code: string, linesBefore = 0): void {
   if (code.includes(MAP_MARK)) made.set(path, { code, linesBefore });
 }
@@ -29,15 +29,15 @@ export function forgetCode(path: string): void {
 }
 
 /**
- * Makes the stacks of errors in this thread name the places in the source files. For threads and processes that are
- * ours alone: what formats stacks is one function for all code in them.
+ * Makes the stacks of errors in this thread name places in the source files. For threads and processes that are
+ * ours alone, because one function formats stacks for all code in them.
  */
 export function showWrittenPlaces(): void {
   Error.prepareStackTrace = (error, calls) =>
     [headOf(error), ...calls.map((call) => `    at ${textOf(call)}`)].join("\n");
 }
 
-/** As Node does it: its own errors have their code in front. */
+/** The first line in the form of Node, whose own errors have their code in front. */
 function headOf(error: Error): string {
   const isOfNode = "code" in error && String(error.code).startsWith("ERR_") && !error.name.includes("[");
   if (isOfNode) return `${error.name} [${String(error.code)}]: ${error.message}`;
@@ -52,7 +52,7 @@ function textOf(call: Call): string {
   return place === undefined ? text : text.replace(`${file}:${line}:${column}`, () => `${file}:${place}`);
 }
 
-/** `LINE:COLUMN` in a file of what is at a place in its code; undefined if its code was not made. */
+/** The `LINE:COLUMN` in a file for a place in its code; undefined if its code was not made. */
 function writtenPlace(path: string, line: number, column: number): string | undefined {
   const file = made.get(path);
   if (file === undefined) return undefined;
@@ -63,7 +63,10 @@ function writtenPlace(path: string, line: number, column: number): string | unde
   return "originalLine" in entry ? `${entry.originalLine + 1}:${entry.originalColumn + 1}` : undefined;
 }
 
-/** The compiler makes `(0, a.f)()` of a call of what was imported. V8 places it at the second parenthesis, `f()` at `f`. */
+/**
+ * The compiler turns a call of an import into `(0, a.f)()`. V8 gives the place of the second parenthesis for the
+ * call, and the place of `f` for `f()`.
+ */
 function startOfCall(line: string, index: number): number {
   const called = line[index] === "(" ? /\(0, [\w$]+\.[\w$]+\)$/.exec(line.slice(0, index)) : null;
   return called?.index ?? index;

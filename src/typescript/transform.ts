@@ -3,7 +3,8 @@ import type * as Jiti from "jiti";
 import { ERRNO, SluiceError } from "../errors/index.js";
 
 /**
- * Makes JavaScript of a file, by default of TypeScript, as the body of a CommonJS module. Lines stay where they are.
+ * Makes JavaScript from a file, by default from TypeScript, as the body of a CommonJS module. The code keeps the
+ * lines of the source.
  * @throws SluiceError `LOAD_FAILED` with `EINVAL` and the place of a syntax error
  */
 export function transformed(
@@ -11,7 +12,7 @@ export function transformed(
   source: string,
   options: Partial<Jiti.TransformOptions> = {},
 ): string {
-  // Not import(): V8 forgets how to do that in code that it was given compiled, as the command line is.
+  // Not import(): it does not work in code that V8 got in compiled form, such as the command line.
   const { createJiti } = createRequire(import.meta.url)("jiti") as typeof Jiti;
   const jiti = createJiti(filename, { fsCache: false });
   const code = jiti.transform({

@@ -9,7 +9,7 @@ import { makeCode, withoutMap } from "./made-code.js";
 import type { PreparedCode, PreparedFile } from "./prepared-code.js";
 import { typescriptFile } from "./typescript-file.js";
 
-/** Raised when the same source is to be transpiled to other code. */
+/** Raised when the same source is to become other code. */
 const FORMAT = "4";
 
 /** The cache entry of a file that needs jiti. */
@@ -23,29 +23,30 @@ interface Source {
   readonly origin: string;
 }
 
-/** How modules and rc files call our library. */
+/** The names of our library in modules and rc files. */
 const LIBRARY_NAMES: readonly string[] = ["sluice", "sluice/rc"];
 
 /**
- * Makes JavaScript of TypeScript files, once for each content, outside the threads and only when no cache has
- * it. The compiler takes longer to start than a thread or a process does (docs/design/modules.md §4).
+ * Makes JavaScript from TypeScript files, once for each content, outside the threads and only when no cache has it.
+ * The compiler takes longer to start than a thread or a process (docs/design/modules.md §4).
  */
 export class Transpiler {
   readonly #shipped: ShippedCode;
   readonly #done = new Map<string, Promise<string>>();
 
-  /** @param shippedDir where code of known files lies that needs no compiler; default: that of the package */
-  // This form of the path holds in the bundles as well.
+  /**
+   * @param shippedDir the directory with code of known files that needs no compiler; default: the one of the package
+   */
+  // This form of the path is valid in the bundles as well.
   constructor(shippedDir = fileURLToPath(new URL("../typescript/shipped", import.meta.url))) {
     this.#shipped = new ShippedCode(shippedDir);
   }
 
   /**
-   * The code of a file, and of the files next to it that it imports. Undefined if one of them imports
-   * anything else but Node's own modules and our library, or does what only a loader of modules can do. Then
-   * jiti has to import it.
+   * The code of a file, and of the files next to it that it imports. Undefined if one of them imports anything else
+   * but Node's own modules and our library, or uses a feature that needs a module loader. Then jiti has to import it.
    * @param path of a TypeScript file
-   * @param cacheDir the 0700 directory of an instance where code is kept, besides the cache of the user
+   * @param cacheDir the 0700 directory of an instance for code, besides the cache of the user
    * @throws SluiceError `LOAD_FAILED` with `EINVAL` and the place of a syntax error; a system error if it cannot be read
    */
   async prepare(path: string, cacheDir: string | undefined): Promise<PreparedCode | undefined> {
@@ -72,7 +73,7 @@ export class Transpiler {
     };
   }
 
-  /** Whether a file came with the package and nothing of it was changed. */
+  /** Whether a file came with the package and is unchanged. */
   isShipped(path: string): boolean {
     return this.#shipped.knows(path);
   }
@@ -86,9 +87,9 @@ export class Transpiler {
     if (prepared === undefined) throw new SluiceError("INTERNAL", `${path} has syntax that Node cannot run`);
     for (const file of prepared.files) {
       const source = await readFile(file.path, "utf8");
-      // Such code has the path of this machine in it.
+      // Such code contains the path of this machine.
       if (asksForItself(source)) throw new SluiceError("INTERNAL", `${file.path} uses import.meta`);
-      // It runs in processes of others too, whose stacks we leave alone.
+      // The code also runs in processes of other programs, whose stacks stay unchanged.
       await this.#shipped.write(file.path, source, withoutMap(file.code));
     }
   }
@@ -124,7 +125,10 @@ function asksForItself(source: string): boolean {
   return source.includes("import.meta");
 }
 
-/** Whether code can run without jiti around it. Doubt counts as no: that way is slower, never wrong. */
+/**
+ * Whether code can run without jiti around it. In doubt the answer is no: then the import is slower, but always
+ * correct.
+ */
 function isRunnable(code: string): boolean {
   if (/\bjiti[A-Z]|\bimport\s*[.(]/.test(code)) return false;
   const calls = code.match(/\brequire\b/g) ?? [];
@@ -145,7 +149,7 @@ function isRelative(name: string): boolean {
   return name.startsWith("./") || name.startsWith("../");
 }
 
-/** An `await` outside a function has no place in CommonJS. */
+/** An `await` outside a function is invalid in CommonJS. */
 function compiles(code: string): boolean {
   try {
     compileFunction(code, ["exports", "require", "module", "__filename", "__dirname"]);
@@ -156,7 +160,10 @@ function compiles(code: string): boolean {
   }
 }
 
-/** The TypeScript files that a file requires, by what it calls them; undefined if it requires a file of another kind. */
+/**
+ * The TypeScript files that a file requires, by the names in its `require` calls; undefined if it requires a file of
+ * another kind.
+ */
 async function neighboursOf(path: string, code: string): Promise<Record<string, string> | undefined> {
   const neighbours: Record<string, string> = {};
   for (const name of requiredNames(withoutMap(code)).filter(isRelative)) {

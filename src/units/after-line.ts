@@ -3,11 +3,11 @@ import { valueText } from "./catalog-toml.js";
 import { formatOf } from "./formats/document.js";
 import type { Catalog } from "./types.js";
 
-/** The line by which a unit starts after another, and where it belongs. */
+/** The line that makes a unit start after another, and its place. */
 export interface AfterLine {
   /** The name for `after`: a service that the other unit provides, or its name. */
   readonly name: string;
-  /** Such as `after = ["kvs", "table"]`, in the format of the file. */
+  /** For example `after = ["kvs", "table"]`, in the format of the file. */
   readonly text: string;
   /** The place of the `after` that it replaces, else of the unit's name; undefined if no file has it. */
   readonly place: Location | undefined;
@@ -17,7 +17,7 @@ export interface AfterLine {
 
 /**
  * The line to add to a unit so that it starts after another.
- * @param services by which it asks the other; the first that the other provides is named
+ * @param services the services in its requests to the other unit; the line uses the first one that the other provides
  * @returns undefined if the catalog has no such units
  */
 export function afterLine(

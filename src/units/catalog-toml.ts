@@ -3,10 +3,10 @@ import type { Catalog, Unit } from "./types.js";
 import { type UnitJsonValue, unitToJson } from "./unit-json.js";
 
 /**
- * Composed units as the lines of one unit file. Each value has a comment `# from FILE:LINE` that tells what
- * set it, or the flag or variable that did. What is not set is left out. Read as a file of its own it makes
- * the same units, though tasks then come after modules.
- * @param units some or all of the catalog; alternatives are given only with all of them
+ * Composed units as the lines of one unit file. Each value has a comment `# from FILE:LINE` with the place that set
+ * it, or the flag or variable that did. Unset keys are left out. Reading the text as a file makes the same units,
+ * though tasks then come after modules.
+ * @param units some or all units of the catalog; alternatives are printed only with all of them
  */
 export function catalogToToml(catalog: Catalog, units: readonly Unit[] = catalog.units): string[] {
   const lines = units.flatMap((unit) => [...unitLines(catalog, unit), ""]);
@@ -33,7 +33,7 @@ function unitLines(catalog: Catalog, unit: Unit): string[] {
   ];
 }
 
-/** On one line if one line set it all, else each element with its own origin. */
+/** On one line if one line set the whole value, else each element with its own origin. */
 function keyLines(
   catalog: Catalog,
   unit: string,
@@ -64,7 +64,7 @@ interface KeyValue {
   readonly origin: Origin;
 }
 
-/** A table on one line if one line set it all, else name by name with dotted keys. */
+/** A table on one line if one line set the whole table, else name by name with dotted keys. */
 function tableLines(catalog: Catalog, unit: string, { key, value, origin }: KeyValue): string[] {
   if (typeof value !== "object" || isList(value)) return [commented(`${key} = ${anyText(value)}`, origin)];
   const names = Object.keys(value).map((name) => ({
@@ -80,7 +80,7 @@ function tableLines(catalog: Catalog, unit: string, { key, value, origin }: KeyV
   );
 }
 
-/** Elements of lists that are edited are texts. */
+/** Lists that can be edited have only texts. */
 function isList(value: object): value is readonly (string | number)[] {
   return Array.isArray(value);
 }
@@ -101,15 +101,15 @@ function fromText({ label, location }: Origin): string {
   return location === undefined ? label.replaceAll(/[\r\n]+/g, " ") : `${location.file}:${location.line}`;
 }
 
-/** A key as TOML has it. */
+/** A key in TOML. */
 export function keyText(key: string): string {
   return /^[\w-]+$/.test(key) ? key : valueText(key);
 }
 
 /**
- * A value as TOML has it.
+ * A value in TOML.
  *
- * JSON is TOML here, but for the one control character that JSON leaves as it is. */
+ * JSON is valid TOML here, except for one control character that JSON does not escape. */
 export function valueText(value: string | number | boolean): string {
   return JSON.stringify(value).replaceAll("\u007f", "\\u007f");
 }

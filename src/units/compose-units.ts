@@ -38,9 +38,9 @@ export interface ComposeUnitsOptions extends Limits, FileReading {
   readonly config?: LayeredConfiguration | ConfigTable;
   /** Fragments of rc files, which Sluice composes after the configuration. */
   readonly rc?: readonly Fragment[];
-  /** Alternatives, such as those of a flag, that override files, configuration and rc files. */
+  /** Alternatives, for example from a flag, that override files, configuration and rc files. */
   readonly alternatives?: readonly Alternative[];
-  /** Units or services to disable, in addition to those of the environment. */
+  /** Units or services to disable, in addition to the ones of the environment. */
   readonly disable?: readonly DisableRequest[];
   /** Sluice calls it for each directory and file that it checks. */
   readonly onRead?: (event: ReadEvent) => void;
@@ -57,7 +57,7 @@ export async function composeUnits(options: ComposeUnitsOptions = {}): Promise<R
   return diagnostics.length > 0 ? fail(diagnostics) : succeed(catalog, warnings);
 }
 
-/** As {@link composeUnits}, of all valid files, with the problems of the rest. */
+/** As {@link composeUnits}, of all valid files, with the problems of the others. */
 export async function composeSoundUnits(options: ComposeUnitsOptions = {}): Promise<SoundCatalog> {
   const env = options.env ?? process.env;
   const asReading = (fragment: Fragment): Reading => ({ fragment, diagnostics: [], isBroken: false });
@@ -85,7 +85,7 @@ function readFiles(options: ComposeUnitsOptions, env: Env): Promise<Reading[]> {
   });
 }
 
-/** A list of names as a flag or a variable has it, between commas or blanks. */
+/** A list of names from a flag or a variable, separated by commas or blanks. */
 export function disableNames(text: string, origin: Origin): DisableRequest[] {
   return text
     .split(/[\s,]+/)

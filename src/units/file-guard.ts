@@ -11,8 +11,8 @@ import { wholeFile } from "./source.js";
  */
 export interface FileGuard {
   /**
-   * The problems of a file, or of a directory of files: `UNIT_INSECURE` for it, for each directory above it
-   * and each link on its path. Repeated calls return the same objects. A missing file has no problems.
+   * The problems of a file, or of a directory of files: `UNIT_INSECURE` for it, for each directory above it and each
+   * link on its path. Repeated calls return the same objects. A missing file has no problems.
    * @param path relative paths start at the working directory
    */
   check(path: string): readonly Diagnostic[];
@@ -21,17 +21,17 @@ export interface FileGuard {
 /** The guard of `--insecure`, which accepts every file. */
 export const INSECURE: FileGuard = { check: () => [] };
 
-/** As many links as Linux follows in one path. */
+/** The number of links that Linux follows in one path. */
 const LINK_LIMIT = 40;
 
 /** Two directories up both from `src` and from `dist`, bundled or not. */
 const PROGRAM_DIR = fileURLToPath(new URL("../..", import.meta.url)).replace(/\/$/, "");
 
 /**
- * A guard with the rule of docs/design/instance.md §2. A file, and every directory above it, belongs to root
- * or to the user. Neither others nor its group may write to it, except for the user's primary group and
- * sticky directories such as `/tmp`. For a link, the rule also applies to its target, and to the directories
- * above both. The guard caches its results, so use one guard for one command or one load.
+ * A guard with the rule of docs/design/instance.md §2. A file, and every directory above it, must belong to root or
+ * to the user. No other user may write to it. No group may either, except for the user's primary group and in sticky
+ * directories such as `/tmp`. For a link, the rule also applies to its target, and to the directories above both. The
+ * guard caches its results, so use one guard for one command or one load.
  */
 export function createFileGuard(): FileGuard {
   return new OwnerGuard();
@@ -39,13 +39,13 @@ export function createFileGuard(): FileGuard {
 
 /**
  * For files that are loaded rather than read.
- * @throws SluiceError `UNIT_INSECURE` with `EPERM` and all that speaks against the file, one a line
+ * @throws SluiceError `UNIT_INSECURE` with `EPERM` and all objections to the file, one a line
  */
 export function refuseInsecure(guard: FileGuard, path: string): void {
   refuse(path, guard.check(path));
 }
 
-/** As many as help, in one message. */
+/** The most problems that still help in one message. */
 const SHOWN_PROBLEMS = 10;
 
 /** @throws SluiceError `UNIT_INSECURE` with `EPERM`, one problem a line, if there is any */
@@ -59,30 +59,30 @@ export function refuse(path: string, problems: readonly Diagnostic[]): void {
   throw new SluiceError("UNIT_INSECURE", lines.join("\n"), { errnum: ERRNO.EPERM });
 }
 
-/** A file, directory or link that was looked at. */
+/** A file, directory or link that was checked. */
 interface Entry {
   readonly problem: Diagnostic | undefined;
-  /** Where a link leads; undefined for other files. */
+  /** The target of a link; undefined for other files. */
   readonly target: string | undefined;
 }
 
 /** The target of a path, and the links on the way. */
 interface Way {
-  /** Without links; undefined if it leads nowhere. */
+  /** The path without links; undefined if it leads nowhere. */
   readonly at: string | undefined;
   readonly problems: readonly Diagnostic[];
 }
 
 class OwnerGuard implements FileGuard {
   readonly #entries = new Map<string, Entry | undefined>();
-  /** By directory as it is written: files come many in one. */
+  /** By directory as it is written, because many files come from one directory. */
   readonly #ways = new Map<string, Way>();
   readonly #uid = process.geteuid?.() ?? 0;
   readonly #gid = process.getegid?.() ?? 0;
   readonly #trusted: ReadonlySet<number>;
 
   constructor() {
-    // The owner of the program can change it, and needs no unit file for that.
+    // The owner of the program can change the program, and needs no unit file for that.
     this.#trusted = new Set([0, this.#uid, ...ownerOf(PROGRAM_DIR)]);
   }
 
@@ -103,8 +103,8 @@ class OwnerGuard implements FileGuard {
   }
 
   /**
-   * Goes down a path as the kernel does, one name after the other, so that no link is passed over.
-   * @param wanted what it is done for
+   * Follows a path in the way of the kernel, one name after the other, so that it checks each link.
+   * @param wanted the path that the caller wants in the end
    */
   #follow(path: string, wanted: string): Way {
     const problems = new Set<Diagnostic>();
@@ -178,7 +178,10 @@ class OwnerGuard implements FileGuard {
     };
   }
 
-  /** The users that may write to it and should not. In a sticky directory no user can replace a file of another. */
+  /**
+   * The users that can write to it although they must not. In a sticky directory no user can replace a file of
+   * another user.
+   */
   #writers(stats: Stats): keyof typeof WRITERS | "" {
     const { mode, gid } = stats;
     if (stats.isDirectory() && (mode & STICKY) !== 0) return "";
@@ -193,7 +196,7 @@ class OwnerGuard implements FileGuard {
 
 const STICKY = 0o1000;
 
-/** By the letters that chmod has for them. */
+/** Keyed by the letters of chmod. */
 const WRITERS = { g: "its group", o: "others", go: "its group and other users" } as const;
 
 /**
@@ -213,22 +216,22 @@ function ownerOf(path: string): number[] {
   return stats === undefined ? [] : [stats.uid];
 }
 
-/** Empty for a missing or unreadable file: the read reports it. */
+/** Undefined for a missing or unreadable file, which the later read reports. */
 function statsOf(path: string): Stats | undefined {
   try {
     return lstatSync(path);
   } catch {
-    // Opening it fails in the same way, and is reported.
+    // Opening the file fails in the same way, and reports the error.
     return undefined;
   }
 }
 
-/** The names that a path is made of, in order; those of the same directory have none. */
+/** The names in a path, in order; names for the same directory are left out. */
 function namesOf(path: string): string[] {
   return path.split("/").filter((name) => name !== "" && name !== ".");
 }
 
-/** As a shell takes it. */
+/** A word in the quoting of a shell. */
 function shellWord(text: string): string {
   return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }

@@ -2,13 +2,13 @@ import type { Diagnostic, Origin } from "../errors/index.js";
 import type { ListEdit, Setting } from "./settings.js";
 import type { Source } from "./source.js";
 
-/** A unit as one source defines it; or, if an earlier one has defined it, what this one changes. */
+/** A unit as one source defines it; or, if an earlier source has defined it, the changes of this one. */
 export interface Definition extends Setting {
   readonly kind: "module" | "task";
   readonly name: string;
   /** A task of an rc file, which has code instead of a command, and cannot be redefined. */
   readonly isCode: boolean;
-  /** The file that it is picked from, if that holds several modules. */
+  /** The file that it is picked from, if the file has several modules. */
   readonly library?: string | undefined;
 }
 
@@ -18,7 +18,7 @@ export type Change =
   | { readonly kind: "update"; readonly target: string; readonly setting: Setting }
   /** The provider of a service. */
   | { readonly kind: "alternative"; readonly service: string; readonly unit: string; readonly origin: Origin }
-  /** Arguments of a module; of a service, those of all its providers. Applied after everything else. */
+  /** Arguments of a module; for a service, the arguments of all its providers. Applied after all other edits. */
   | {
       readonly kind: "options";
       readonly target: string;
@@ -36,7 +36,7 @@ export interface NamedReference {
 /** The content of one source: a unit file, the `modules` table of a configuration, or an rc file. */
 export interface Fragment {
   readonly source: Source;
-  /** Modules first, then tasks, each in the order written. */
+  /** Modules first, then tasks, each in the order of the file. */
   readonly definitions: readonly Definition[];
   readonly changes: readonly Change[];
   /** Units or services that an rc file loads and removes. Empty elsewhere. */
@@ -46,10 +46,10 @@ export interface Fragment {
 
 /** The readable part of a source, and its problems. */
 export interface Reading {
-  /** The sound part: a value that is wrong is left out, and nothing else. */
+  /** The valid part: only invalid values are left out. */
   readonly fragment: Fragment;
   readonly diagnostics: readonly Diagnostic[];
-  /** The source is unreadable, so that names may be missing. */
+  /** Whether the source is unreadable, so that names may be missing. */
   readonly isBroken: boolean;
 }
 
@@ -58,7 +58,7 @@ export function emptyFragment(source: Source): Fragment {
   return { source, definitions: [], changes: [], load: [], remove: [] };
 }
 
-/** A setting of arguments that no file made. */
+/** A setting of arguments that comes from no file. */
 export function argsEdit(items: readonly string[]): ListEdit {
   return { key: "args", op: "append", items };
 }

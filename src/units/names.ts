@@ -1,4 +1,4 @@
-/** Words at the top of a unit file that are no names of units. */
+/** Words at the top level of a unit file that cannot be names of units. */
 const RESERVED: ReadonlySet<string> = new Set(["__proto__", "modules", "tasks", "alternatives", "libraries"]);
 
 /** Whether a text may name a unit or a service (docs/design/planning.md §1); the same rule as `name` in the schema. */

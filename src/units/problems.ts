@@ -7,21 +7,21 @@ import { fieldsOfTable } from "./table-fields.js";
 import { quoted, shortened, typeName } from "./text.js";
 import type { ValidationError } from "./validator.js";
 
-/** Something wrong with a value of a document, before its place is worked out. */
+/** A problem with a value of a document, before its place is computed. */
 export interface Problem {
   readonly code: ErrorCode;
   readonly message: string;
   readonly path: Path;
-  /** Which end of `key = value` to point at. */
+  /** The end of `key = value` that a caret points at. */
   readonly part: Part;
-  /** Worked out for what is shown only, where it takes a search, or the text of the file. */
+  /** Worked out only when the problem is shown, where it takes a search, or the text of the file. */
   readonly hint?: string | ((written: Written) => string | undefined) | undefined;
 }
 
-/** How a file has a value. */
+/** The form of a value in its file. */
 interface Written {
   readonly format: Format | undefined;
-  /** As it stands there; undefined if it takes several lines, or is in no file. */
+  /** The text in the file; undefined if it takes several lines, or is in no file. */
   readonly text: string | undefined;
 }
 
@@ -32,7 +32,7 @@ function writtenAt(location: Location | undefined): Written {
   return { format: formatOf(file), text: text === "" ? undefined : text };
 }
 
-/** Reports of one file beyond this are counted, not shown: a hostile file has millions. */
+/** Above this number, reports of one file are only counted, because a hostile file may cause millions. */
 const PROBLEMS_PER_SOURCE = 1000;
 
 /** Problems of one source, with their places. */
@@ -52,8 +52,8 @@ export function locateProblems(source: Source, problems: readonly Problem[]): Di
 
 /**
  * The errors of a validator, as problems with our own messages.
- * @param errors what it left behind
- * @param value what it looked at
+ * @param errors the errors that the validator left
+ * @param value the value that it validated
  * @param base path of that value in its document
  * @param known keys that the table may have, for hints
  */
@@ -74,7 +74,7 @@ export function explainErrors(
     .map((error) => explainError(error, follow(value, error.instancePath), base, known));
 }
 
-/** A value inside a document, and the key whose value it is, or is an element of. */
+/** A value inside a document, and the key that has the value or contains it as an element. */
 interface Place {
   readonly path: Path;
   readonly key: string;
@@ -153,7 +153,7 @@ function unknownKey(key: string, path: Path, known: readonly string[], others?: 
   };
 }
 
-/** The key that was meant, perhaps. The search takes time with the length of the key. */
+/** The key that the user may have meant. The time of the search grows with the length of the key. */
 export function similarKey(key: string, known: readonly string[]): string | undefined {
   return key.length <= 64 ? didYouMean(key, known) : undefined;
 }
@@ -195,18 +195,18 @@ function typeHint(key: string, expected: unknown, value: unknown): Problem["hint
   }
   if (expected !== "string" || typeof value !== "number") return undefined;
   const unit = rowOf(key)?.kind === "duration" ? "s" : "";
-  // The text of the file: 1.10 and 0x10 are other names than the numbers 1.1 and 16.
+  // The text of the file, because 1.10 and 0x10 are other names than the numbers 1.1 and 16.
   return ({ format, text }) =>
     `write ${setting(format, key, JSON.stringify(shortened(text ?? String(value)) + unit))}`;
 }
 
-/** `key = value` as the language of the file has it. */
+/** `key = value` in the language of the file. */
 function setting(format: Format | undefined, key: string, value: string): string {
   if (format === "json") return `"${key}": ${value}`;
   return format === "yaml" ? `${key}: ${value}` : `${key} = ${value}`;
 }
 
-/** A text that is not what its key wants. */
+/** A text that its key does not accept. */
 function explainText(key: string, text: string): Pick<Problem, "code" | "message" | "hint"> {
   if (key.startsWith("needs-")) {
     return {

@@ -32,7 +32,7 @@ export function parseDuration(text: string): Parsed<Quantity> {
 
 /**
  * Reads a size: a number with a unit `B`, `kB`, `MB`, `GB`, `TB`, `KiB`, `MiB`, `GiB`, `TiB`.
- * @returns whole bytes, at least one
+ * @returns a whole number of bytes, at least one
  */
 export function parseSize(text: string): Parsed<Quantity> {
   const message = `invalid size ${quoted(text)}`;

@@ -1,7 +1,7 @@
 import type { RankSet } from "./values.js";
 import { quoted } from "./text.js";
 
-/** The highest rank there can be (RFC 22: ids are 32 bits, and the last one is reserved). */
+/** The highest possible rank (RFC 22: ids are 32 bits, and the last one is reserved). */
 export const MAX_RANK = 2 ** 32 - 2;
 
 /** The value of a text, or its problem. */
@@ -10,16 +10,18 @@ export type Parsed<T> =
 
 type Range = readonly [low: number, high: number];
 
-/** Sets seen before: thousands of units share a handful of texts. Bounded, because it lives as long as the process. */
+/**
+ * Sets seen before: thousands of units share a handful of texts. Bounded, because it lasts as long as the process.
+ */
 const known = new Map<string, Parsed<RankSet>>();
 const KNOWN_LIMIT = 1000;
 
-/** `> 0` means `>0`, as for flux-modprobe. */
+/** `> 0` means `>0`, as in flux-modprobe. */
 const BLANK_BEFORE_BOUND = /^([<>])[ \t]+(\d+)$/;
 
 /**
  * Reads the value of `ranks`: `all`, an RFC 22 idset with or without brackets, `>N` or `<N`
- * (docs/design/planning.md §1). Ids are strictly ascending, a range has low < high, no id has a leading zero.
+ * (docs/design/planning.md §1). Ids are strictly ascending, a range has low < high, and no id has a leading zero.
  * @returns the set, or a message that contains `invalid idset`
  */
 export function parseRankSet(text: string): Parsed<RankSet> {
@@ -74,7 +76,7 @@ function parseId(text: string): number | undefined {
   return id <= MAX_RANK ? id : undefined;
 }
 
-/** Whether a rank is in a set; by binary search, so that a set of thousands of ranges costs little. */
+/** Whether a rank is in a set. It uses binary search, so that a set of thousands of ranges is fast too. */
 export function rankSetHas(set: RankSet, rank: number): boolean {
   let from = 0;
   let to = set.ranges.length;
@@ -89,7 +91,7 @@ export function rankSetHas(set: RankSet, rank: number): boolean {
 }
 
 /**
- * The canonical text of a set: `all`, `>N` for what has no upper end, else an idset with neighbours joined.
+ * The canonical text of a set: `all`, `>N` for a set without an upper end, else an idset with neighbours joined.
  * The empty set is the empty string, which is not a value of `ranks`.
  */
 export function formatRankSet(set: Pick<RankSet, "ranges">): string {
@@ -101,7 +103,7 @@ export function formatRankSet(set: Pick<RankSet, "ranges">): string {
   return joined.map(([low, high]) => (low === high ? `${low}` : `${low}-${high}`)).join(",");
 }
 
-/** Ascending ranks, each once, as a set; e.g. a class of ranks with the same plan. */
+/** Makes a set of ascending, different ranks, e.g. a class of ranks with the same plan. */
 export function rankSetOf(ranks: Iterable<number>): RankSet {
   const ranges: Range[] = [];
   for (const rank of ranks) ranges.push([rank, rank]);

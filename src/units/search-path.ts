@@ -18,7 +18,7 @@ export interface Directories {
 export function defaultDirectories(env: Env): Directories {
   const shipped = fileURLToPath(new URL("../../etc", import.meta.url));
   return {
-    // Set to nothing counts as not set: a relative directory would be another one for each process.
+    // An empty value counts as unset, because it would be another relative directory for each process.
     dataDir: env["SLUICE_DATADIR"] || shipped,
     libexecDir: env["SLUICE_LIBEXECDIR"] || shipped,
     confDir: env["SLUICE_CONFDIR"] || "/etc/sluice",
@@ -34,7 +34,7 @@ export function unitSearchPath(env: Env, directories: Pick<Directories, "dataDir
   return searchPath(env, directories.dataDir, directories.confDir);
 }
 
-/** The same for rc files, whose shipped ones are in `libexecDir`. */
+/** The same for rc files. The shipped ones are in `libexecDir`. */
 export function rcSearchPath(env: Env, directories: Pick<Directories, "libexecDir" | "confDir">): string[] {
   return searchPath(env, directories.libexecDir, directories.confDir);
 }
@@ -48,7 +48,7 @@ function searchPath(env: Env, shipped: string, site: string): string[] {
   ]);
 }
 
-/** Entries that are not empty or blank. */
+/** The entries without empty and blank ones. */
 function split(path: string): string[] {
   return path
     .split(":")
@@ -56,7 +56,7 @@ function split(path: string): string[] {
     .filter((entry) => entry !== "");
 }
 
-/** Each directory at its first place, however it is written. */
+/** Each directory at its first place, in any spelling. */
 function distinct(directories: readonly string[]): string[] {
   const seen = new Set<string>();
   return directories.filter((directory) => {

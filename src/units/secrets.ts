@@ -5,8 +5,8 @@ import type { ModuleUnit } from "./types.js";
 const HIDDEN: ReadonlySet<string> = new Set(["args", "environment", "command"]);
 
 /**
- * A value of a key of a secret unit as it may be shown: names of variables and programs stay, what they are given does
- * not (docs/design/programs.md §3).
+ * A value of a key of a secret unit as it may be shown: it keeps names of variables and programs, and hides their
+ * values and arguments (docs/design/programs.md §3).
  */
 export function withoutSecrets(key: string, value: unknown): unknown {
   if (value === undefined || value === null) return value;
@@ -16,7 +16,7 @@ export function withoutSecrets(key: string, value: unknown): unknown {
   return { ...value, command: withoutArguments(value.command as string | readonly string[]) };
 }
 
-/** The arguments of a module as they may be shown. */
+/** The arguments of a module in the form for output. */
 export function shownArgs({ args, secret }: ModuleUnit): readonly string[] {
   return secret && args.length > 0 ? [SECRET] : args;
 }

@@ -12,7 +12,7 @@ import { isTableKind } from "./table-fields.js";
 import { endProblems, tableProblems } from "./tables.js";
 import type { ExitPolicy, FailurePolicy, RankSet, Runlevel, Table } from "./values.js";
 
-/** Kind of value → the type of the value that is read from a table. */
+/** Kind of value → the type of the value in the settings of a table. */
 interface SettingValues {
   strings: readonly string[];
   conditions: readonly string[];
@@ -35,7 +35,7 @@ interface SettingValues {
   ends: readonly (string | number)[];
 }
 
-/** The keys that a table sets, read, and no others; spelled as in unit files, in the order written. */
+/** The keys that a table sets, with their values, in the spelling and order of the unit file. */
 export type Settings = {
   readonly [Row in UnitKeyRow as Row["key"]]?: SettingValues[Row["kind"]];
 };
@@ -60,7 +60,7 @@ const NO_EDITS: readonly ListEdit[] = [];
 
 /**
  * Reads a table that satisfies its schema.
- * @param problems gets problems that the schema cannot express
+ * @param problems receives problems that the schema cannot express
  */
 export function readSetting(table: UpdateTable, source: Source, path: Path, problems: Problem[]): Setting {
   const settings: Record<string, unknown> = {};
@@ -73,11 +73,11 @@ export function readSetting(table: UpdateTable, source: Source, path: Path, prob
       if (value !== undefined) settings[name] = value;
     } else if (name !== "name") edits = readEdit(table, name, path, problems, edits);
   }
-  // Each value is of the kind of its row: the schema and readValue see to that.
+  // Each value is of the kind of its row, because the schema and readValue check that.
   return { source, path, settings, edits: edits ?? NO_EDITS };
 }
 
-/** Where a value stands, and what gets the problems with it. */
+/** The place of a value, and the list for its problems. */
 interface ValuePlace {
   readonly source: Source;
   /** The table's place in its source. */
@@ -94,7 +94,7 @@ function readValue({ key, kind }: UnitKeyRow, value: unknown, place: ValuePlace)
   if (kind === "ends") {
     place.problems.push(...endProblems(key, value as readonly (string | number)[], [...place.path, key]));
   }
-  // Those of the parser have room to grow, five times what most lists need.
+  // The parser's arrays have spare room, five times the size that most lists need.
   if (Array.isArray(value)) return value.slice();
   if (typeof value !== "string") return value;
   if (kind === "path") return resolvePath(value, place.source);
@@ -126,7 +126,7 @@ function editList(list: readonly string[], { op, items }: ListEdit): readonly st
   }
 }
 
-/** Keys that a table sets or edits; those that it sets in the order of docs/design/planning.md §1. */
+/** Keys that a table sets or edits; the keys that it sets come in the order of docs/design/planning.md §1. */
 export function keysSetBy({ settings, edits }: Setting): UnitKey[] {
   return [...keysOf(settings), ...edits.map((edit) => edit.key)];
 }
@@ -135,7 +135,7 @@ function keysOf(settings: Settings): UnitKey[] {
   return UNIT_KEYS.map(({ key }) => key).filter((key) => settings[key] !== undefined);
 }
 
-/** The rules for a text that a schema cannot express. */
+/** The rules for a text beyond its schema. */
 interface TextRule {
   readonly code: ErrorCode;
   readonly parse: (text: string) => Parsed<RankSet | Quantity>;
@@ -181,7 +181,7 @@ function resolvePath(path: string, { directory }: Source): string {
   return /^\.\.?\//.test(path) ? resolve(directory, path) : path;
 }
 
-/** The edits of a table so far, and the one that a name in it stands for. */
+/** The edits of a table so far, with the edit that a name in it makes. */
 function readEdit(
   table: UpdateTable,
   name: string,

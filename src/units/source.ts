@@ -5,10 +5,10 @@ import { formatLocation } from "../errors/index.js";
 /** Keys and indices from the top of a document to a value. */
 export type Path = readonly (string | number)[];
 
-/** Which end of `key = value` is meant. */
+/** The end of `key = value` in question. */
 export type Part = "key" | "value";
 
-/** Finds values of one document. Made only when the first place in it is asked for. */
+/** Finds values of one document. Made at the first question for a place in the document. */
 export interface Positions {
   /** The place of a value or of its key; undefined if the document has none there. */
   find(path: Path, part: Part): Span | undefined;
@@ -20,13 +20,13 @@ export interface Span {
   readonly end: number;
 }
 
-/** Where settings come from: a file, or something else with a name. */
+/** Where settings come from: a file, or another named source. */
 export interface Source {
-  /** For people: the path as it was given, or e.g. `environment FLUX_MODPROBE_DISABLE`. */
+  /** For people: the given path, or e.g. `environment FLUX_MODPROBE_DISABLE`. */
   readonly name: string;
-  /** The base of relative `module` and `loader` paths; undefined: they stay unchanged. */
+  /** The base of relative `module` and `loader` paths; undefined: they do not change. */
   readonly directory: string | undefined;
-  /** The place of a value, or the nearest place around it. Undefined where there is no file. */
+  /** The place of a value, or the nearest place around it. Undefined without a file. */
   locate(path: Path, part: Part): Location | undefined;
 }
 
@@ -36,15 +36,15 @@ export function namedSource(name: string): Source {
 }
 
 /**
- * A declaration in the code of a file: its host knows only the line.
- * @param line from 1; 0 or undefined if not known
+ * A declaration in the code of a file: its host has only the line.
+ * @param line from 1; 0 or undefined if unknown
  */
 export function codeSource(file: string, line = 0, column = 0): Source {
   const location = placeAt(file, Math.max(1, line), Math.max(1, column));
   return { name: file, directory: dirname(resolve(file)), locate: () => location };
 }
 
-/** A document whose places are worked out when the first one is asked for. */
+/** A document whose places are computed at the first question for one. */
 export class DocumentSource implements Source {
   readonly name: string;
   readonly directory: string;
@@ -65,7 +65,7 @@ export class DocumentSource implements Source {
     this.#positions ??= this.#makePositions();
     const exact = this.#positions.find(path, part);
     if (exact !== undefined) return this.at(exact);
-    // For a missing or computed value, the place is that of its container.
+    // For a missing or computed value, the place is the place of its container.
     for (let length = path.length - 1; length > 0; length--) {
       const around = this.#positions.find(path.slice(0, length), "key");
       if (around !== undefined) return this.at(around);
@@ -73,7 +73,7 @@ export class DocumentSource implements Source {
     return wholeFile(this.name);
   }
 
-  /** A stretch of the text as a place. */
+  /** The place of a part of the text. */
   at(span: Span): Location {
     this.#lineStarts ??= findLineStarts(this.#text);
     return spanLocation(this.name, this.#text, this.#lineStarts, span);
@@ -96,7 +96,7 @@ export function findLineStarts(text: string): number[] {
   return starts;
 }
 
-/** Offsets of a text as lines and columns. */
+/** Lines and columns for offsets in a text. */
 export function spanLocation(
   file: string,
   text: string,
@@ -116,7 +116,7 @@ export function spanLocation(
   };
 }
 
-/** Index of the line that an offset is in. */
+/** Index of the line that contains an offset. */
 function lineOf(lineStarts: readonly number[], offset: number): number {
   let from = 0;
   let to = lineStarts.length;
@@ -155,7 +155,7 @@ export class SourceOrigin implements Origin {
   }
 }
 
-/** An origin that is no place in a file. */
+/** An origin that is not a place in a file. */
 export function namedOrigin(label: string): Origin {
   return { label, location: undefined };
 }

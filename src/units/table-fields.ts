@@ -36,7 +36,7 @@ export function isTableKind(kind: string): kind is TableKind {
   return Object.hasOwn(TABLES, kind);
 }
 
-/** The fields that a table of a key may have, for hints; undefined if it has none of its own. */
+/** The fields that a table of a key may have, for hints; undefined if the kind has no fields. */
 export function fieldsOfTable(kind: string): readonly string[] | undefined {
   return isTableKind(kind) ? Object.keys(TABLES[kind]) : undefined;
 }

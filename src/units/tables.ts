@@ -9,7 +9,7 @@ import type { Table } from "./values.js";
 
 const PROBE_KINDS = ["started", "notify", "fd", "log", "tcp", "unix", "http", "command", "file", "after"];
 
-/** Kinds that are no question. */
+/** Kinds without attempts, because the program reports once. */
 const SAID_ONCE = ["started", "fd", "log", "after"];
 
 /** The keys of a single kind of probe. */
@@ -17,7 +17,7 @@ const PROBE_PARTS: Readonly<Record<string, string>> = { status: "http", body: "h
 
 /**
  * Problems of a valid table that the schema cannot express.
- * @param path of the table in its document
+ * @param path path of the table in its document
  */
 export function tableProblems(kind: TableKind, key: string, table: Table, path: Path): Problem[] {
   const kinds: Readonly<Record<string, FieldKind>> = TABLES[kind];
@@ -128,12 +128,12 @@ function probeProblems(key: string, table: Table, path: Path): Problem[] {
     }));
 }
 
-/** Infinity, which JSON lacks, in a load. */
+/** Stands for Infinity, which JSON lacks, in a load. */
 const ENDLESS = Number.MAX_SAFE_INTEGER;
 
 /**
- * A table as `module.load` carries it. Durations are milliseconds, in fields whose names end in `Ms`. Limits
- * are `SOFT:HARD`. A number without an end is the largest there is.
+ * A table in the form of `module.load`. Durations are milliseconds, in fields whose names end in `Ms`. Limits
+ * are `SOFT:HARD`. The largest number stands for "no limit".
  */
 export function tableOption(kind: TableKind, table: Table): Table {
   const kinds: Readonly<Record<string, FieldKind>> = TABLES[kind];

@@ -1,6 +1,6 @@
 const SHOWN_LENGTH = 60;
 
-/** A piece of a user's text inside a message: in quotes, and never long enough to drown the message. */
+/** A piece of a user's text inside a message: in quotes, and short enough to keep the message readable. */
 export function quoted(text: string): string {
   return `'${shortened(text)}'`;
 }

@@ -4,10 +4,10 @@ import { type Diagnostic, isErrno } from "../errors/index.js";
 import { type FileGuard, refuse } from "./file-guard.js";
 
 /**
- * For a directory whose files are written as well as read.
- * @param directory absolute; it need not exist
- * @throws SluiceError `UNIT_INSECURE` with `EPERM`, and one line for each fault of it, of a directory above
- *   it, or of what is in it at any depth. Links count, and so does what they lead to
+ * For a directory whose files Sluice both reads and writes.
+ * @param directory absolute; it may be missing
+ * @throws SluiceError `UNIT_INSECURE` with `EPERM`, and one line for each fault of the directory, of a directory
+ *   above it, or of a file in it at any depth. It checks links and their targets
  */
 export function refuseInsecureTree(guard: FileGuard, directory: string): void {
   const problems = new Set<Diagnostic>(guard.check(directory));
@@ -26,17 +26,17 @@ export function refuseInsecureTree(guard: FileGuard, directory: string): void {
   refuse(directory, [...problems]);
 }
 
-/** @returns undefined for what leads nowhere */
+/** @returns undefined for a path that leads nowhere */
 function realPath(path: string): string | undefined {
   try {
     return realpathSync(path);
   } catch {
-    // Opening it fails in the same way, and is reported.
+    // Opening the file fails in the same way, and reports the error.
     return undefined;
   }
 }
 
-/** @returns nothing for a file, and for what another process has just removed */
+/** @returns nothing for a file, or for a directory that another process has just removed */
 function entriesOf(path: string): Dirent[] {
   try {
     return readdirSync(path, { withFileTypes: true });

@@ -3,21 +3,24 @@ import type { PropertiesOf } from "./keys/keys.js";
 
 export type * from "./values.js";
 
-/** The common keys of modules and tasks (docs/design/planning.md §1). Lists are in the order written. */
+/** The common keys of modules and tasks (docs/design/planning.md §1). Lists keep the order of the file. */
 interface UnitCommon extends PropertiesOf<"both"> {
   readonly name: string;
   /** Place in load order, 0 first; the index in {@link Catalog.units}. */
   readonly order: number;
 }
 
-/** Something that a loader loads and that is removed later. */
+/** A unit that a loader loads and that is removed later. */
 export interface ModuleUnit extends UnitCommon, PropertiesOf<"module"> {
   readonly kind: "module";
   /** `thread` is set to `own`, rather than left to the attribute `broker.default-thread`. */
   readonly hasOwnThread?: true | undefined;
 }
 
-/** Something that runs once. A task of an rc file has code instead of a command, and no run levels: it is named. */
+/**
+ * A unit that runs once. A task of an rc file has code instead of a command. It has no run levels, because the file
+ * names it.
+ */
 export interface TaskUnit extends UnitCommon, PropertiesOf<"task"> {
   readonly kind: "task";
 }

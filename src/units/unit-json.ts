@@ -6,7 +6,7 @@ import type { Condition, RankSet, Table } from "./values.js";
 /** A value of {@link UnitJson}. */
 export type UnitJsonValue = string | number | boolean | null | readonly (string | number)[] | Table;
 
-/** A unit as plain data: every key that its kind has, spelled as in unit files. */
+/** A unit as plain data: every key of its kind, in the spelling of unit files. */
 export type UnitJson = Readonly<Record<string, UnitJsonValue>>;
 
 /** The keys that `show` prints first, after the name. */
@@ -45,7 +45,7 @@ function isOfPrograms(row: UnitKeyRow): boolean {
   return "isOfPrograms" in row || row.key === "command";
 }
 
-/** @param text of a quantity, as it was written */
+/** @param text the text of a quantity in its file */
 function valueToJson({ kind }: UnitKeyRow, value: unknown, text: unknown): UnitJsonValue {
   if (value === undefined) return null;
   switch (kind) {
@@ -65,7 +65,7 @@ function conditionText({ key, negated }: Condition): string {
   return negated ? `!${key}` : key;
 }
 
-/** The text for a unit that was made without one. */
+/** The text for a unit without a written quantity. */
 function quantityText(value: number, unit: string): string {
   return value === Infinity ? "infinity" : `${value}${unit}`;
 }

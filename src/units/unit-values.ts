@@ -5,13 +5,13 @@ import { tableOption } from "./tables.js";
 import type { ModuleUnit, TaskUnit, Unit } from "./types.js";
 import type { Condition, Table } from "./values.js";
 
-/** A unit of a kind where nothing is set: a value for each of its keys. Copies of one object are quick to make. */
+/** A unit of a kind with all values unset: a value for each of its keys. Copies of one object are made quickly. */
 function emptyUnit(kind: Unit["kind"]): Writable {
   const values = rowsOf(kind).map((row) => [row.json, row.default] as const);
   return { kind, name: "", order: 0, ...Object.fromEntries(values) };
 }
 
-/** A unit while it is being made. */
+/** A unit under construction. */
 type Writable = Record<string, unknown>;
 
 const EMPTY_MODULE = emptyUnit("module");
@@ -27,7 +27,7 @@ export interface UnitParts {
   readonly directory?: string | undefined;
 }
 
-/** A module from the set values, with defaults for the rest. */
+/** A module from the set values, with defaults for the others. */
 export function makeModule({ name, order, settings, directory }: UnitParts): ModuleUnit {
   const unit = { ...EMPTY_MODULE };
   unit["name"] = name;
@@ -39,7 +39,7 @@ export function makeModule({ name, order, settings, directory }: UnitParts): Mod
   return unit as object as ModuleUnit;
 }
 
-/** A task from the set values, with defaults for the rest. */
+/** A task from the set values, with defaults for the others. */
 export function makeTask({ name, order, settings }: UnitParts): TaskUnit {
   const unit = { ...EMPTY_TASK };
   unit["name"] = name;
@@ -48,7 +48,7 @@ export function makeTask({ name, order, settings }: UnitParts): TaskUnit {
   return unit as object as TaskUnit;
 }
 
-/** The set values, by the properties of units. */
+/** Adds the set values, by the properties of units. */
 function addValues(unit: Writable, settings: Settings): void {
   for (const key in settings) {
     const row = rowOf(key);
@@ -79,8 +79,8 @@ function toCondition(text: string): Condition {
 type OptionValue = string | number | boolean | readonly (string | number)[] | Table;
 
 /**
- * The options of a module that `module.load` carries to the broker and the loader, by the names of its payload. What is
- * not set or empty, and a time without an end, is left out.
+ * The options of a module that `module.load` passes to the broker and the loader, by the names of its payload. It
+ * leaves out unset and empty values, and a time without an end.
  */
 export function optionsOf(unit: ModuleUnit): Readonly<Record<string, OptionValue>> {
   const options: Record<string, OptionValue> = {};
@@ -89,7 +89,7 @@ export function optionsOf(unit: ModuleUnit): Readonly<Record<string, OptionValue
     const value: OptionValue | undefined = unit[row.json];
     if (value === undefined || isEmpty(value)) continue;
     if (isTableKind(row.kind)) options[row.json] = tableOption(row.kind, value as Table);
-    // JSON has no Infinity; 0 is no limit.
+    // JSON has no Infinity; 0 means no limit.
     else options[row.json] = value === Infinity ? 0 : value;
   }
   return options;

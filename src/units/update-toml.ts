@@ -4,16 +4,19 @@ import { keyText, valueText } from "./catalog-toml.js";
 export interface UnitUpdate {
   readonly unit: string;
   readonly key: string;
-  /** `+` adds to the list, `-` takes away. */
+  /** `+` adds to the list, `-` removes from it. */
   readonly edit: "+" | "-";
   readonly values: readonly string[];
   /** Lines with the reason. */
   readonly comments: readonly string[];
-  /** Left to the user: the lines of it are comments. */
+  /** Whether the user decides: its lines are then comments. */
   readonly isProposed?: boolean | undefined;
 }
 
-/** Edits of units as the lines of a unit file that comes after those that define them; edits of one unit stand together. */
+/**
+ * Edits of units as the lines of a unit file that comes after the files that define them. The edits of one unit stand
+ * together.
+ */
 export function updatesToToml(updates: readonly UnitUpdate[]): string[] {
   return [...grouped(updates)].flatMap(([, group]) => {
     const [first] = group;

@@ -7,7 +7,7 @@ export interface ValidationError {
   readonly params: Readonly<Record<string, unknown>>;
 }
 
-/** A validator that ajv compiled from `schema/`: a type guard that leaves its errors behind. */
+/** A validator that ajv compiled from `schema/`: a type guard that keeps its errors. */
 export interface Validator<T> {
   (data: unknown): data is T;
   errors?: readonly ValidationError[] | null;

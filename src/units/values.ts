@@ -24,5 +24,5 @@ export const RUNLEVELS = ["rc1", "rc3"] as const;
 
 export type Runlevel = (typeof RUNLEVELS)[number];
 
-/** A table in a unit, as it was written: quantities in it are texts. */
+/** A table in a unit in its written form: quantities in it are texts. */
 export type Table = Readonly<Record<string, string | number | boolean | readonly string[]>>;

@@ -1,26 +1,26 @@
-/** Open requests of one sender for one topic, as the broker of one rank sees them (`broker.waits`). */
+/** Open requests of one sender for one topic, at the broker of one rank (`broker.waits`). */
 export interface OpenRequests {
   /** Identifies the sender in the whole instance. */
   readonly origin: string;
-  /** The sender's name; undefined where the request came from another rank. */
+  /** The sender's name; undefined if the request came from another rank. */
   readonly name?: string | undefined;
-  /** Number of brokers that the requests have passed, this one included. */
+  /** Number of brokers that the requests have passed, including this one. */
   readonly hops: number;
   readonly topic: string;
   /** The module that a request to the broker itself is about, such as one that is being loaded. */
   readonly about?: string | undefined;
-  /** The part that owes the answer: a module or service here, or another rank. */
+  /** The part that has to answer: a module or service here, or another rank. */
   readonly target: { readonly id: string; readonly name: string; readonly rank?: number | undefined };
   readonly count: number;
-  /** How long the oldest has been open. */
+  /** How long the oldest request has been open. */
   readonly seconds: number;
-  /** Whether they are streams, which stay open by design. */
+  /** Whether the requests are streams, which stay open by design. */
   readonly isStream: boolean;
   /** Whether flow control holds the sender back: the request has not been passed on. */
   readonly isHeld: boolean;
 }
 
-/** A module of one rank, as far as others may wait for it. */
+/** A module of one rank, with the data for waits on it. */
 export interface WaitedModule {
   readonly uuid: string;
   readonly name: string;
@@ -47,7 +47,7 @@ export interface WaitNode {
   readonly rank: number | undefined;
   /** Its state, which may explain the wait: `silent`, `starting`, `reloading`, `removing`, `backoff`; undefined: it answers others. */
   readonly state?: string | undefined;
-  /** How long it has done so. */
+  /** How long it has been in this state. */
   readonly seconds?: number | undefined;
 }
 
@@ -62,12 +62,12 @@ export interface WaitEdge {
   readonly isHeld: boolean;
 }
 
-/** Which part of an instance waits for which. */
+/** The parts of an instance, and the parts that each waits for. */
 export interface WaitGraph {
   readonly edges: readonly WaitEdge[];
-  /** From what no other waits for to the last link, the longest wait first. */
+  /** From a unit that no other waits for to the last link, the longest wait first. */
   readonly chains: readonly (readonly WaitEdge[])[];
-  /** Rings of edges that have been there for a while: none of them can be answered. */
+  /** Rings of edges that have lasted for a while: no request in them can be answered. */
   readonly deadlocks: readonly (readonly WaitEdge[])[];
   /** Open streams, which are not part of the graph. */
   readonly streams: number;

@@ -1,15 +1,15 @@
 import type { OpenRequests, RankWaits, WaitedModule, WaitEdge, WaitGraph, WaitNode } from "./types.js";
 
-/** A ring whose edges are all this old is a deadlock: a ring of requests that are being answered is far younger. */
+/** A ring counts as a deadlock if all its edges are this old. Requests in progress are far younger. */
 const DEADLOCK_SECONDS = 0.25;
 
-/** A module that has sent nothing since shortly before or after it was asked is silent. */
+/** A module is silent if it has sent nothing since it was asked, give or take this time. */
 const SILENT_SLACK_SECONDS = 0.1;
 
 /**
- * The wait-for graph of an instance: which client, module or unit waits for which, over all ranks.
+ * The wait-for graph of an instance: its clients, modules and units, and the waits between them, over all ranks.
  *
- * A request that crosses ranks is reported by each of them; the one that it came to last knows what owes the answer.
+ * Each rank that a request crosses reports it. The last one has the unit that owes the answer.
  * Streams stay open by design and are only counted.
  * @param reports of the ranks that answered
  */
@@ -43,7 +43,7 @@ function graphOf(edges: WaitEdge[], waiting: readonly Seen[]): WaitGraph {
   };
 }
 
-/** A node that waits itself has a reason to be silent. */
+/** A node that itself waits for another counts as busy, and not as silent. */
 function withoutBusySilence(edges: readonly WaitEdge[]): WaitEdge[] {
   const waiting = new Set(edges.map(({ from }) => from.id));
   const plain = (node: WaitNode): WaitNode => {
@@ -70,7 +70,9 @@ interface Seen {
   readonly request: OpenRequests;
 }
 
-/** Requests that have gone on to another rank are that rank's; those still on their way stay with the one before. */
+/**
+ * A request that has gone on to another rank counts for that rank; a request on its way stays with the rank before.
+ */
 function merged(seen: readonly Seen[]): readonly Seen[] {
   if (seen.every(({ request }) => request.target.rank === undefined)) return seen;
   const groups = groupBy(seen, ({ request }) => `${request.origin} ${request.topic}`);
@@ -85,13 +87,13 @@ function merged(seen: readonly Seen[]): readonly Seen[] {
   );
 }
 
-/** Finds the node of an end; each is made once. */
+/** Finds the node of an end, and makes each node once. */
 class Nodes {
   readonly #modules = new Map<string, { readonly rank: number; readonly module: WaitedModule }>();
   readonly #byName = new Map<string, { readonly rank: number; readonly module: WaitedModule }>();
   readonly #senders = new Map<string, WaitNode>();
   readonly #made = new Map<string, WaitNode>();
-  /** How long the oldest request to a node has been open: it is silent only if it has sent nothing since. */
+  /** How long the oldest request to a node has been open. The node is silent only if it has sent nothing since. */
   readonly #oldest = new Map<string, number>();
 
   constructor(reports: readonly RankWaits[]) {
@@ -164,7 +166,7 @@ function unitEdges(reports: readonly RankWaits[], nodes: Nodes): WaitEdge[] {
   );
 }
 
-/** From each node that is not waited for, along the oldest wait of each further node. */
+/** From each node without waiters, along the oldest wait of each further node. */
 function chainsOf(
   edges: readonly WaitEdge[],
   outgoing: ReadonlyMap<string, readonly WaitEdge[]>,
@@ -186,7 +188,7 @@ function chainsOf(
     });
 }
 
-/** For each strongly connected part of old edges a shortest ring through its oldest edge. */
+/** For each strongly connected part of old edges, a shortest ring through its oldest edge. */
 function ringsOf(
   edges: readonly WaitEdge[],
   outgoing: ReadonlyMap<string, readonly WaitEdge[]>,
@@ -203,7 +205,9 @@ function ringsOf(
   return rings;
 }
 
-/** Without the edges from what no other waits for, and those to what waits for nothing, again and again. */
+/**
+ * Without the edges from units that no other waits for, and those to units that wait for nothing, again and again.
+ */
 function mayBeInRing(edges: readonly WaitEdge[]): readonly WaitEdge[] {
   const waiting = new Set(edges.map(({ from }) => from.id));
   let left = edges.filter(({ to }) => waiting.has(to.id));
@@ -232,7 +236,7 @@ function isOld({ seconds }: WaitEdge): boolean {
   return seconds >= DEADLOCK_SECONDS;
 }
 
-/** A shortest way back to where an edge begins, breadth first. */
+/** A shortest way back to the start of an edge, breadth first. */
 function ringThrough(
   first: WaitEdge,
   outgoing: ReadonlyMap<string, readonly WaitEdge[]>,

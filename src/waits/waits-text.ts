@@ -1,6 +1,9 @@
 import type { WaitEdge, WaitGraph, WaitNode } from "./types.js";
 
-/** A graph as lines: deadlocks first, then chains, the longest wait first. Names get their rank if there are several. */
+/**
+ * A graph as lines: deadlocks first, then chains, the longest wait first. Names include their rank if there are
+ * several.
+ */
 export function waitLines({ deadlocks, chains }: WaitGraph, showsRanks = false): string[] {
   return [
     ...deadlocks.map((ring) => `deadlock: ${chainText(ring, showsRanks)}`),

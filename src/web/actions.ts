@@ -1,4 +1,7 @@
-/** An action: the commands that do the same, one after the other while they succeed, and those that only try it. */
+/**
+ * An action: the commands that carry it out, one after the other while they succeed, and the commands that only try
+ * it.
+ */
 interface Action {
   readonly commands: readonly (readonly string[])[];
   readonly dryRun?: readonly string[];
@@ -36,7 +39,7 @@ type ActionName = keyof typeof ACTIONS;
 /** All of them. */
 export const ACTION_NAMES = Object.keys(ACTIONS) as ActionName[];
 
-/** Longer names than any unit has. */
+/** No unit has a longer name. */
 const LONGEST_NAME = 1024;
 
 function tried(words: readonly string[], rest: readonly string[]): Action {
@@ -51,12 +54,12 @@ export function isAction(text: unknown): text is ActionName {
   return ACTION_NAMES.some((name) => name === text);
 }
 
-/** Whether it can be done with everything, too. */
+/** Whether the action is also possible for all units. */
 export function isForAll(name: ActionName): boolean {
   return name === "apply";
 }
 
-/** @param unit undefined: all of them, where {@link isForAll} */
+/** @param unit undefined: all units, if {@link isForAll} */
 export function actionOf(name: ActionName, unit: string | undefined, setting: ActionSetting): Action {
   return ACTIONS[name](unit === undefined ? [] : ["--", unit], setting);
 }
@@ -66,7 +69,7 @@ export function commandText(commands: readonly (readonly string[])[]): string {
   return commands.map((words) => ["sluice", ...withoutDashes(words)].map(quoted).join(" ")).join(" && ");
 }
 
-/** The end of options is said only where a name begins like one. */
+/** The mark `--` for the end of options is written only where a name begins like an option. */
 function withoutDashes(words: readonly string[]): readonly string[] {
   const name = words.at(-1) ?? "";
   return name.startsWith("-") ? words : words.filter((word) => word !== "--");

@@ -1,2 +1,2 @@
-/** A part of what pages show, as they get it. */
+/** A part of the data of pages, in the form that they receive. */
 export type Change = Readonly<Record<string, unknown>> & { readonly part: string };

@@ -7,7 +7,7 @@ export interface CommandResult {
   readonly stderr: string;
 }
 
-/** Commands at a time: each is a process, and a page asks for several at once. */
+/** Commands at a time, because each is a process, and a page requests several at once. */
 const MOST_AT_A_TIME = 4;
 
 /** The limit for kept output: enough for a picture of 50,000 units, and a bound for an endless program. */
@@ -28,7 +28,7 @@ export class Commands {
     this.#env = env;
   }
 
-  /** Runs a command that changes nothing; the same one at the same time is run once. */
+  /** Runs a command that changes nothing. Equal commands at the same time run once. */
   ask(args: readonly string[]): Promise<CommandResult> {
     const key = args.join("\0");
     const known = this.#shared.get(key);
@@ -50,7 +50,7 @@ export class Commands {
     }
   }
 
-  /** Ends those that run. */
+  /** Ends the running commands. */
   close(): void {
     this.#ended.abort();
   }

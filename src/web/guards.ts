@@ -3,15 +3,15 @@ import type { IncomingMessage } from "node:http";
 
 /** The checks of a request before the server handles it. */
 export interface GuardOptions {
-  /** Undefined: none is needed, as on a unix socket that only its owner can open. */
+  /** Undefined: no token is needed, as on a unix socket that only its owner can open. */
   readonly token: string | undefined;
-  /** That opens the metrics and nothing else. */
+  /** A token for the metrics only. */
   readonly metricsToken: string | undefined;
-  /** Names by which the server may be called besides those of loopback; with a port only with that. */
+  /** Names of the server besides the names of loopback. A name with a port is valid only with that port. */
   readonly hosts: readonly string[];
 }
 
-/** Decides which requests are answered (docs/design/web.md §1). */
+/** Decides which requests the server answers (docs/design/web.md §1). */
 export class Guard {
   readonly #token: Secret | undefined;
   readonly #metricsToken: Secret | undefined;
@@ -23,17 +23,17 @@ export class Guard {
     this.#hosts = new Set(hosts.map((host) => host.toLowerCase()));
   }
 
-  /** @returns why a request is refused whatever it is for; undefined if it is not */
+  /** @returns why a request is refused for any purpose; undefined if it is not */
   refusal({ headers }: IncomingMessage): string | undefined {
     const { host, origin } = headers;
     if (host === undefined || !this.#isOurs(host)) return `host ${host ?? "is missing"} is not allowed`;
     if (origin === undefined) return undefined;
     const asked = /^https?:\/\/([^/]+)$/.exec(origin)?.[1];
-    // A page of ours has the host of its own address, whatever encrypts in between.
+    // A page of ours has the host of its own address, also through a proxy that encrypts.
     return asked?.toLowerCase() === host.toLowerCase() ? undefined : `origin ${origin} is not allowed`;
   }
 
-  /** @returns why a request may not have what only the token opens; undefined if it may */
+  /** @returns why a request may not have the data that needs the token; undefined if it may */
   tokenRefusal(request: IncomingMessage): string | undefined {
     if (this.#token === undefined) return undefined;
     const given = bearerOf(request);
@@ -41,7 +41,7 @@ export class Guard {
     return this.#token.is(given) ? undefined : "the token is wrong";
   }
 
-  /** The same for the metrics, which have a token of their own; the page's opens them too. */
+  /** The same for the metrics, which have their own token; the page's token is valid for them too. */
   metricsRefusal(request: IncomingMessage): string | undefined {
     const given = bearerOf(request);
     if (given !== undefined && this.#metricsToken?.is(given) === true) return undefined;
@@ -57,7 +57,7 @@ export class Guard {
   }
 }
 
-/** The names that an address of a server gives it. */
+/** The names of a server that follow from its address. */
 export function hostsOf(
   listen: { readonly kind: "unix" } | { readonly kind: "tcp"; readonly host: string },
 ): string[] {
@@ -65,7 +65,7 @@ export function hostsOf(
   return [listen.host, `[${listen.host}]`];
 }
 
-/** Whether only this machine has the name: a foreign name that leads here does not count. */
+/** Whether only this machine has the name. A foreign name with an address of this machine does not count. */
 export function isLoopbackName(name: string): boolean {
   return name === "localhost" || name.endsWith(".localhost") || name === "[::1]" || isLoopbackAddress(name);
 }

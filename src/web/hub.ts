@@ -8,32 +8,32 @@ const MOST_STREAMS = 64;
 /** The limit of waiting data in one stream; a slower page gets one new full state in place of the missed changes. */
 const MOST_WAITING_BYTES = 1024 * 1024;
 
-/** Changes that are kept for a page that comes back. */
+/** The number of changes that are kept for a page that reconnects. */
 const KEPT_CHANGES = 512;
 const KEPT_BYTES = 1024 * 1024;
 
-/** After so many comments that did not get through, a stream is closed. */
+/** A stream is closed after this number of comments that the client did not take. */
 const SILENT_COMMENTS = 8;
 
-/** A change as it is sent. */
+/** A change in the form that is sent. */
 interface KeptChange {
   readonly seq: number;
   readonly text: string;
 }
 
 export interface HubOptions {
-  /** The id of the instance: numbers of another one have no meaning here. */
+  /** The id of the instance. Numbers of another instance have no meaning here. */
   readonly uuid: string;
-  /** Everything that a page knows, as it is now. */
+  /** All the data of a page, as it is now. */
   readonly picture: () => unknown;
-  /** From one comment to the next, by which streams without a reader are found. */
+  /** The time between two comments, which detect streams without a reader. */
   readonly commentMs: number;
 }
 
 /** The streams of events of all pages (docs/design/web.md §1). */
 export class Hub {
   readonly #options: HubOptions;
-  /** With a part of this server's own: its numbers begin anew with it. */
+  /** Has a part of this server's own, so that its numbers begin again with it. */
   readonly #epoch: string;
   readonly #streams = new Set<Stream>();
   readonly #timer: Pick<Timer, "cancel">;
@@ -52,8 +52,8 @@ export class Hub {
   }
 
   /**
-   * Opens a stream: with what came after the number that the page knows, else with a full picture.
-   * @returns false if there are too many
+   * Opens a stream. It begins with the changes after the number that the page has, else with a full picture.
+   * @returns false if there are too many streams
    */
   open(response: ServerResponse, lastEventId: string | undefined): boolean {
     if (this.#streams.size >= MOST_STREAMS) return false;
@@ -73,7 +73,7 @@ export class Hub {
     return true;
   }
 
-  /** Tells all pages of a change. */
+  /** Sends a change to all pages. */
   publish(change: unknown): void {
     this.#seq += 1;
     const text = this.#event("change", change);
@@ -114,7 +114,7 @@ export class Hub {
   }
 }
 
-/** One of them. What its reader does not take is not kept for it. */
+/** One of them. It drops changes that its reader does not take. */
 class Stream {
   readonly #response: ServerResponse;
   readonly #picture: () => string;

@@ -25,14 +25,14 @@ export interface WebOptions extends Pick<
   readonly allowedHosts: readonly string[];
   readonly readOnly: boolean;
   readonly version: string;
-  /** The words that the commands of Sluice begin with, and their environment. */
+  /** The first words of every command of Sluice, and the environment of commands. */
   readonly program: readonly string[];
   readonly env: NodeJS.ProcessEnv;
-  /** Where the files of the page are. */
+  /** The directory of the page's files. */
   readonly pageDirectory: string;
   /** Describes the waits of an instance, in lines. */
   readonly waits?: (handle: Handle) => Promise<readonly string[]>;
-  /** From one look at queues and rates to the next. */
+  /** The time between two readings of queues and rates. */
   readonly periodMs: number;
   readonly commentMs: number;
 }

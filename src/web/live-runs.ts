@@ -1,7 +1,7 @@
 import { fields, type JsonValue, type Payload } from "../messages/index.js";
 import type { Change } from "./change.js";
 
-/** How a unit stands in a run: what a picture is coloured by. */
+/** The state of a unit in a run, which decides its colour in a picture. */
 type StepState = "waiting" | "starting" | "done" | "failed" | "left-out";
 
 /** The unit, its state, the action, and perhaps a message. */
@@ -26,7 +26,7 @@ interface LiveRun {
   recorded: boolean;
 }
 
-/** Runs that are remembered when they have ended. */
+/** The number of ended runs that are kept. */
 const KEPT = 3;
 
 /** The runs of an instance, from the stream `run.watch`. */
@@ -38,7 +38,7 @@ export class LiveRuns {
     return [...this.#runs.values()].map(runJson);
   }
 
-  /** @returns the changes, for pages */
+  /** @returns the changes, in the form for pages */
   take(payload: Payload): Change | undefined {
     const report = fields(payload, REPORT);
     if (report.id === undefined) return undefined;

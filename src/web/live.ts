@@ -3,10 +3,10 @@ import { fields, type Handle, type JsonValue, type Payload } from "../messages/i
 import type { Change } from "./change.js";
 import { LiveRuns } from "./live-runs.js";
 
-/** Lines that pages get when they open. */
+/** The number of lines that a page gets when it opens. */
 const KEPT_LINES = 1000;
 
-/** Ranks whose modules are watched. */
+/** The most ranks whose modules are watched. */
 const MOST_RANKS = 128;
 
 interface RankModules {
@@ -22,7 +22,7 @@ export interface RankState {
   /** Null before the first answer. */
   readonly broker: JsonValue;
   readonly modules: readonly JsonValue[];
-  /** Number of modules that failed and do not run. */
+  /** The number of modules that failed and do not run. */
   readonly failed: number;
 }
 
@@ -43,7 +43,7 @@ export class LiveInstance {
   readonly #log = new Lines();
   readonly #output = new Lines();
   readonly #runs = new LiveRuns();
-  /** Ranks that were watched at some time. */
+  /** Ranks that have been watched before. */
   readonly #seen = new Set<number>();
   #ranks: JsonValue = null;
   /** Null before the first look. */
@@ -54,7 +54,7 @@ export class LiveInstance {
     this.#options = options;
   }
 
-  /** Begins to watch. It goes on until {@link close}, or until the instance has ended. */
+  /** Begins to watch. It runs until {@link close}, or until the instance has ended. */
   start(): void {
     const { handle } = this.#options;
     this.#follow("overlay.watch", { rank: 0 }, (payload) => this.#takeRanks(payload));
@@ -69,7 +69,7 @@ export class LiveInstance {
     this.#ended.abort();
   }
 
-  /** All of it, as a page that opens gets it. */
+  /** All data, in the form for a page that opens. */
   picture(): Readonly<Record<string, unknown>> {
     return {
       ranks: this.#ranks,
@@ -138,7 +138,7 @@ export class LiveInstance {
       kept.add(line);
       this.#tell({ part, lines: [line] });
     };
-    // A rank that comes back has sent its older lines before.
+    // A rank that reconnects has sent its older lines before.
     const follow = { follow: true };
     const log = this.#seen.has(rank) ? { ...follow, new: true } : follow;
     this.#seen.add(rank);
@@ -158,7 +158,7 @@ export class LiveInstance {
     if (failed !== undefined) known.failed = failed;
     const change = { part: "modules", rank, full, time, broker, modules, gone };
     this.#tell({ ...change, ...(failed !== undefined && { failed }) });
-    // One rank sets the pace for all.
+    // One rank sets the period for all.
     if (rank === this.#options.handle.rank) void this.#lookAtWaits();
   }
 
@@ -191,7 +191,7 @@ export class LiveInstance {
       try {
         for await (const answer of handle.rpcStream(topic, payload, { rank, signal })) take(answer);
       } catch (error) {
-        // A rank that goes away is seen in the view of ranks.
+        // The view of ranks shows a rank that leaves.
         const isGone = signal.aborted || GONE.some((name) => isErrno(error, name));
         if (!isGone) onProblem(`${topic} of rank ${rank}: ${messageOf(error)}`);
       }
@@ -205,7 +205,7 @@ export class LiveInstance {
   }
 }
 
-/** How the streams of a rank end that has gone, or of a connection that was closed. */
+/** The errors of streams whose rank has left, or whose connection was closed. */
 const GONE = ["EHOSTUNREACH", "ECONNRESET", "ECANCELED"] as const;
 
 const MODULES = {

@@ -1,2 +1,2 @@
-/** The metrics and their package, loaded when they are asked for. */
+/** The metrics and their package, loaded at the first request for them. */
 export const metricsModule = () => import("./metrics.js");

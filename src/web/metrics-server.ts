@@ -6,20 +6,20 @@ import { metricsModule } from "./metrics-module.js";
 import { HttpError, sendText } from "./replies.js";
 import { type Listen, type PageServer, serveRequests, type ServerOptions } from "./server.js";
 
-/** From one look at queues and rates to the next. */
+/** The time between two readings of queues and rates. */
 const PERIOD_MS = 1000;
 
 /** The instance of the metrics, and the access rules. */
 interface MetricsServerOptions extends Pick<ServerOptions, "log" | "tls"> {
   readonly handle: Handle;
   readonly listen: Listen;
-  /** Undefined: none is needed. */
+  /** Undefined: no token is needed. */
   readonly token: string | undefined;
   readonly allowedHosts: readonly string[];
 }
 
 /**
- * Serves `GET /metrics` alone until it is closed (docs/design/web.md §2).
+ * Serves only `GET /metrics`, until it is closed (docs/design/web.md §2).
  * @throws SluiceError `WEB_LISTEN` if it cannot listen
  */
 export async function startMetrics(options: MetricsServerOptions): Promise<PageServer> {
@@ -55,14 +55,14 @@ export async function startMetrics(options: MetricsServerOptions): Promise<PageS
 }
 
 interface PrintOptions {
-  /** OpenMetrics rather than the text format of Prometheus. */
+  /** Whether the format is OpenMetrics, rather than the text format of Prometheus. */
   readonly isOpen: boolean;
   readonly timeoutMs: number;
 }
 
 /**
  * The current metrics, when each rank has reported its own.
- * @throws Error that names the ranks which have not answered in time
+ * @throws Error with the names of the ranks that have not answered in time
  */
 export async function printedMetrics(handle: Handle, { isOpen, timeoutMs }: PrintOptions): Promise<string> {
   const problems: string[] = [];

@@ -11,9 +11,9 @@ export interface MetricsText {
 type Labels = Readonly<Record<string, string | number>>;
 
 /**
- * What an instance does, in numbers. Each time it makes the registry anew. So there is nothing of what is
- * gone, and nothing in common with a registry of the program around.
- * @param accept which format the reader likes: OpenMetrics if it accepts that, else the text format of Prometheus
+ * What an instance does, in numbers. It makes a new registry each time. So it has no values of modules that are
+ * gone, and shares nothing with a registry of the surrounding program.
+ * @param accept which format the reader prefers: OpenMetrics if it accepts that, else the text format of Prometheus
  */
 export async function metricsOf(live: LiveInstance, accept: string): Promise<MetricsText> {
   const isOpen = accept.includes("application/openmetrics-text");

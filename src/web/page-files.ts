@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 
-/** A file that pages consist of. */
+/** A file of the page. */
 export interface PageFile {
   readonly type: string;
   readonly bytes: Buffer;
@@ -15,8 +15,9 @@ const TYPES = {
 } as const;
 
 /**
- * The files of the page by their place below the base path. They are read once; no request names a file of the disk.
- * @param directory where the build has put them
+ * The files of the page by their path below the base path. It reads them once, so no request can name a file on the
+ * disk.
+ * @param directory the directory of the build
  */
 export function readPageFiles(directory: string): ReadonlyMap<string, PageFile> {
   const files = new Map<string, PageFile>();

@@ -5,7 +5,7 @@ import type { Hub } from "./hub.js";
 import type { PageFile } from "./page-files.js";
 import { HttpError, readJson, sendJson, sendText } from "./replies.js";
 
-/** What the page is for. */
+/** The mode of the page, its rights, and its instance. */
 export interface Session {
   readonly mode: "live" | "offline";
   readonly readOnly: boolean;
@@ -25,7 +25,7 @@ export interface RouteOptions {
   readonly runArgs: readonly string[];
   /** Options of `modprobe` that define the units, for actions. */
   readonly unitArgs: readonly string[];
-  /** The text of the metrics, by what the requester accepts; undefined without an instance. */
+  /** The text of the metrics, in the format that the requester accepts; undefined without an instance. */
   readonly metrics:
     ((accept: string) => Promise<{ readonly type: string; readonly text: string }>) | undefined;
   readonly log: (text: string) => void;
@@ -40,7 +40,7 @@ export interface Asked {
 
 type Route = (options: RouteOptions, asked: Asked) => void | Promise<void>;
 
-/** Which token opens a path. */
+/** The token that opens a path. */
 export type Access = "page" | "token" | "metrics";
 
 const ROUTES: Readonly<Record<string, Readonly<Partial<Record<"GET" | "POST", Route>>>>> = {
@@ -78,7 +78,7 @@ const ROUTES: Readonly<Record<string, Readonly<Partial<Record<"GET" | "POST", Ro
   "api/runs": {
     GET: async ({ commands, runArgs }, { response }) => {
       const { status, stdout } = await commands.ask(["modprobe", "analyze", "--list", "--json", ...runArgs]);
-      // Before the first run there is no place of runs yet.
+      // Before the first run there is no directory of runs yet.
       sendJson(response, { runs: status === 0 ? (JSON.parse(stdout) as unknown) : [] });
     },
   },
@@ -124,7 +124,7 @@ export function accessTo(path: string, files: RouteOptions["files"]): Access | u
 
 /**
  * Answers a request that has passed the guards.
- * @throws HttpError for what cannot be answered
+ * @throws HttpError for a request that cannot be answered
  */
 export async function answer(options: RouteOptions, path: string, asked: Asked): Promise<void> {
   const { request, response } = asked;

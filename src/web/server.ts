@@ -12,7 +12,7 @@ import type { Guard } from "./guards.js";
 import { HttpError, SAFE_HEADERS, sendJson } from "./replies.js";
 import { type Access, accessTo, answer, type Asked, type RouteOptions } from "./routes.js";
 
-/** Where a server listens. */
+/** The address or socket of a server. */
 export type Listen =
   | { readonly kind: "unix"; readonly path: string }
   | { readonly kind: "tcp"; readonly host: string; readonly port: number };
@@ -21,9 +21,9 @@ export type Listen =
 export interface Reach {
   readonly listen: Listen;
   readonly guard: Guard;
-  /** `/`, or a path that begins and ends with one. */
+  /** `/`, or a path that begins and ends with a slash. */
   readonly basePath: string;
-  /** What encrypts; undefined: nothing does. */
+  /** The certificate and key; undefined: no encryption. */
   readonly tls: { readonly cert: Buffer; readonly key: Buffer } | undefined;
   /** Called for refused requests, and for errors. */
   readonly log: (text: string) => void;
@@ -31,7 +31,7 @@ export interface Reach {
 
 export interface ServerOptions extends RouteOptions, Reach {}
 
-/** What a server has. */
+/** The parts of a server's service. */
 export interface Service {
   /** The access that a path below the base path needs; undefined for an unknown path. */
   readonly accessTo: (place: string) => Access | undefined;
@@ -41,7 +41,7 @@ export interface Service {
 
 /** A server that listens. */
 export interface PageServer {
-  /** Without the token; undefined on a unix socket. */
+  /** The URL without the token; undefined on a unix socket. */
   readonly url: string | undefined;
   /** Ends all connections. */
   close(): Promise<void>;
@@ -59,7 +59,7 @@ export function servePage(options: ServerOptions): Promise<PageServer> {
 }
 
 /**
- * Serves what a service has, behind the guards.
+ * Serves a service, behind the guards.
  * @throws SluiceError `WEB_LISTEN` if it cannot listen there
  */
 export async function serveRequests(reach: Reach, service: Service): Promise<PageServer> {
@@ -110,7 +110,7 @@ async function serve(
     await service.answer(place, { request, response, query: new URLSearchParams(queries.join("?")) });
   } catch (error) {
     const status = error instanceof HttpError ? error.status : 500;
-    // Without what follows the path: it is of others, and long.
+    // Without the part after the path, which comes from others and may be long.
     if (status === 403 || status === 500) {
       options.log(`${status} ${request.method ?? ""} ${path.slice(0, 200)}: ${messageOf(error)}`);
     }
@@ -119,10 +119,10 @@ async function serve(
   }
 }
 
-/** What of a path is below the base path; undefined if only the slash at its end is missing. */
+/** The part of a path below the base path; undefined if only the slash at its end is missing. */
 function placeOf(path: string, basePath: string): string | undefined {
   if (path.startsWith(basePath)) return path.slice(basePath.length);
-  // Begins with what no place of ours begins with.
+  // Begins with a prefix that no path of ours has.
   return `${path}/` === basePath ? undefined : "/";
 }
 
@@ -133,7 +133,7 @@ async function listening(server: Server, listen: Listen): Promise<void> {
       return;
     }
     await removeDeadSocket(listen.path);
-    // Made with this mask, because other users may open it as soon as it exists.
+    // Made with this mask, because other users may open the socket as soon as it exists.
     const before = process.umask(0o177);
     try {
       await opened(server, () => server.listen(listen.path));
@@ -154,7 +154,10 @@ function opened(server: Server, listen: () => void): Promise<void> {
   });
 }
 
-/** What a server that was killed has left. A socket that answers is in use, and anything else is not ours to remove. */
+/**
+ * Removes the socket that a killed server has left. A socket that answers is in use, and no other file is ours to
+ * remove.
+ */
 async function removeDeadSocket(path: string): Promise<void> {
   if (lstatSync(path, { throwIfNoEntry: false })?.isSocket() !== true) return;
   const isDead = await new Promise<boolean>((resolve) => {

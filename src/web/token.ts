@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { SluiceError, systemMessage } from "../errors/index.js";
 import { readLimited } from "../processes/index.js";
 
-/** Shorter ones can be guessed. */
+/** A shorter token can be guessed. */
 const SHORTEST_TOKEN = 16;
 
 /**
@@ -31,7 +31,7 @@ export function readTokenFile(path: string): string {
   return text;
 }
 
-/** The token of one server, and the address that holds it. */
+/** The token of one server, and the address with it. */
 export class Token {
   readonly text: string;
   #directory: string | undefined;
@@ -46,9 +46,9 @@ export class Token {
   }
 
   /**
-   * Writes the address into a file that only its owner can read, and a page beside it that leads there. Every
+   * Writes the address into a file that only its owner can read, and a page beside it that links there. Every
    * user can read the words of a command.
-   * @param directory where files of one run go
+   * @param directory the directory for the files of one run
    */
   write(url: string, directory: string): { readonly file: string; readonly page: string } {
     this.#directory = mkdtempSync(join(directory, "sluice-web-"));

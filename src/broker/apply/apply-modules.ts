@@ -2,7 +2,7 @@ import type { EntryState, LoadRequest, Removal, Trial } from "../modules/module-
 import type { GoneModule } from "../modules/known-modules.js";
 import type { LoadOrder, TakeDownOrder } from "../modules/take-down-order.js";
 
-/** A module as an apply sees it. */
+/** The data of a module that an apply uses. */
 export interface ApplyModule {
   readonly state: { readonly kind: EntryState["kind"]; readonly isStalled?: boolean | undefined };
   readonly instance: { readonly uuid: string } | undefined;
@@ -14,19 +14,19 @@ export interface ApplyModule {
   trial: Trial | undefined;
 }
 
-/** The modules that an apply changes: those of the broker, whose table they are, or those of another system. */
+/** The modules that an apply changes: those of the broker in its own table, or those of another system. */
 export interface ApplyModules {
-  /** Whether no module can be loaded any more. */
+  /** Whether modules can no longer be loaded. */
   readonly isSealed: boolean;
   has(name: string): boolean;
   entry(name: string): ApplyModule | undefined;
-  /** Modules that have ended by themselves, which is noted. */
+  /** A module that has ended by itself, if the broker has noted that. */
   goneModule(name: string): GoneModule | undefined;
   recall(gone: GoneModule): void;
   find(request: LoadRequest): Promise<{ readonly path: string }>;
   /** Finds the reasons that would make a load fail, without the modules that the apply removes. */
   check(request: LoadRequest, going: readonly string[]): Promise<void>;
-  /** Notes the order of a plan, by which modules are taken down. */
+  /** Records the order of a plan, by which modules are taken down. */
   record(order: LoadOrder): number;
   takeDownOrder(): TakeDownOrder;
   removalTimeoutMs(name: string): number | undefined;

@@ -202,7 +202,7 @@ export class ApplyRun {
     }
   }
 
-  /** As the step has it; with the arguments of the running one if those are kept. */
+  /** The request of a step, with the arguments of the running module if the step keeps those. */
   #requestOf({ name, request, keepsArgs }: StartStep): LoadRequest {
     const entry = this.#host.modules.entry(name);
     const plan = this.#plan === undefined ? {} : { plan: this.#plan };

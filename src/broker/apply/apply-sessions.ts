@@ -7,7 +7,7 @@ import type { ApplySteps } from "./apply-steps.js";
 /** One client's apply, from its place in the queue to its outcome. */
 interface Session {
   readonly call: Call;
-  /** Its name for other clients that wait for it. */
+  /** The name of the client, for other clients that wait for it. */
   readonly by: string;
   stage: "waiting" | "open" | "prepared" | "running" | "held";
   run: ApplyRun | undefined;
@@ -15,7 +15,7 @@ interface Session {
   isLeft: boolean;
 }
 
-/** The applies of one broker, one at a time: what one of them sees of what runs, no other one changes. */
+/** The applies of one broker, one at a time. While an apply runs, no other apply changes the modules that it sees. */
 export class ApplySessions {
   readonly #host: ApplyHost;
   readonly #onEnd: (call: Call) => void;

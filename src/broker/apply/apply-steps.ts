@@ -9,7 +9,7 @@ export interface StartStep {
   readonly action: "load" | "reload" | "restart";
   readonly name: string;
   readonly request: LoadRequest;
-  /** The arguments of the running one are kept: its unit's are what they were. */
+  /** Keeps the arguments of the running module, because its unit has the same arguments as before. */
   readonly keepsArgs: boolean;
   /** Its failure is reported, and the other steps continue. */
   readonly optional: boolean;

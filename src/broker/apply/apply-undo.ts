@@ -5,12 +5,12 @@ import type { GoneModule } from "../modules/known-modules.js";
 import type { ApplyModules } from "./apply-modules.js";
 import { inOrder, type LoadOrder, type TakeDownOrder } from "../modules/take-down-order.js";
 
-/** A module as it was before an apply touched it. */
+/** The state of a module before an apply changed it. */
 interface Before {
   readonly request: LoadRequest;
   readonly digest: string | undefined;
   readonly uuid: string | undefined;
-  /** Whether it ran: what had failed need not work again. */
+  /** Whether it ran: a module that had failed need not work again. */
   readonly wasUp: boolean;
 }
 
@@ -61,7 +61,7 @@ export class Undo {
   }
 
   /**
-   * Loads modules again as they were, in the order in which they had been loaded.
+   * Loads modules again as they were, in the order of their first loads.
    * @param isOver asked before each module: whether to stop the undo
    * @returns those that could not be restored
    */
@@ -123,12 +123,12 @@ export class Undo {
   }
 }
 
-/** An order with only some of its modules; what is between them still holds. */
+/** An order with only some of its modules. It keeps the order between those. */
 export function restricted(order: TakeDownOrder, names: ReadonlySet<string>): TakeDownOrder {
   return { ...order, nodes: order.nodes.map((name) => (names.has(name) ? name : "")) };
 }
 
-/** One after the other. */
+/** An order in which the modules follow one after the other. */
 export function chain(names: readonly string[]): TakeDownOrder {
   const offsets = Uint32Array.from([...names, ""], (_, node) =>
     Math.min(node, Math.max(names.length - 1, 0)),

@@ -13,8 +13,9 @@ interface DrivenModule extends ApplyModule {
 }
 
 /**
- * The modules of an instance of another system (docs/design/flux.md §2), as they were when it was asked, and as this process
- * has changed them since. That system does not report the end of a module, and holds no requests while it replaces one.
+ * The modules of an instance of another system (docs/design/flux.md §2), as it reported them, with the changes that
+ * this process has made since. That system does not report the end of a module, and holds no requests while it
+ * replaces one.
  */
 export class DrivenModules implements ApplyModules {
   readonly isSealed = false;
@@ -90,10 +91,10 @@ export class DrivenModules implements ApplyModules {
     this.#entries.delete(name);
   }
 
-  /** After a failed load no module has the name: the running module had to end first. */
+  /** After a failed load no module has the name, because the running module had to end first. */
   async exchange(name: string, request: LoadRequest, trial: Trial): Promise<void> {
     if (this.has(name)) await this.remove(name, "ask");
-    // The environment of the broker is that of all its modules there.
+    // The broker of that system has one environment for all its modules.
     const asked = { ...request, name, kept: undefined };
     await this.#handle.rpc("module.load", asJson(asked));
     const entry = this.#enter(name, asked);
@@ -101,7 +102,7 @@ export class DrivenModules implements ApplyModules {
     entry.trial = trial;
   }
 
-  /** That system ends no load that is under way. */
+  /** That system cannot end a load that is under way. */
   interrupt(): Promise<void> {
     return Promise.resolve();
   }
@@ -115,7 +116,7 @@ export class DrivenModules implements ApplyModules {
     return before;
   }
 
-  /** Records the changes of modules that were not loaded anew. */
+  /** Records the changes of modules that were not loaded again. */
   async note(): Promise<void> {
     for (const [name, entry] of this.#entries) {
       if (entry.noted === undefined || sameRequest(entry.noted, entry.request)) continue;

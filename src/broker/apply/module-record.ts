@@ -6,7 +6,7 @@ import type { LoadRequest, ModuleEntry } from "../modules/module-entry.js";
 import type { FoundModule } from "../modules/module-finder.js";
 import type { GoneModule, KnownModules } from "../modules/known-modules.js";
 
-/** Names of fields that a unit decides, besides its path and arguments. */
+/** Names of the fields that come from a unit, besides its path and arguments. */
 const OPTIONS = [...Object.keys(MODULE_OPTION_FIELDS), "timeoutMs"];
 
 /** The modules that run or have ended by themselves, with the parameters of their loads. */

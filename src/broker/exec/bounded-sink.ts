@@ -1,7 +1,7 @@
 import type { Backlog, JsonValue } from "../../messages/index.js";
 import type { Clock, Timer } from "../clock.js";
 
-/** How much may lie before a reader that is too slow. */
+/** How much may wait for a reader that is too slow. */
 const LIMITS = { messages: 1000, bytes: 8 * 1024 * 1024 } as const;
 
 /** How often the sink checks whether the reader has caught up, so that it gets the count even without new records. */
@@ -9,14 +9,14 @@ const RETRY_MS = 100;
 
 interface SinkOptions {
   readonly clock: Clock;
-  /** What the reader has not taken yet. */
+  /** The records that the reader has not taken yet. */
   readonly backlog: () => Backlog;
   readonly send: (record: Readonly<Record<string, JsonValue>>) => void;
 }
 
 /**
- * Passes records on to a reader as long as it keeps up. What comes while it does not is counted, and the count takes the
- * place of it: `{dropped}`.
+ * Passes records on to a reader as long as it keeps up. While the reader is behind, the sink counts the records that
+ * come, and sends the count in their place: `{dropped}`.
  */
 export class BoundedSink {
   readonly #options: SinkOptions;

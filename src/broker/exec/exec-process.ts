@@ -28,13 +28,13 @@ export interface ExecCommand {
   /** Absolute. */
   readonly cwd: string;
   readonly env: Readonly<Record<string, string>>;
-  /** Whether its standard input will be written to; without, that is empty. */
+  /** Whether its standard input will be written to; otherwise the input is empty. */
   readonly hasInput: boolean;
-  /** How many bytes of each output may be under way without having been taken; undefined: any number. */
+  /** How many bytes of each output may be under way unacknowledged; undefined: any number. */
   readonly windowBytes: number | undefined;
 }
 
-/** How a command ended: as a shell has it, and the signal if one killed it. */
+/** How a command ended: its status in a shell, and the signal if one killed it. */
 export interface ExecEnd {
   readonly status: number;
   readonly signal: NodeJS.Signals | null;
@@ -47,10 +47,10 @@ interface ExecListener {
 }
 
 /**
- * A command in a process group of its own, which dies with the broker.
+ * A command in a process group of its own, which ends with the broker.
  *
- * It has finished when it has exited and its outputs are closed, as with `ssh`: what a background pipeline still writes is
- * not lost. The rest of its group is then killed. SIGKILL ends it in any case.
+ * It has finished when it has exited and its outputs are closed, as with `ssh`. So the output of a background
+ * pipeline is not lost. It then kills the remaining processes of its group. SIGKILL ends it in any case.
  */
 export class ExecProcess {
   readonly pid: number;
@@ -96,7 +96,7 @@ export class ExecProcess {
     child.stdin?.on("error", () => child.stdin?.destroy());
   }
 
-  /** Lets its output come. */
+  /** Starts to read its output. */
   listen(): void {
     for (const name of ["stdout", "stderr"] as const) {
       const stream = this.#child[name];
@@ -104,7 +104,7 @@ export class ExecProcess {
     }
   }
 
-  /** The reader has taken so many bytes of an output, and as many more may come. */
+  /** The reader has taken this number of bytes of an output, and the process may send as many more. */
   acknowledge(name: OutputStream, bytes: number): void {
     this.#room[name] += bytes;
     if (this.#room[name] > 0) this.#child[name].resume();
@@ -112,7 +112,7 @@ export class ExecProcess {
 
   /**
    * Writes to its standard input.
-   * @param done called when the process, or the pipe to it, has taken it all; with an error if it never will
+   * @param done called when the process, or the pipe to it, has taken all bytes; with an error if it never will
    */
   write(bytes: Buffer, done: (error?: Error | null) => void): void {
     const { stdin } = this.#child;
@@ -134,7 +134,7 @@ export class ExecProcess {
     const outcome = signalGroup(this.pid, signal);
     if (outcome === "denied") throw requestError("EPERM", `process ${this.pid} belongs to another user`);
     if (signal === "SIGKILL" || signal === constants.signals.SIGKILL) this.#isKilled = true;
-    // Something that left the group may hold the outputs, and no signal of ours reaches it.
+    // A process that left the group may hold the outputs, and no signal of ours reaches it.
     if (this.#end !== undefined && (this.#isKilled || outcome === "gone")) this.#closeOutputsSoon();
   }
 
@@ -177,7 +177,7 @@ export class ExecProcess {
 
 type Child = ChildProcessByStdio<Writable | null, Readable, Readable>;
 
-/** Checked once: the result holds for the machine. */
+/** Checked once, because the result is the same for the whole machine. */
 let deathPrefix: Promise<readonly string[]> | undefined;
 
 /** The command to start: the given words, after a check that they can start. */
@@ -216,7 +216,7 @@ function startError({ words }: ExecCommand, cause: unknown): SluiceError {
   return new SluiceError("BROKER_REQUEST", `${words[0] ?? ""}: ${systemMessage(cause)}`, { errnum, cause });
 }
 
-/** Node's own check, for words that no system can pass on: with a zero byte. */
+/** Node's own check, for words that no system can pass on, such as a word with a zero byte. */
 function isInvalidArgument(error: unknown): boolean {
   return error instanceof Error && "code" in error && error.code === "ERR_INVALID_ARG_VALUE";
 }

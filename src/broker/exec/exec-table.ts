@@ -8,10 +8,10 @@ import { type ExecCommand, type ExecEnd, ExecProcess } from "./exec-process.js";
 import { Guard, MARK_VARIABLE, type Refs } from "../../processes/index.js";
 import { OpenStreams } from "../open-streams.js";
 
-/** How long a command whose requester has gone has between SIGTERM and SIGKILL. */
+/** The time between SIGTERM and SIGKILL for a command whose requester has gone. */
 const ABANDONED_GRACE_MS = 5000;
 
-/** The same for one that still runs when the broker goes down. */
+/** The same for a command that still runs when the broker goes down. */
 const SHUTDOWN_GRACE_MS = 2000;
 
 /** The part of the broker that the table uses. */
@@ -21,7 +21,7 @@ interface ExecTableOptions {
   readonly clock: Clock;
   /** The environment of programs of the instance. */
   readonly environment: () => Readonly<Record<string, string>>;
-  /** Variables that programs of the instance are not given (`broker.env-blocklist`). */
+  /** Variables that programs of the instance do not get (`broker.env-blocklist`). */
   readonly blocklist: () => string;
   /** The variables of this rank for every program, whatever its caller sets: the URI, and the mark. */
   readonly own: () => Readonly<Record<string, string>>;
@@ -39,7 +39,7 @@ interface Entry {
   /** Whether it is to end: its requester has gone, or the broker goes down. */
   isEnding: boolean;
   killTimer: Timer | undefined;
-  /** Takes it out of what keeps this process alive. */
+  /** Takes it out of the list that keeps this process alive. */
   release: (() => void) | undefined;
 }
 
@@ -163,7 +163,7 @@ export class ExecTable {
   async #endAll(): Promise<void> {
     const gone = new Promise<void>((resolve) => (this.#onEmpty = resolve));
     for (const entry of [...this.#entries.values()]) {
-      // A command that is ending already has no one waiting for it: no log line.
+      // No requester waits for a command that is already ending, so there is no log line for it.
       if (!entry.isEnding) {
         const what = `'${entry.words.join(" ")}' (pid ${entry.process?.pid ?? 0})`;
         this.#options.log("warning", `exec: ${what} still runs at shutdown; terminating it`);
@@ -186,11 +186,11 @@ export class ExecTable {
     };
   }
 
-  /** The environment of the caller, at this rank. */
+  /** The environment of the caller, adapted to this rank. */
   #environmentOf(given: Readonly<Record<string, unknown>>): Record<string, string> {
     const { blocklist, own } = this.#options;
     const environment = new Environment({});
-    // The caller's values are of another rank.
+    // The caller's values belong to another rank.
     environment.update({ ...given, SLUICE_URI: null, [MARK_VARIABLE]: null });
     return { ...environment.inherited(blocklist()), ...own() };
   }
@@ -201,7 +201,7 @@ export class ExecTable {
     return process_;
   }
 
-  /** Ends it without a reader for its output. */
+  /** Ends a command that has no reader for its output. */
   #abandon(entry: Entry, graceMs: number): void {
     entry.process?.mute();
     this.#end(entry, graceMs);
@@ -223,7 +223,7 @@ export class ExecTable {
     try {
       entry.process?.signal(signal);
     } catch (error) {
-      // It runs as another user now, and the kernel refuses our signals.
+      // The command now runs as another user, and the kernel refuses our signals.
       this.#options.log("err", `exec: cannot signal '${entry.words.join(" ")}': ${messageOf(error)}`);
       this.#forget(entry);
     }

@@ -17,7 +17,7 @@ import type { LifeState, StopSignal } from "./instance-life.js";
 
 /** The reports of a broker to its supervisor, over their IPC channel. */
 export type BrokerReport =
-  /** It is time for the initial program, with this environment. */
+  /** The initial program is to start now, with this environment. */
   | { readonly type: "program-start"; readonly env: Readonly<Record<string, string>> }
   | { readonly type: "program-signal"; readonly signal: NodeJS.Signals }
   | { readonly type: "program-kill" }
@@ -32,7 +32,7 @@ export type BrokerReport =
 /** The orders of a supervisor to a broker. */
 export type SupervisorOrder =
   | { readonly type: "stop"; readonly signal: StopSignal }
-  /** The program to end if the supervisor is lost. */
+  /** The program that is to end if the supervisor is lost. */
   | ({ readonly type: "program-started" } & ProgramProcess)
   | { readonly type: "program-exit"; readonly status: number }
   /** Its log file may have been moved. */
@@ -50,7 +50,7 @@ export interface Ended {
 /** Shows the progress of the phases of brokers, from their output and the reports of rank 0 on descriptor 4. */
 export interface PhaseView {
   attach(broker: ChildProcess): void;
-  /** Resolves when the initial program can have the terminal. */
+  /** Resolves when the initial program can use the terminal. */
   leave(): Promise<void>;
   /** The initial program has ended. */
   resume(): void;
@@ -65,12 +65,12 @@ export interface BrokerProcessOptions {
 }
 
 /**
- * Environment variable of all that belongs to the rc1 or rc3 of a broker: its process id. They are in process groups of
+ * The environment variable of all processes of a broker's rc1 or rc3: its process id. They are in process groups of
  * their own, and a killed broker can no longer name them.
  */
 export const PHASE_MARK = "SLUICE_PHASE_OF";
 
-/** How long the processes of a broker that died may take to notice it, before they are killed. */
+/** How long the processes of a broker that was killed may take to notice it, before they are killed. */
 const ORPHAN_GRACE_MS = 2000;
 const ORPHAN_CHECK_MS = 50;
 
@@ -86,7 +86,8 @@ export class BrokerProcess {
 
   constructor({ rank, argv: [file = "", ...args], env, onReport, view }: BrokerProcessOptions) {
     this.rank = rank;
-    // In a session of its own: what a terminal sends reaches the broker through the supervisor alone, once.
+    // In a session of its own, so that a signal of the terminal reaches the broker through the supervisor alone,
+    // once.
     this.#child = startProcess(file, args, {
       env,
       detached: true,
@@ -114,17 +115,17 @@ export class BrokerProcess {
     return this.#unclean;
   }
 
-  /** Where it is in its life; undefined before that has begun. */
+  /** The present state of its life; undefined before that has begun. */
   get state(): LifeState | undefined {
     return this.#state;
   }
 
   order(order: SupervisorOrder): void {
-    // Without a callback, a broker that dies meanwhile would be an error of ours.
+    // Without a callback, a broker that ends meanwhile would count as an error of ours.
     if (this.#child.connected) this.#child.send(order, () => undefined);
   }
 
-  /** Ends it and all that it started now. */
+  /** Ends it and all processes that it started, at once. */
   kill(): void {
     const { pid } = this.#child;
     if (pid !== undefined && signalGroup(pid, 0) === "sent") killTree(pid);
@@ -141,10 +142,11 @@ export class BrokerProcess {
     const { pid, signalCode } = this.#child;
     if (pid === undefined) return;
     const deadlineMs = performance.now() + ORPHAN_GRACE_MS;
-    // A broker may be killed as it starts a process. That one has no mark yet, and only the second look finds it.
+    // A broker may be killed as it starts a process. That process has no mark yet, and only the second search finds
+    // it.
     let wasClean = signalCode === null;
     for (;;) {
-      // One that ended by itself has waited for its rc1 and rc3.
+      // A broker that ended by itself has waited for its rc1 and rc3.
       const phases = signalCode === null ? [] : processesWith(PHASE_MARK, String(pid));
       const isClean = phases.length === 0 && signalGroup(pid, 0) !== "sent";
       if (isClean && wasClean) return;
@@ -154,7 +156,7 @@ export class BrokerProcess {
         signalGroup(pid, "SIGKILL");
         return;
       }
-      // A plan that gets two stops cancels its running steps.
+      // A run of a plan that gets two stops cancels its running steps.
       for (const phase of phases) signalProcess(phase, "SIGTERM");
       await sleep(ORPHAN_CHECK_MS);
     }

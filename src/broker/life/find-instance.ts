@@ -10,7 +10,7 @@ export type FoundInstance =
   | { readonly kind: "missing" }
   | { readonly kind: "several"; readonly instances: readonly RegisteredInstance[] };
 
-/** The name of an instance of files: that of the first file, without its suffix. */
+/** The name of an instance of files: the name of the first file, without its suffix. */
 export function stackName(file: string): string {
   return basename(file, extname(file));
 }
@@ -41,7 +41,7 @@ export function findOnlyInstance(env: Env): FoundInstance {
   return oneOf(runningInstances(env));
 }
 
-/** Instances whose first file this is, by its real path. */
+/** The instances with this first file, by its real path. */
 export function instancesOf(file: string, env: Env): RegisteredInstance[] {
   return runningInstances(env).filter(({ files }) => files[0] === file);
 }

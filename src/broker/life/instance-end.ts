@@ -3,10 +3,10 @@ import type { RegisteredInstance } from "./instance-register.js";
 
 const CHECK_MS = 50;
 
-/** Resolves when the process that runs an instance has ended; by then it has taken away all that was made. */
+/** Resolves when the process that runs an instance has ended. By then that process has removed all its files. */
 export async function endOfProcess({ pid }: RegisteredInstance): Promise<void> {
   const mark = markOf(pid)?.text;
-  // Where there is no /proc a process can only be asked whether it lives.
+  // Without /proc, a signal is the only way to check that a process is alive.
   const runs = (): boolean =>
     markOf(process.pid) === undefined
       ? signalProcess(pid, 0) === "sent"

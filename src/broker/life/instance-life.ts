@@ -15,7 +15,7 @@ import { startTimer, type Timer } from "../../processes/index.js";
  *              │        └── failed, or told to stop ──────────┘
  *              └── told to stop: nothing was begun ──────────────────────────► goodbye
  *
- * Every state takes `stop`: it asks the phase of that state to end and lets the machine go on to `finalize`.
+ * Each state accepts `stop`: it asks the phase of that state to end, and the state machine continues to `finalize`.
  * A second signal, or the shutdown time-out, kills the phase of every state that is still to come.
  */
 export type LifeState = "join" | "init" | "quorum" | "run" | "cleanup" | "shutdown" | "finalize" | "goodbye";
@@ -35,11 +35,11 @@ export type StopReason =
 export interface PhaseProcess {
   /** Exit status; 128 + N when killed by signal N. Never rejects. */
   readonly exited: Promise<number>;
-  /** Asks it to end. */
+  /** Asks the phase to end. */
   signal(signal: NodeJS.Signals): void;
   /** Sets the time after which modules that it removes are cancelled. */
   hurry?(cancelAfterMs: number): void;
-  /** Ends it and its process group now. */
+  /** Ends the phase and its process group at once. */
   kill(): void;
 }
 
@@ -50,11 +50,16 @@ export interface LifeOptions {
   /** Each is undefined when the phase is empty. `stopping` means that the instance has received a stop. */
   readonly startRc1: (() => PhaseProcess) | undefined;
   readonly startRc3: ((stopping: boolean) => PhaseProcess) | undefined;
-  /** Takes down what rc3 has left, by what the broker itself knows; undefined where that is left to others. */
+  /**
+   * Takes down the modules that rc3 has left, from the broker's own records; undefined where another process does
+   * that.
+   */
   readonly startTakeDown?: ((stopping: boolean) => PhaseProcess) | undefined;
-  /** Waits until this rank may begin, unless it may at once. A status other than 0: it may not. */
+  /**
+   * Waits until this rank may begin. Undefined: it may begin at once. A status other than 0: the rank may not begin.
+   */
   readonly startJoin?: (() => PhaseProcess) | undefined;
-  /** Waits until enough ranks are in; a status other than 0: they will not be. */
+  /** Waits until enough ranks have joined; a status other than 0: not enough of them will join. */
   readonly startQuorum?: (() => PhaseProcess) | undefined;
   /** Waits until the ranks that must go before this one have gone. */
   readonly startShutdown?: (() => PhaseProcess) | undefined;
@@ -63,7 +68,7 @@ export interface LifeOptions {
   /** Called once, at the stop of the instance; Infinity: no limit. */
   readonly shutdownTimeoutMs: () => number;
   /**
-   * A service manager asks for the end by SIGTERM, and takes any status but 0 for a failure
+   * A service manager requests the end by SIGTERM, and takes any status but 0 for a failure
    * (docs/design/instance.md §1).
    */
   readonly isManaged?: boolean;
@@ -96,7 +101,7 @@ export class InstanceLife {
 
   /**
    * Shuts the instance down cleanly; at the second signal, at once. Others request it too, such as rank 0 or
-   * the loss of the supervisor. That comes in addition to a signal as often as not, and hurries nothing.
+   * the loss of the supervisor. Such a request often comes in addition to a signal, and shortens no time-out.
    */
   stop(reason: StopReason): void {
     if (this.#state === "goodbye") return;
@@ -112,7 +117,9 @@ export class InstanceLife {
     this.#resolveStopped();
   }
 
-  /** Lives from `join` to `goodbye`; resolves to the exit status of the rank, which on rank 0 is that of the instance. */
+  /**
+   * Runs from `join` to `goodbye`; resolves to the exit status of the rank, which on rank 0 is that of the instance.
+   */
   async run(): Promise<number> {
     const joined = await this.#phase("join", this.#options.startJoin);
     const hasBegun = joined === 0 && (this.#options.startJoin === undefined || !this.#isStopping());
@@ -145,7 +152,7 @@ export class InstanceLife {
     return status;
   }
 
-  /** `shutdown` and `finalize`; resolves to 1 if not all of it went well. */
+  /** `shutdown` and `finalize`; resolves to 1 if a part of it failed. */
   async #end(): Promise<number> {
     const { startRc3, startShutdown, startTakeDown } = this.#options;
     await this.#phase("shutdown", startShutdown);

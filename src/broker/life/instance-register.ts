@@ -17,12 +17,12 @@ import type { JsonValue } from "../../messages/types.js";
 import { type Mark, markOf, signalProcess } from "../../processes/index.js";
 import { type Env, RUNDIR_PREFIX, runtimeDirectories, runtimeDirectory } from "../runtime-directory.js";
 
-/** An instance of this user, as it stands in the register. */
+/** An entry of the register: an instance of this user. */
 export interface RegisteredInstance {
   readonly id: string;
-  /** Its name for users: that of its first file, that of an instance over hosts, else the id. */
+  /** Its name for users: the name of its first file, else its name over hosts, else its id. */
   readonly name: string;
-  /** The process that runs it: that of `sluice start`, or of a broker that was started by itself. */
+  /** The process that runs it: `sluice start`, or a broker that was started by itself. */
   readonly pid: number;
   readonly uri: string;
   readonly rundir: string;
@@ -35,10 +35,10 @@ export interface RegisteredInstance {
   readonly files: readonly string[];
 }
 
-/** An instance, and the mark of all that it has started. */
+/** An instance, and the mark of all its processes. */
 export type MarkedInstance = RegisteredInstance & { readonly mark: Mark };
 
-/** An entry of the register, which takes it out again. */
+/** An entry of the register, with a function that removes it. */
 export interface Registration {
   remove(): void;
 }
@@ -63,15 +63,15 @@ const ENTRY_FILE = "instance.json";
 const LINK_PREFIX = `${RUNDIR_PREFIX}at-`;
 
 /**
- * Makes an instance known to the other commands of this user. The entry lies in the run directory, so that it goes with
- * that; a run directory elsewhere gets a link where others are looked for.
+ * Adds an instance to the register, for the other commands of this user. The entry lies in the run directory, so that
+ * the two are removed together. A run directory elsewhere gets a link in the usual directory.
  */
 export function registerInstance(instance: RegisteredInstance, env: Env): Registration {
   const { rundir, pid } = instance;
   const entry = join(rundir, ENTRY_FILE);
   const written = join(rundir, `.${ENTRY_FILE}-${process.pid}`);
   writeFileSync(written, JSON.stringify({ ...instance, mark: markOf(pid)?.text }), { mode: 0o600 });
-  // No reader finds half of it.
+  // The rename prevents that a reader finds half of it.
   renameSync(written, entry);
   const link = isFound(rundir, env) ? undefined : linkTo(rundir, env);
   return {
@@ -82,17 +82,17 @@ export function registerInstance(instance: RegisteredInstance, env: Env): Regist
   };
 }
 
-/** The instances of this user that run, those that were started first before others. */
+/** The running instances of this user, in the order in which they were started. */
 export function runningInstances(env: Env): RegisteredInstance[] {
   return entriesIn(env).filter(isRunning).map(withoutMark);
 }
 
-/** The same, with what their processes bear; those of systems without `/proc` are left out. */
+/** The same, with the marks of their processes. Instances of systems without `/proc` are left out. */
 export function markedInstances(env: Env): MarkedInstance[] {
   return entriesIn(env).filter(isRunning).flatMap(withMark);
 }
 
-/** Instances that were killed: nothing took them out of the register, and their programs may still be ending. */
+/** Instances that were killed. Their entries are still in the register, and their programs may still be ending. */
 export function killedInstances(env: Env): MarkedInstance[] {
   return entriesIn(env).flatMap(withMark).filter(isKilled);
 }
@@ -135,14 +135,14 @@ function readEntry(place: string): Entry | undefined {
     const entry = JSON.parse(readFileSync(join(place, ENTRY_FILE), "utf8")) as JsonValue;
     return fields(entry, ENTRY);
   } catch (error) {
-    // Another user's, one that has just ended, or the run directory of another version.
+    // The entry of another user, of an instance that has just ended, or of another version.
     if (errnumOf(error) === undefined && !(error instanceof SyntaxError || error instanceof SluiceError))
       throw error;
     return undefined;
   }
 }
 
-/** A link counts as its maker's, and leads only to where no other user may write. */
+/** A link belongs to its maker, and may only lead to a directory where no other user may write. */
 function isOurs(place: string): boolean {
   const uid = process.getuid?.();
   const link = lstatSync(place);
@@ -154,11 +154,11 @@ function isOurs(place: string): boolean {
 function isRunning({ pid, mark }: Entry): boolean {
   const now = markOf(pid)?.text;
   if (mark !== undefined && now !== undefined) return now === mark;
-  // Where there is no /proc a process can only be asked whether it lives.
+  // Without /proc, a signal is the only way to check that a process is alive.
   return mark === undefined && signalProcess(pid, 0) === "sent";
 }
 
-/** An instance in another namespace of process ids cannot be checked from here. */
+/** This process cannot check an instance in another namespace of process ids. */
 function isKilled({ pid, mark }: MarkedInstance): boolean {
   const namespace = (text: string | undefined): string | undefined => text?.split(":")[0];
   return namespace(markOf(process.pid)?.text) === namespace(mark.text) && markOf(pid)?.text !== mark.text;
@@ -169,10 +169,10 @@ function isFound(rundir: string, env: Env): boolean {
   return isListed && rundir.slice(dirname(rundir).length + 1).startsWith(RUNDIR_PREFIX);
 }
 
-/** @returns the link, or undefined where none can be made: the instance is then found by its directory alone */
+/** @returns the link, or undefined where no link can be made: the instance is then found by its directory alone */
 function linkTo(rundir: string, env: Env): string | undefined {
   const parent = runtimeDirectory(env);
-  // A broker that was killed has left its own.
+  // A broker that was killed has left its link.
   const known = namesIn(parent).find(
     (name) => name.startsWith(LINK_PREFIX) && targetOf(join(parent, name)) === rundir,
   );
@@ -191,7 +191,7 @@ function targetOf(link: string): string | undefined {
   try {
     return readlinkSync(link);
   } catch {
-    // It is no link, or has gone.
+    // The path is no link, or has gone.
     return undefined;
   }
 }
@@ -200,7 +200,7 @@ function namesIn(directory: string): string[] {
   try {
     return readdirSync(directory);
   } catch {
-    // It is missing, or not ours to read.
+    // The directory is missing, or this user may not read it.
     return [];
   }
 }

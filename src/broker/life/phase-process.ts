@@ -7,8 +7,8 @@ export interface SpawnPhaseOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly stdio: StdioOptions;
   /**
-   * Whether it gets a process group of its own, which is then signalled and killed as a whole. A program that talks to
-   * a terminal must stay in the group that the terminal listens to.
+   * Whether it gets a process group of its own, which is then signalled and killed as a whole. A program that uses a
+   * terminal must stay in the process group of that terminal.
    */
   readonly ownGroup: boolean;
   /** A program that could not be started at all. */

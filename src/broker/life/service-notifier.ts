@@ -5,7 +5,7 @@ import type { LifeState } from "./instance-life.js";
 /** A program that sends its arguments, each `NAME=VALUE`, to the socket that `NOTIFY_SOCKET` names. */
 export interface NotifySender {
   readonly command: readonly [file: string, ...args: string[]];
-  /** Besides the environment of this process. */
+  /** Variables in addition to the environment of this process. */
   readonly env?: Readonly<Record<string, string>>;
 }
 
@@ -22,9 +22,9 @@ interface NotifierOptions {
 const SEND_TIMEOUT_MS = 5000;
 
 /**
- * Reports the state of an instance to a service manager, by the protocol of sd_notify(3). Node has no datagram sockets of the
- * file system, so that small programs send for us; one message at a time, in order. Nothing waits for them but
- * {@link close}.
+ * Reports the state of an instance to a service manager, by the protocol of sd_notify(3). Node has no datagram
+ * sockets of the file system, so small programs send the messages, one at a time, in order. Only {@link close} waits
+ * for them.
  */
 export class ServiceNotifier {
   readonly #options: NotifierOptions;
@@ -53,7 +53,7 @@ export class ServiceNotifier {
     this.#last = this.#last.then(() => this.#send(assignments));
   }
 
-  /** `STATUS=` anything else that people should know. */
+  /** `STATUS=` other information for people. */
   status(text: string): void {
     this.#last = this.#last.then(() => this.#send([`STATUS=${text}`]));
   }
@@ -85,7 +85,7 @@ export class ServiceNotifier {
     this.#last = this.#last.then(() => this.#send(["WATCHDOG=1"]));
   }
 
-  /** Resolves when all has been sent, or given up. */
+  /** Resolves when all messages have been sent, or given up. */
   close(): Promise<void> {
     return this.#last;
   }

@@ -7,7 +7,7 @@ interface WatchdogOptions {
   readonly keepAlive: () => void;
 }
 
-/** Tells a service manager that the broker still answers, at half of the time after which the manager would end it. */
+/** Reports to a service manager that the broker still answers, at half of the manager's time-out. */
 export class ServiceWatchdog {
   readonly #options: WatchdogOptions;
   readonly #timer: Pick<Timer, "cancel">;
@@ -30,7 +30,7 @@ export class ServiceWatchdog {
       await this.#options.ask();
       this.#options.keepAlive();
     } catch {
-      // A broker that is closing has no answers; the manager knows that it stops.
+      // A broker that is closing does not answer; the manager has a notice that it stops.
     } finally {
       this.#isAsking = false;
     }

@@ -8,10 +8,15 @@ import { killedInstances, type RegisteredInstance, type Registration } from "./i
 
 const CHECK_MS = 20;
 
-/** A look at the register takes far less: a process that holds the turn for longer has no right to it. */
+/**
+ * A use of the register takes far less time, so a process that holds the turn for longer has lost its right to it.
+ */
 const TURN_MS = 5000;
 
-/** How long the processes of a killed stack may take to end: longer than its brokers give their modules. */
+/**
+ * How long the processes of a killed stack may take to end. It is longer than the time that its brokers give their
+ * modules.
+ */
 const REMAINS_MS = 60_000;
 
 /** The result of a claim. */
@@ -21,7 +26,8 @@ export type StackClaim =
   | { readonly kind: "taken"; readonly instance: RegisteredInstance };
 
 /**
- * Registers an instance of a file, unless one runs. Two claims of one file at the same time have one winner.
+ * Registers an instance of a file, unless one is running. If two processes claim one file at the same time, one of
+ * them wins.
  * @param file the real path of its first file
  */
 export async function claimStack(file: string, env: Env, register: () => Registration): Promise<StackClaim> {
@@ -37,8 +43,8 @@ export async function claimStack(file: string, env: Env, register: () => Registr
 }
 
 /**
- * Waits until nothing is left of an instance of the same file that was killed: its programs may still hold their ports. What
- * it left below the temporary directory goes too.
+ * Waits until nothing is left of an instance of the same file that was killed: its programs may still hold their
+ * ports. It also waits until the files of that instance below the temporary directory are gone.
  * @param onWaiting called once with the processes that it waits for, if any
  */
 export async function awaitRemains(
@@ -57,10 +63,10 @@ export async function awaitRemains(
   for (const { rundir } of killed) rmSync(rundir, { recursive: true, force: true });
 }
 
-/** @returns undefined if another process would not give it back: a start must not hang for that */
+/** @returns undefined if another process holds it for too long, so that a start does not hang */
 async function takeTurn(file: string): Promise<Server | undefined> {
   const key = createHash("sha256").update(file).digest("hex").slice(0, 32);
-  // An address without a file, which the kernel takes back however its process ends.
+  // An address without a file. The kernel releases it when its process ends, in any way.
   const address = `\0sluice-${process.getuid?.() ?? ""}-${key}`;
   const deadlineMs = performance.now() + TURN_MS;
   while (performance.now() < deadlineMs) {

@@ -22,9 +22,9 @@ export interface SupervisorOptions {
   /** The initial program; undefined if there is none. */
   readonly programArgv: readonly string[] | undefined;
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** How long an orderly shutdown may take. Brokers keep to it themselves; this is for those that cannot. */
+  /** How long an orderly shutdown may take. Brokers keep to it themselves; this limit is for a broker that cannot. */
   readonly shutdownTimeoutMs: number;
-  /** Within this time of the first, a further signal is the same one. Default: {@link SAME_SIGNAL_MS}. */
+  /** Within this time after the first signal, a further one counts as the same. Default: {@link SAME_SIGNAL_MS}. */
   readonly sameSignalMs?: number | undefined;
   /** Whether a terminal sends its own signals to the initial program. */
   readonly onTerminal: boolean;
@@ -34,7 +34,7 @@ export interface SupervisorOptions {
   readonly welcome?: string | undefined;
   /** Gets the reports of rank 0. */
   readonly onReport?: ((report: BrokerReport) => void) | undefined;
-  /** Shows how rc1 and rc3 go. Without one, the brokers have our standard error themselves. */
+  /** Shows the progress of rc1 and rc3. Without a view, the brokers have our standard error themselves. */
   readonly view?: PhaseView | undefined;
 }
 
@@ -42,17 +42,16 @@ export interface SupervisorOptions {
 const KILL_GRACE_MS = 5000;
 
 /**
- * The process apart from the brokers that `sluice start` is. It starts the brokers, and runs the initial
- * program on its own standard input and output. It cleans up after all of them whatever becomes of them, and
- * knows the exit status.
+ * The process of `sluice start`, apart from the brokers. It starts the brokers, and runs the initial program on
+ * its own standard input and output. It cleans up after all of them however they end, and has the exit status.
  *
- * Rank 0 takes the others down with it; without it, they notice that themselves.
+ * Rank 0 takes the other ranks down with it. If it is lost, they notice that themselves.
  */
 export class Supervisor {
   readonly #options: SupervisorOptions;
   /** By rank. Rank 0 is the first to be started. */
   readonly #brokers: BrokerProcess[] = [];
-  /** Settle when the others have ended and nothing of them is left. */
+  /** Settle when the other brokers have ended and all their processes are gone. */
   readonly #watched: Promise<void>[] = [];
   #program: PhaseProcess | undefined;
   readonly #signals: SignalWindow;
@@ -90,7 +89,10 @@ export class Supervisor {
     return broker;
   }
 
-  /** Not more than there are processors for until rank 0 is there to be joined: they would stand in its way. */
+  /**
+   * Until rank 0 can be joined, it starts no more brokers than there are processors, because they would slow rank 0
+   * down.
+   */
   #startOthers(most = Infinity): void {
     if (this.#stopCount > 0) return;
     const started = this.#brokers.length;
@@ -98,9 +100,9 @@ export class Supervisor {
     for (let rank = started; rank < end; rank++) this.#watched.push(this.#watch(this.#startBroker(rank)));
   }
 
-  /** Passes on a signal; the second one kills what is left, unless it comes so soon that it is the same one. */
+  /** Passes on a signal. A second signal kills all that is left, unless it comes so soon that it is the same one. */
   stop(signal: StopSignal): void {
-    // A terminal has sent it to the initial program too, and that decides what comes of it.
+    // The terminal has sent it to the initial program too, and that program decides how it ends.
     if (signal === "SIGINT" && this.#options.onTerminal && this.#program !== undefined) return;
     if (!this.#signals.isNew()) return;
     this.#stopCount += 1;
@@ -110,7 +112,7 @@ export class Supervisor {
       this.#killAfter(this.#options.shutdownTimeoutMs + KILL_GRACE_MS);
       return;
     }
-    // The first was for rank 0 to pass on, so that they need both now.
+    // Rank 0 was to pass on the first signal, so the others need both now.
     for (const broker of [...others, ...others]) broker.order({ type: "stop", signal });
     this.#killAfter(KILL_GRACE_MS);
   }
@@ -120,7 +122,7 @@ export class Supervisor {
     for (const broker of this.#brokers) broker.order({ type: "reopen-log" });
   }
 
-  /** Passes on a signal that is the initial program's affair alone. */
+  /** Passes on a signal that only concerns the initial program. */
   forward(signal: NodeJS.Signals): void {
     this.#program?.signal(signal);
   }
@@ -137,7 +139,7 @@ export class Supervisor {
     return this.#otherFailed ? Math.max(status, 1) : status;
   }
 
-  /** Sees to it that a rank other than 0 that ends leaves nothing. */
+  /** Cleans up after a rank other than 0 that ends. */
   async #watch(broker: BrokerProcess): Promise<void> {
     const { rundir, say } = this.#options;
     const { rank } = broker;
@@ -158,7 +160,7 @@ export class Supervisor {
     await broker.cleanUp();
   }
 
-  /** Whether rank 0 has ordered the shutdown of the others. */
+  /** Whether rank 0 has ordered the shutdown of the other ranks. */
   #isGoingDown(): boolean {
     const state = this.#brokers[0]?.state;
     return state === "shutdown" || state === "finalize" || state === "goodbye";
@@ -167,15 +169,15 @@ export class Supervisor {
   /** After rank 0 has ended, cleanly or not. */
   async #endOthers(): Promise<void> {
     for (const broker of this.#brokers.slice(1)) {
-      // Joined ranks already know it, and would count it as a second signal.
+      // Joined ranks have already received it, and would count it as a second signal.
       if (broker.state === undefined) broker.order({ type: "stop", signal: "SIGTERM" });
     }
-    // If rank 0 shut down cleanly, it has already given them their time.
+    // If rank 0 shut down cleanly, the other ranks have already had their time.
     this.#killAfter((this.#isGoingDown() ? 0 : this.#options.shutdownTimeoutMs) + KILL_GRACE_MS);
     await Promise.all(this.#watched);
   }
 
-  /** Ends all that is left after a time, unless that comes earlier already. */
+  /** Ends all remaining processes after a time, unless they have ended before. */
   #killAfter(delayMs: number): void {
     const atMs = performance.now() + delayMs;
     if (atMs >= this.#lastResortAtMs) return;
@@ -210,7 +212,7 @@ export class Supervisor {
     }
   }
 
-  /** The leader knows what its modules may take; a second signal is not for it to put off. */
+  /** Only the leader can compute how long its modules may take, and a second signal must not extend that time. */
   #allow(timeoutMs: number): void {
     if (this.#stopCount !== 1 || timeoutMs <= this.#options.shutdownTimeoutMs) return;
     this.#lastResort?.cancel();
@@ -220,7 +222,7 @@ export class Supervisor {
 
   async #handOver(env: Readonly<Record<string, string>>): Promise<void> {
     await this.#options.view?.leave();
-    // It may have died meanwhile.
+    // The process may have ended meanwhile.
     if (this.#brokers[0]?.isConnected) this.#startProgram(env);
   }
 

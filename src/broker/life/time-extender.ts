@@ -1,12 +1,12 @@
 import { startInterval, type Timer } from "../../processes/index.js";
 
-/** Each time, so many periods are asked for: one message that comes late does no harm. */
+/** Each request asks for so many periods, so that one late message does no harm. */
 const PERIODS = 3;
 
 interface ExtenderOptions {
-  /** How often more time is asked for. */
+  /** How often it asks for more time. */
   readonly everyMs: number;
-  /** Asks for so much time from now on. */
+  /** Asks for so much time from this moment on. */
   readonly extend: (timeMs: number) => void;
 }
 
@@ -24,7 +24,7 @@ export class TimeExtender {
     this.#options = options;
   }
 
-  /** @param limitMs how long what begins may take; Infinity: as long as it likes */
+  /** @param limitMs how long the next part may take; Infinity: without limit */
   begin(limitMs: number): void {
     this.end();
     const { everyMs, extend } = this.#options;
@@ -38,7 +38,7 @@ export class TimeExtender {
     this.#timer = startInterval(everyMs, ask, { keepsAlive: false });
   }
 
-  /** Something has come further. */
+  /** There was progress. */
   progress(): void {
     this.#hasProgress = true;
   }

@@ -1,10 +1,10 @@
 import type { Clock } from "../clock.js";
 
-/** The number of lines of one kind in a time; further lines are counted. */
+/** The number of lines of one kind in a time; further lines are only counted. */
 const LINES = 20;
 const WINDOW_MS = 10_000;
 
-/** Keeps one cause that repeats itself from pushing everything else out of the log. */
+/** Keeps the lines of one repeated cause from replacing all other lines of the log. */
 export class LineLimit {
   readonly #clock: Clock;
   readonly #append: (text: string) => void;

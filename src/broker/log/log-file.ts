@@ -6,13 +6,16 @@ import type { LogLevel } from "../../messages/index.js";
 import type { LogEntry } from "./log-ring.js";
 import { type LogRotation, rotate } from "./rotation.js";
 
-/** A log that is written to a file (docs/design/instance.md §3). */
+/** A log in a file (docs/design/instance.md §3). */
 export interface LogFile {
-  /** Appends a line. The kernel has it when this returns, so that a crash takes nothing with it. */
+  /** Appends a line. When this returns the kernel has the line, so that a crash does not lose it. */
   write(entry: LogEntry): void;
-  /** Goes on in the file that has the path now, and makes it if it is missing: what was moved away is done with. */
+  /**
+   * Goes on in the file that has the path now, and makes it if it is missing. The log is done with the file that was
+   * moved away.
+   */
   reopen(): void;
-  /** The bytes that this rank has written, and those removed with the oldest files. */
+  /** The bytes that this rank has written, and the bytes removed with the oldest files. */
   readonly sizes: { readonly writtenBytes: number; readonly droppedBytes: number };
   close(): void;
 }
@@ -20,11 +23,14 @@ export interface LogFile {
 /** The path of a log, and the callback for write errors. */
 export interface LogFileOptions {
   readonly path: string;
-  /** Rank of the broker whose log it is. */
+  /** Rank of the broker that writes the log. */
   readonly rank: number;
-  /** Default: it grows without end. */
+  /** Default: no limit. */
   readonly rotation?: LogRotation | undefined;
-  /** Called when lines cannot be written, such as on a full disk; again only after a line was written in between. */
+  /**
+   * Called when lines cannot be written, for example on a full disk. It is called again only after a line was written
+   * in between.
+   */
   readonly onError: (error: SluiceError) => void;
 }
 
@@ -32,9 +38,9 @@ export interface LogFileOptions {
 const BUFFER_BYTES = 1024 * 1024;
 
 /**
- * Opens a log file, and makes it with the mode 0600 if it is missing. It has one JSON object a line with
- * `level`, `time` (seconds since 1970), `name`, `rank` and `text`. Writers only ever append to it, so that
- * the ranks of one machine may share it. A tool such as logrotate may also cut it (`copytruncate`).
+ * Opens a log file, and makes it with the mode 0600 if it is missing. It has one JSON object a line with `level`,
+ * `time` (seconds since 1970), `name`, `rank` and `text`. All writers only append to it, so that the ranks of one
+ * machine may share it. A tool such as logrotate may also cut it (`copytruncate`).
  * @throws SluiceError `BROKER_STATE` if it cannot be opened
  */
 export function openLogFile(options: LogFileOptions): LogFile {
@@ -69,7 +75,7 @@ class RotatedLogFile implements LogFile {
       this.close();
       this.#part = next;
     } catch (error) {
-      // It goes on where it is.
+      // It continues in the present file.
       this.#failed(error);
     }
   }
@@ -131,7 +137,7 @@ class RotatedLogFile implements LogFile {
   }
 }
 
-/** One open file, and what makes lines for it. */
+/** One open file, and the logger that makes lines for it. */
 interface LogPart {
   readonly fd: number;
   readonly file: ReturnType<typeof Pino.destination>;
@@ -139,7 +145,7 @@ interface LogPart {
 }
 
 function openPart(fd: number): LogPart {
-  // Loaded only when a log file is asked for.
+  // Loaded only when the user asks for a log file.
   const { pino, destination } = createRequire(import.meta.url)("pino") as typeof Pino;
   const file = destination({ dest: fd, sync: true, maxLength: BUFFER_BYTES });
   const logger = pino<LogLevel>(
@@ -157,11 +163,11 @@ function openPart(fd: number): LogPart {
   return { fd, file, logger };
 }
 
-/** Opens a file that only its owner can read, if it is made here. */
+/** Opens a file. If it makes the file, only the owner can read it. */
 function openForLog(path: string): number {
   const { O_WRONLY, O_APPEND, O_CREAT, O_NONBLOCK } = constants;
   if (statSync(path, { throwIfNoEntry: false })?.isFile() === false) throw new Error("is not a regular file");
-  // Opening a named pipe that comes meanwhile would otherwise wait for a reader.
+  // If a named pipe takes the place of the file meanwhile, opening it would otherwise wait for a reader.
   const fd = openSync(path, O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK, 0o600);
   if (fstatSync(fd).isFile()) return fd;
   closeSync(fd);

@@ -1,6 +1,6 @@
 import { LOG_LEVELS, type LogLevel } from "../../messages/index.js";
 
-/** How many lines a broker remembers (docs/design/instance.md §3). */
+/** How many lines a broker keeps (docs/design/instance.md §3). */
 const LOG_RING_SIZE = 1024;
 
 /** One line of the log. */
@@ -26,10 +26,10 @@ export function reaches(level: LogLevel, threshold: LogLevel): boolean {
 /** The last lines of the log, and its followers. */
 export class LogRing {
   readonly #entries: LogEntry[] = [];
-  /** Where the next line goes; the oldest line is there once the ring is full. */
+  /** The place of the next line. Once the ring is full, the oldest line is there. */
   #next = 0;
   readonly #followers = new Set<(entry: LogEntry) => void>();
-  /** Number of lines that had to make room for later ones. */
+  /** The number of lines that were dropped for later ones. */
   dropped = 0;
 
   append(entry: LogEntry): void {
@@ -49,7 +49,7 @@ export class LogRing {
     this.#next = 0;
   }
 
-  /** Calls with every line from now on; returns what ends that. */
+  /** Calls with every line from now on; returns a function that ends that. */
   follow(follower: (entry: LogEntry) => void): () => void {
     this.#followers.add(follower);
     return () => this.#followers.delete(follower);

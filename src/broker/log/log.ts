@@ -10,7 +10,7 @@ interface LogOptions {
   readonly onLog: ((entry: LogEntry) => void) | undefined;
 }
 
-/** The log of one broker: remembers lines, and hands them on. */
+/** The log of one broker: keeps lines, and passes them on. */
 export class BrokerLog {
   readonly ring = new LogRing();
   readonly #options: LogOptions;

@@ -8,13 +8,16 @@ const RING_BYTES = 1024 * 1024;
 /** The number of last lines in the report of a failed program. */
 const LAST_LINES = 5;
 
-/** A program that writes nothing but line ends must not fill the memory either. */
+/** A program that writes only line ends must not fill the memory either. */
 const RING_LINES = 65_536;
 
-/** Output of so many programs is kept; beyond, that of those that were started longest ago goes. */
+/**
+ * The output of this many programs is kept. Above that number, the output of the programs that started longest ago is
+ * dropped.
+ */
 const PROGRAMS_KEPT = 4096;
 
-/** A line of a program, or a stretch of its output that could not be kept. */
+/** A line of a program, or a part of its output that was not kept. */
 export interface ProgramLine {
   /** Seconds since 1970. */
   readonly time: number;
@@ -104,7 +107,7 @@ export class ProgramLogs {
     }));
   }
 
-  /** Number of lines that had to make room for later ones. */
+  /** The number of lines that were dropped for later ones. */
   get droppedLines(): number {
     let lines = this.#forgottenLines;
     for (const ring of this.#rings.values()) lines += ring.droppedLines;
@@ -119,7 +122,7 @@ export class ProgramLogs {
     return rings.length === 1 ? lines : lines.sort((a, b) => a.time - b.time);
   }
 
-  /** The last lines of a program, without what is missing. */
+  /** The last lines of a program, without those that the log has left out. */
   lastLines(unit: string): readonly string[] {
     const kept = this.has(unit) ? this.lines([unit]) : [];
     return kept
@@ -131,7 +134,7 @@ export class ProgramLogs {
     return this.#rings.has(unit);
   }
 
-  /** Calls with every line from now on; returns what ends that. */
+  /** Calls with every line from now on; returns a function that ends that. */
   follow(follower: (line: ProgramLine) => void): () => void {
     this.#followers.add(follower);
     return () => this.#followers.delete(follower);

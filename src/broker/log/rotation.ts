@@ -8,14 +8,14 @@ export interface LogRotation {
   readonly keep: number;
 }
 
-/** A lock that is older than this was left by a process that was killed. */
+/** An older lock belongs to a process that was killed. */
 const STALE_LOCK_MS = 10_000;
 
 /**
- * Moves `FILE` to `FILE.1`, that to `FILE.2` and so on; the oldest goes. Ranks that share a file take turns, so that one
- * rotation is done once.
+ * Moves `FILE` to `FILE.1`, `FILE.1` to `FILE.2` and so on; removes the oldest. Ranks that share a file take turns,
+ * so that only one of them rotates it.
  * @param isStill whether the file to move still exists: another rank may have moved it already
- * @returns bytes that have gone; undefined if another rank is at it
+ * @returns the removed bytes; undefined if another rank rotates the file
  */
 export function rotate(path: string, { keep }: LogRotation, isStill: () => boolean): number | undefined {
   const lock = `${path}.lock`;

@@ -2,13 +2,13 @@ import type { ModuleEntry } from "./module-entry.js";
 import type { ModuleFailure } from "./module-instance.js";
 import type { ModuleHost } from "./module-start.js";
 
-/** Puts the failure of a module on record, with its cause (docs/design/modules.md §3). */
+/** Records the failure of a module, with its cause (docs/design/modules.md §3). */
 export function logFailure(host: ModuleHost, entry: ModuleEntry, failure: ModuleFailure): void {
   host.log("crit", `${entry.name} module runtime failure: ${failure.detail}`);
 }
 
 /**
- * Logs the failure of a module that was not asked to end, and carries out its policy.
+ * Logs the failure of a module that had no request to end, and applies its policy.
  * @returns milliseconds until its next start, or undefined if it does not start again
  */
 export function afterFailure(
@@ -30,7 +30,7 @@ export function afterFailure(
 }
 
 /**
- * Counts a try of a module that is to be started again, and carries out what follows when they are used up.
+ * Counts a try of a module that is to be started again. When no tries are left, it carries out `then`.
  * @param message why it is
  * @returns milliseconds until then, or undefined if it does not start again
  */

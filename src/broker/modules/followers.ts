@@ -2,12 +2,12 @@ import { messageOf } from "../../errors/index.js";
 import type { LogLevel } from "../../messages/index.js";
 import type { LoadRequest, ModuleEntry } from "./module-entry.js";
 
-/** What followers need of the table that owns them. */
+/** The parts of the table that its followers need. */
 export interface FollowedTable {
   entries(): Iterable<ModuleEntry>;
   /** Services that a module has besides its own name. */
   servicesOf(entry: ModuleEntry): readonly string[];
-  /** Restarts a module, and reports it with the cause; resolves when that is decided. */
+  /** Restarts a module, and reports it with the cause; resolves when the restart has been decided. */
   restart(entry: ModuleEntry, cause: Cause): Promise<void>;
   /** Loads a failed module again. */
   loadAgain(request: LoadRequest, cause: Cause): Promise<void>;
@@ -15,10 +15,10 @@ export interface FollowedTable {
   log(level: LogLevel, text: string): void;
 }
 
-/** Modules that one event has restarted: none of them is restarted by it again. */
+/** Modules that one event has restarted: the same event restarts none of them twice. */
 export type Cause = Set<string>;
 
-/** A follower that failed, and may have done so because its source was down. */
+/** A follower that failed, perhaps because its source was down. */
 interface Fallen {
   readonly request: LoadRequest;
   readonly failedAtMs: number;
@@ -30,9 +30,9 @@ const BEFORE_MS = 1000;
 /**
  * Restarts modules after those that they follow (docs/design/programs.md §1).
  *
- * A module follows a service from the moment on that both it and a provider of that have run. What restarts
- * it is the start of another provider, or of the same again. So followers wait until their source runs, and
- * one that never does restarts none.
+ * A module begins to follow a service when both the module and a provider of the service have run. It restarts when
+ * another provider starts, or the same provider starts again. So followers wait until their source runs. A source
+ * that never runs restarts none of them.
  */
 export class Followers {
   readonly #table: FollowedTable;
@@ -62,7 +62,7 @@ export class Followers {
     this.#fallen.set(entry.name, { request: { ...entry.request, name: entry.name }, failedAtMs: nowMs });
   }
 
-  /** A module was removed by a person: it is not started again. */
+  /** A user has removed a module, so it is not started again. */
   removed(name: string): void {
     this.#fallen.delete(name);
     this.#seen.delete(name);
@@ -82,7 +82,7 @@ export class Followers {
   }
 
   async #restartFollowers(source: ModuleEntry, services: readonly string[], cause: Cause): Promise<void> {
-    // One after the other, in the order loaded: what comes later may need what comes before.
+    // One after the other, in the order loaded, because a later module may need an earlier one.
     for (const entry of [...this.#table.entries()]) {
       const followed = services.filter((service) => followsOf(entry).includes(service));
       if (followed.length === 0 || entry === source || cause.has(entry.name)) continue;
@@ -105,7 +105,7 @@ export class Followers {
     }
   }
 
-  /** Waits for a follower that is just starting: it may have used a source that has ended since. */
+  /** Waits for a follower that is just starting, because it may have used a source that has ended since. */
   async #isToRestart(entry: ModuleEntry, followed: readonly string[]): Promise<boolean> {
     const { kind } = entry.state;
     const wasStarting = kind === "starting" || kind === "reloading";

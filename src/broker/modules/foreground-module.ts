@@ -18,7 +18,7 @@ import { loadFailure } from "./load-failure.js";
 import type { ModuleFailure } from "./module-instance.js";
 import { moduleFinder } from "./module-finder.js";
 
-/** Which module to run in the foreground, and where. */
+/** The module to run in the foreground, and its instance. */
 export interface ForegroundChoice {
   /** A file, or a bare name on the module path. */
   readonly path: string;
@@ -32,19 +32,19 @@ export interface ForegroundChoice {
   readonly insecure?: boolean | undefined;
 }
 
-/** Requests of ours on the module's connection; a handle counts its own from 1. */
+/** The first matchtag of our own requests on the module's connection; a handle counts its own from 1. */
 const OWN_MATCHTAG = 0xffff_fff0;
 
-/** Messages on their way to the instance from which on the module is held. */
+/** The number of messages on their way to the instance at which the module is held. */
 const MOST_UNDER_WAY = 1024;
 
 /**
- * A module that a process of the user runs as a client of an instance, to debug it (docs/design/modules.md §4). What a
- * module has from its broker, it has from here: its welcome, its name as a service, and its states.
+ * A module that a process of the user runs as a client of an instance, to debug it (docs/design/modules.md §4). Gives
+ * a module the things that its broker gives it otherwise: its welcome, its name as a service, and its states.
  */
 export class ForegroundModule {
   readonly name: string;
-  /** Resolves when it runs. Rejects as `module.load` if it ends before. */
+  /** Resolves when it runs. Rejects with the errors of `module.load` if it ends before. */
   readonly ready: Promise<void>;
   /** Resolves when it has ended; rejects with its error if it failed after it ran. */
   readonly ended: Promise<void>;
@@ -101,7 +101,7 @@ export class ForegroundModule {
     this.ready = new Promise((resolve, reject) => {
       this.#settleReady = (error) => (error === undefined ? resolve() : reject(error));
     });
-    // A caller that waits for the end alone gets the error from there.
+    // A caller that only waits for the end gets the error from `ended`.
     this.ready.catch(() => undefined);
     instance.onMessage((message) => this.#fromInstance(message));
     instance.onClose(() => {
@@ -116,7 +116,7 @@ export class ForegroundModule {
     this.ended = this.#watch();
   }
 
-  /** Asks it to end, as the removal of a module does. */
+  /** Asks the module to end, as a removal does. */
   stop(): void {
     if (this.#state === "ending") return;
     const topic = `${this.name}.shutdown`;
@@ -132,7 +132,7 @@ export class ForegroundModule {
     this.#running.channel.send({ ...request, route: [], ...credentials });
   }
 
-  /** Ends it at once. */
+  /** Ends the module at once. */
   async terminate(): Promise<void> {
     await this.#running.terminate();
   }
@@ -224,7 +224,7 @@ function firstMessage(channel: Channel): Promise<Message> {
   });
 }
 
-/** Registers the name, so that its requests come over the channel. */
+/** Registers the name, so that requests to it come over the channel. */
 async function added(channel: Channel, name: string): Promise<void> {
   const answered = firstMessage(channel);
   channel.send(ownRequest("service.add", name, OWN_MATCHTAG));

@@ -14,23 +14,23 @@ import { noSuchService, type Router } from "../routing/router.js";
 const HOLD_LIMITS = { requests: 1000, timeMs: 10_000 } as const;
 
 /**
- * Stands in for a module while it is reloaded: takes the requests to its services and keeps them, in order, for the
- * new instance. A request leaves it when its sender goes away.
+ * Takes the place of a module while it is reloaded: it keeps the requests to its services, in order, for the new
+ * instance. A request leaves it when its sender goes away.
  */
 export class HoldQueue {
-  /** Owns the services meanwhile. */
+  /** Owns the services while the module is reloaded. */
   readonly peer: Peer;
   /** Services that the new instance has registered; it gets them when it runs. */
   readonly claimed = new Set<string>();
   readonly #router: Router;
   readonly #timer: Timer;
-  /** Given to the old instance and not read by it; older than all that is held. */
+  /** Requests that the old instance received and did not read; they are older than all held ones. */
   #returned: RequestMessage[] = [];
   #held: RequestMessage[] = [];
   #bytes = 0;
   #state: "holding" | "returning" | "refusing" = "holding";
 
-  /** @param old the instance whose services it takes over, from now on */
+  /** @param old the instance whose services it takes over at once */
   constructor({ router, clock }: { readonly router: Router; readonly clock: Clock }, old: Peer) {
     this.#router = router;
     this.peer = new Peer({
@@ -38,7 +38,7 @@ export class HoldQueue {
       name: old.name,
       credentials: undefined,
       deliver: (message) => this.#take(message),
-      // By their bytes they are bounded as what waits for any receiver is.
+      // The bytes of its messages count toward the same bounds as those of any receiver.
       queue: { backlog: () => this.#backlog(), requestBacklog: () => this.#backlog() },
     });
     router.attach(this.peer);
@@ -52,7 +52,7 @@ export class HoldQueue {
 
   /**
    * Takes back a request that the old instance refused unread.
-   * @returns false if it is not awaited any more
+   * @returns false if no requester waits for it any more
    */
   takeBack(response: ResponseMessage, from: Peer): boolean {
     if (this.#state === "refusing") return false;
@@ -82,7 +82,7 @@ export class HoldQueue {
     this.#router.detach(this.peer);
   }
 
-  /** Fails all that was held, and ends. */
+  /** Fails all held requests, and ends. */
   fail(errnum: number, error: string): void {
     this.#timer.cancel();
     for (const request of this.#drain()) this.#router.answerError(request, this.peer, errnum, error);

@@ -13,10 +13,10 @@ import { healthOf } from "./module-health.js";
 import { type LoadOrder, type TakeDownOrder, takeDownOrder } from "./take-down-order.js";
 import { waitedModules } from "./waited-modules.js";
 
-/** Failures that are remembered. */
+/** The number of failures that are kept. */
 const KEPT_FAILURES = 1000;
 
-/** Why a module does not run any more. */
+/** Why a module no longer runs. */
 interface PastFailure {
   readonly message: string;
   /** Milliseconds since 1970. */
@@ -29,7 +29,7 @@ export interface GoneModule {
   readonly state: "failed" | "ended";
 }
 
-/** The modules that a broker knows: those that are loaded, those that have ended by themselves, and why modules failed. */
+/** The modules of a broker: those that are loaded, those that have ended by themselves, and why modules failed. */
 export class KnownModules {
   readonly #router: Router;
   readonly #clock: Clock;
@@ -57,7 +57,7 @@ export class KnownModules {
   }
 
   /**
-   * A module that is loaded.
+   * Finds a loaded module.
    * @param which its name, or the path that it was loaded from
    * @throws SluiceError `ENOENT` if it is not loaded, `EPERM` if it is part of the broker
    */
@@ -71,7 +71,7 @@ export class KnownModules {
     throw notLoaded(which);
   }
 
-  /** Whether a module has this name, or is to have it in a moment. */
+  /** Whether a module has this name, or is about to get it. */
   has(name: string): boolean {
     return this.#entries.has(name);
   }
@@ -137,7 +137,7 @@ export class KnownModules {
 
   /**
    * Checks that a module can have this name.
-   * @throws SluiceError `EINVAL` for what cannot be a name, `ECANCELED` if loads are refused, `EEXIST` if the name is taken
+   * @throws SluiceError `EINVAL` for an invalid name, `ECANCELED` if loads are refused, `EEXIST` if the name is taken
    */
   checkName(name: string): void {
     if (!isName(name)) throw requestError("EINVAL", `invalid module name '${name}'`);
@@ -157,7 +157,7 @@ export class KnownModules {
     this.#changed();
   }
 
-  /** Gives the name of a module free. */
+  /** Releases the name of a module. */
   forget(entry: ModuleEntry): void {
     if (this.#entries.get(entry.name) !== entry) return;
     this.#entries.delete(entry.name);
@@ -189,12 +189,12 @@ export class KnownModules {
     this.#gone.set(entry.name, { entry, state });
   }
 
-  /** Notes that the end of a module was asked for. */
+  /** Notes that the end of a module was requested. */
   forgetGone(name: string): void {
     this.#gone.delete(name);
   }
 
-  /** Puts on record again that a module had ended, if nothing of its name is loaded. */
+  /** Records again that a module had ended, if no module of its name is loaded. */
   recall(gone: GoneModule): void {
     if (!this.#entries.has(gone.entry.name)) this.#gone.set(gone.entry.name, gone);
   }
@@ -204,7 +204,7 @@ export class KnownModules {
     return this.#failures;
   }
 
-  /** Keeps why a module failed, for later readers; the oldest go when there are too many. */
+  /** Keeps why a module failed, for later readers. The oldest failures go when there are too many. */
   noteFailure(name: string, message: string): void {
     this.#failures.delete(name);
     this.#failures.set(name, { message, timeMs: this.#clock.now() });
@@ -227,7 +227,7 @@ export class KnownModules {
   }
 
   /**
-   * Keeps the order in which a plan loads, for the way down.
+   * Keeps the order in which a plan loads, for the later take-down.
    * @returns its number, for the loads
    * @throws SluiceError `EINVAL` if it is no graph
    */
@@ -235,7 +235,7 @@ export class KnownModules {
     return this.#plans.add(order, this.#turns());
   }
 
-  /** The turn of a module that is loaded now: that of its plan, else one of its own. */
+  /** The turn of a module that is loaded now: the turn of its plan, else a turn of its own. */
   turnOf(plan: number | undefined): number {
     return this.#plans.turnOf(plan);
   }

@@ -22,7 +22,7 @@ const LOAD = {
 const ORDER = { nodes: "string[]", offsets: "array", targets: "array" } as const;
 
 /**
- * Reads what a load asks for.
+ * Reads the fields of a request to load a module.
  * @throws SluiceError `BROKER_REQUEST` with `EPROTO` or `EINVAL` for an invalid field
  */
 export function readLoad(payload: Payload): LoadRequest {

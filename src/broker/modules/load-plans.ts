@@ -1,10 +1,10 @@
 import { requestError } from "../../errors/index.js";
 import type { LoadOrder } from "./take-down-order.js";
 
-/** How many plans are kept that nothing loaded refers to: those whose first load is still to come. */
+/** How many plans without a loaded module are kept: their first loads may still come. */
 const UNUSED_KEPT = 16;
 
-/** The plans by which modules were loaded, as far as some of those are left. */
+/** The plans by which modules were loaded, as long as some of their modules are left. */
 export class LoadPlans {
   readonly #plans = new Map<number, LoadOrder>();
   #turn = 0;
@@ -24,7 +24,7 @@ export class LoadPlans {
     return this.#turn;
   }
 
-  /** The turn of a module that is loaded now: that of its plan, else one of its own. */
+  /** The turn of a module that is loaded now: the turn of its plan, else a turn of its own. */
   turnOf(plan: number | undefined): number {
     if (plan !== undefined && this.#plans.has(plan)) return plan;
     return ++this.#turn;

@@ -21,21 +21,21 @@ export interface LoadRequest extends ModuleOptions {
   readonly insecure?: boolean | undefined;
   /** The plan that loads it, as `module.plan` numbered it; undefined: it was asked for by itself. */
   readonly plan?: number | undefined;
-  /** That its library had when the plan was verified; undefined: it is verified when it is loaded. */
+  /** The digest of its library when the plan was verified; undefined: the library is verified at the load. */
   readonly digest?: string | undefined;
   /** Units and services that its unit requires, and so uses. */
   readonly requires?: readonly string[] | undefined;
-  /** How long its removal may take before it is cancelled; undefined: as long as it likes. */
+  /** The most time that its removal may take before it is cancelled; undefined: no limit. */
   readonly timeoutMs?: number | undefined;
-  /** The arguments of its unit, where those of the load are others: code has changed them. */
+  /** The arguments of its unit, if code has changed the arguments of the load. */
   readonly unitArgs?: readonly string[] | undefined;
-  /** A start has named it, and no person. */
+  /** A start has named it, and no user. */
   readonly ofStart?: boolean | undefined;
   /** The environment that it is to be started with; undefined: the current environment, with the variables of its files. */
   readonly kept?: KeptEnvironment | undefined;
 }
 
-/** With which environment a run of a module was started. */
+/** The environment with which a run of a module was started. */
 export interface KeptEnvironment {
   /** The environment of the broker at that time. */
   readonly env: Readonly<Record<string, string>>;
@@ -43,11 +43,11 @@ export interface KeptEnvironment {
   readonly fileVariables: Readonly<Record<string, string>> | undefined;
 }
 
-/** The time in which a module that was changed has to show that it runs (docs/design/programs.md §3). */
+/** The time in which a changed module has to prove that it runs (docs/design/programs.md §3). */
 export interface Trial {
-  /** Modules that are not restarted because of another: their turn comes, or has come. */
+  /** Modules that are not restarted because of another: the apply restarts them itself. */
   readonly cause: Set<string>;
-  /** Called when the module fails after it was running. Its policy does not count. */
+  /** Called when the module fails after it was running. The module's own policy does not count. */
   failed(name: string, message: string): void;
 }
 
@@ -61,13 +61,13 @@ export interface ReloadRequest {
   readonly insecure?: boolean | undefined;
 }
 
-/** How a module is to end: asked to, or cancelled at once, or cancelled although that ends its thread group. */
+/** How a module is to end: by a request, by a cancellation, or by a cancellation that also ends its thread group. */
 export type Removal = "ask" | "cancel" | "force";
 
-/** A module as `module.list` has it, and what its run has done. */
+/** A module in the form of `module.list`, and the usage of its run. */
 export interface ModuleUsage {
   readonly listed: Readonly<Record<string, JsonValue>>;
-  /** Undefined until its loader has started it. */
+  /** Undefined until the loader has started the module. */
   readonly usage: InstanceUsage | undefined;
   /** The current operation of the broker on it. */
   readonly phase: EntryState["kind"];
@@ -101,13 +101,13 @@ export type EntryState =
   | {
       readonly kind: "reloading";
       readonly hold: HoldQueue;
-      /** It does not run: its new run has failed, and the apply that changed it decides. */
+      /** It does not run: its new run has failed, and the apply that changed it decides what follows. */
       readonly isStalled?: boolean | undefined;
     }
   | {
       readonly kind: "backoff";
       readonly timer: Timer;
-      /** Called if it is removed or started by something else, when a load waits for the next try. */
+      /** Called if it is removed or started in another way, when a load waits for the next try. */
       readonly giveUp?: (() => void) | undefined;
     };
 
@@ -117,7 +117,7 @@ const SHIPPED_WATCHDOG_MS = 30_000;
 /** Time-out of `stop` where a unit sets none (docs/design/programs.md §1). */
 const STOP_MS = 10_000;
 
-/** After its time-out a program is killed; what outlives that for so long fails its removal. */
+/** After its time-out a program is killed. If a process of it still runs after this time, its removal fails. */
 const KILL_MS = 6000;
 
 /** A module of the table: its name is taken as long as it exists. */
@@ -126,26 +126,26 @@ export class ModuleEntry {
   request: LoadRequest;
   policy: FailurePolicy;
   restarts: RestartPolicy;
-  /** When it was loaded, as one of a plan or by itself: what comes later goes down earlier. */
+  /** When it was loaded, as one of a plan or by itself. A module with a later turn goes down earlier. */
   turn: number;
   args: readonly string[];
-  /** Looked for once: a reload takes the same file, unless another loader is to take it. */
+  /** Searched once: a reload takes the same file, unless another loader is to take it. */
   file: FoundModule | undefined;
-  /** The library that it is from, as its latest run was verified. */
+  /** The library of the module, as verified for its latest run. */
   library: VerifiedMember | undefined;
   /** Called at each change of its state. */
   onChange: () => void = () => undefined;
   /** The latest run; undefined until its loader has started it. */
   instance: ModuleInstance | undefined;
-  /** Settles, never rejects, when the start or reload under way is decided. */
+  /** Settles when the start or reload under way has been decided; it never rejects. */
   busy: Promise<void> = Promise.resolve();
-  /** With what its latest run was started. */
+  /** The environment that its latest run was started with. */
   started: KeptEnvironment | undefined;
   /** The file of its latest run; undefined for a program, and for an unreadable file. */
   content: Promise<FileContent | undefined> = Promise.resolve(undefined);
   /** Set while it has to show that it runs. */
   trial: Trial | undefined;
-  /** It was cancelled while its loader is still at work. */
+  /** It was cancelled before its loader had finished. */
   isAbandoned = false;
   #state: EntryState = { kind: "starting" };
 
@@ -182,7 +182,7 @@ export class ModuleEntry {
     return work;
   }
 
-  /** Takes another request, for what runs and for the next run. */
+  /** Takes another request, for the present run and for the next one. */
   amend(request: LoadRequest): void {
     const isSameRule = JSON.stringify(request.restart) === JSON.stringify(this.request.restart);
     if (!isSameRule) this.restarts = new RestartPolicy(request.restart);
@@ -191,7 +191,7 @@ export class ModuleEntry {
     this.args = request.args ?? [];
   }
 
-  /** Takes another request for the next run. The file is to be looked for anew. */
+  /** Takes another request for the next run. The next load looks for the file again. */
   become(request: LoadRequest): void {
     this.amend(request);
     this.file = undefined;
@@ -215,13 +215,13 @@ export class ModuleEntry {
     return this.request.command !== undefined;
   }
 
-  /** How long it may leave a ping unanswered, or undefined: for ever. */
+  /** How long it may leave a ping unanswered; undefined: no limit. */
   get watchdogMs(): number | undefined {
     const isOurs = this.file !== undefined && isShipped(this.file.path);
     return (this.request.watchdogMs ?? (isOurs ? SHIPPED_WATCHDOG_MS : 0)) || undefined;
   }
 
-  /** How long its removal may take; undefined: as long as it likes. */
+  /** The most time that its removal may take; undefined: no limit. */
   get removalTimeoutMs(): number | undefined {
     return this.isProgram ? stopLimitMs(this.request.stop) : this.request.timeoutMs;
   }
@@ -231,7 +231,9 @@ export class ModuleEntry {
     return this.isProgram || this.request.stop !== undefined;
   }
 
-  /** Path of its file, with `#NAME` if the file is a library; undefined until it is found. Of a program, its command. */
+  /**
+   * Path of its file, with `#NAME` if the file is a library; undefined until it is found. For a program, its command.
+   */
   get path(): string | undefined {
     const { command, secret } = this.request;
     if (command !== undefined) return commandText(command, secret);
@@ -251,7 +253,7 @@ export class ModuleEntry {
   }
 }
 
-/** A module as `module.list` has it. */
+/** A module in the form of `module.list`. */
 export function describeEntry(entry: ModuleEntry, router: Router): Readonly<Record<string, JsonValue>> {
   const { name, instance, shownArgs: args, request, state } = entry;
   const owner = state.kind === "reloading" ? state.hold.peer : instance?.peer;
@@ -271,12 +273,15 @@ export function describeEntry(entry: ModuleEntry, router: Router): Readonly<Reco
   };
 }
 
-/** The longest time that stopping a program takes by itself: its time-out, and what the system takes to kill it. */
+/**
+ * The longest time that stopping a program takes by itself: its time-out, and the time that the system takes to kill
+ * it.
+ */
 function stopLimitMs({ timeoutMs = STOP_MS }: StopRule = {}): number {
   return timeoutMs + KILL_MS;
 }
 
-/** It is removed, or started by something else than its timer. */
+/** It is removed, or started by another caller than its timer. */
 export function leaveBackoff({ timer, giveUp }: EntryState & { readonly kind: "backoff" }): void {
   timer.cancel();
   giveUp?.();

@@ -16,7 +16,7 @@ import { digestOf, splitMember } from "../../libraries/index.js";
 import { createFileGuard, type FileGuard, INSECURE, refuseInsecure } from "../../units/index.js";
 import type { JsonObject } from "../configuration.js";
 
-/** Which module a load asks for. */
+/** The module that a load asks for. */
 export interface FindRequest {
   /** A path, or a bare name to look up on the module path; `#NAME` after it is a module of a library. */
   readonly path: string;
@@ -41,7 +41,7 @@ export interface FoundModule {
   readonly name: string;
   readonly loader: ModuleLoader;
   /**
-   * Called before each further start of it, when the file may have changed hands.
+   * Called before each further start of it, because the file may have another owner then.
    * @throws SluiceError as finding it
    */
   readonly verify?: () => void;
@@ -77,14 +77,14 @@ interface FinderOptions {
   readonly modulePath?: string | undefined;
   readonly loaders?: readonly ModuleLoader[] | undefined;
   readonly env?: Readonly<Record<string, string | undefined>> | undefined;
-  /** The configuration as it stands, asked at each load. Default: none. */
+  /** Returns the present configuration; called at each load. Default: none. */
   readonly config?: (() => JsonObject) | undefined;
   /** Take every file, whatever its permissions. */
   readonly insecure?: boolean | undefined;
 }
 
 /**
- * Looks on the module path of the options. It runs what it finds with our loaders, theirs, and those of the
+ * Looks on the module path of the options. It runs the files that it finds with our loaders, theirs, and those of the
  * configuration; the later of these win.
  */
 export function moduleFinder({
@@ -128,13 +128,16 @@ export function moduleFinder({
   };
 }
 
-/** A loader that is given by path is run as well. */
+/** The check includes a loader that is given by path, because its code runs too. */
 function verifyFiles(guard: FileGuard, file: string, { loader }: FindRequest): void {
   refuseInsecure(guard, file);
   if (loader?.includes("/") === true) refuseInsecure(guard, loader);
 }
 
-/** Loaders of the configuration are made anew only when it has changed, as each keeps what it has found out. */
+/**
+ * Makes the loaders of the configuration again only when the configuration has changed, because each loader keeps its
+ * findings.
+ */
 function registryCache(
   fixed: readonly ModuleLoader[],
   verifyPlugin: (path: string) => void,

@@ -18,14 +18,14 @@ import type { JsonObject } from "../configuration.js";
 import { packageVersion } from "../package-version.js";
 import { type FoundModule, moduleFinder } from "./module-finder.js";
 
-/** One module of a library, as {@link ModuleInfo} has it. */
+/** One module of a library, in the form of {@link ModuleInfo}. */
 export interface LibraryModuleInfo {
   readonly name: string;
   readonly kind: string | null;
   readonly kindVersion: string | null;
   readonly version: string | null;
   readonly description: string | null;
-  /** Why this host would refuse it, whatever else the user picks. */
+  /** Why this host would refuse it, even if the user picks nothing else. */
   readonly refused: readonly string[];
 }
 
@@ -36,7 +36,7 @@ export interface ModuleInfo {
   /** The name of the module if the load does not set another. */
   readonly name: string;
   readonly path: string;
-  /** The services that are known before it runs; it may register more. */
+  /** The services that are known before the module runs; it may register more. */
   readonly services: readonly string[];
   /** `sha256-HEX` of the file. */
   readonly digest: string;
@@ -61,11 +61,11 @@ interface InfoOptions extends LoaderChoice {
 }
 
 /**
- * The first two steps of a load, open and verify. Finds the file, chooses its loader, and reads its identity;
- * of a library, what is inside.
+ * The first two steps of a load, open and verify. Finds the file, chooses its loader, and reads its identity. For a
+ * library it reads the modules inside.
  * @param path a file, or a bare name; with `#NAME`, one module of a library
  * @param modulePath colon-separated directories for bare names
- * @param choice how it would be loaded, and the configuration, which may have further loaders and kinds
+ * @param choice the options of the load, and the configuration, which may have further loaders and kinds
  * @throws SluiceError `LOAD_NOT_FOUND`, `UNIT_INSECURE`, `LOAD_NO_LOADER`, `LOAD_LIBRARY` for a library that cannot be
  *   read; a system error if the file cannot be read
  */

@@ -26,10 +26,10 @@ import { ownerCredentials, Peer } from "../routing/peer.js";
 import type { Router } from "../routing/router.js";
 import { Watchdog } from "./watchdog.js";
 
-/** How a module ended, as the broker judges it. */
+/** The broker's verdict on the end of a module. */
 export type ModuleEnd =
   | { readonly kind: "ok" }
-  /** By `remove` with `cancel`, or with the broker. */
+  /** By `remove` with `cancel`, or at the end of the broker. */
   | { readonly kind: "cancelled" }
   | ModuleFailure;
 
@@ -37,7 +37,7 @@ export interface ModuleFailure {
   readonly kind: "failed";
   readonly errnum: number;
   readonly message: string;
-  /** With the stack where there is one. */
+  /** With the stack if there is one. */
   readonly detail: string;
 }
 
@@ -50,7 +50,7 @@ export interface ModuleFailure {
  *    │             └── exits, throws, crashes: runtime failure ────┤
  *    └──────────────── exits before it runs: failed load ──────────┘
  *
- * Wanted states are given by the table that owns it: `shutdown()` and `cancel()` ask for E.
+ * The table that owns the module decides on its states: `shutdown()` and `cancel()` ask for E.
  */
 export type ModuleState =
   | { readonly letter: "I" }
@@ -71,7 +71,7 @@ export interface StatusReport {
 /** How long a module may take to exit once it has reported that it has. */
 const EXIT_MS = 1000;
 
-/** Marks the pings of the watchdog, which have no route: their answers are for this instance. */
+/** Marks the pings of the watchdog. They have no route, so their answers are for this instance. */
 const PING_MATCHTAG = 1;
 
 export interface InstanceOptions {
@@ -85,10 +85,10 @@ export interface InstanceOptions {
 
 /** The counts of a module's run. */
 export interface InstanceUsage {
-  /** Undefined for one in a thread of the broker. */
+  /** Undefined for a module in a thread of the broker. */
   readonly pid: number | undefined;
   readonly ageSeconds: number;
-  /** Messages that it has sent, and that it was given. */
+  /** Numbers of messages that it has sent and received. */
   readonly tx: number;
   readonly rx: number;
 }
@@ -98,9 +98,9 @@ export class ModuleInstance {
   readonly uuid: string;
   /** The configuration that it began with. */
   readonly conf: JsonValue;
-  /** Resolves when it runs; to its end, if it ended before. */
+  /** Resolves when it runs. If it ended before, it resolves to that end. */
   readonly ready: Promise<ModuleEnd | undefined>;
-  /** Resolves when nothing of it is left and its peer is out of the router. */
+  /** Resolves when all parts of it have ended and the router has no peer for it. */
   readonly ended: Promise<ModuleEnd>;
   /** The queue for its unread messages during a reload. */
   hold: HoldQueue | undefined;
@@ -169,7 +169,7 @@ export class ModuleInstance {
     return this.#state;
   }
 
-  /** The letter of its state, `F` from the moment on at which it is asked to end. */
+  /** The letter of its state: `F` from the request to end on. */
   get shownState(): ModuleState["letter"] {
     return this.#isShutdownSent && this.#state.letter !== "E" ? "F" : this.#state.letter;
   }
@@ -194,7 +194,7 @@ export class ModuleInstance {
     return this.peer.queue?.backlog().messages ?? 0;
   }
 
-  /** Messages that it has sent and the broker has not taken: those held for a receiver, or for its turn. */
+  /** Messages that it has sent and the broker has not taken: they wait for a receiver, or for their turn. */
   get receiveQueue(): number {
     const parked = this.peer.wait?.parked === undefined ? 0 : 1;
     return this.#running.channel.unread() + parked;
@@ -210,7 +210,7 @@ export class ModuleInstance {
     };
   }
 
-  /** Holds back what the module is to receive, or lets it go on; for tests of others. */
+  /** Holds back the messages for the module, or delivers them again; for tests of other modules. */
   defer(on: boolean): void {
     if (on) {
       this.#deferred ??= new DeferredMessages();
@@ -247,7 +247,7 @@ export class ModuleInstance {
 
   /**
    * From now on, fails the module if it does not answer a ping within this time; undefined: turns the watchdog off.
-   * @param waiting what waits for it then, in words
+   * @param waiting describes what waits for the module at that time, in words
    */
   watch(timeMs: number | undefined, waiting: () => string | undefined): void {
     this.#watchdog?.stop();
@@ -266,7 +266,7 @@ export class ModuleInstance {
     return this.#running.sharedThread;
   }
 
-  /** How long it has owed the answer to a ping of its watchdog; 0 if it owes none. */
+  /** How long it has not answered a ping of its watchdog; 0 if no answer is due. */
   get owedSeconds(): number {
     return this.#watchdog?.owedSeconds ?? 0;
   }
@@ -276,12 +276,12 @@ export class ModuleInstance {
     return this.#watchdog !== undefined;
   }
 
-  /** How the probe stands by which its loader asks whether it is alive; undefined while it asks nothing. */
+  /** The state of the probe with which its loader checks that it is alive; undefined while there are no checks. */
   get probe(): ProbeState | undefined {
     return this.#running.probe;
   }
 
-  /** Asks it to end. One that cannot be reached any more is ended. */
+  /** Asks it to end. A module that cannot be reached any more is cancelled. */
   shutdown(): void {
     this.#watchdog?.stop();
     if (!this.#isConnected) {
@@ -297,7 +297,7 @@ export class ModuleInstance {
     this.#running.amend?.(options);
   }
 
-  /** Ends the wait for it to run, if its loader can. */
+  /** Ends the wait until it runs, if its loader can. */
   giveUp(): void {
     this.#running.giveUp?.();
   }
@@ -314,7 +314,7 @@ export class ModuleInstance {
     await this.#running.terminate();
   }
 
-  /** In a thread that it shares, the handler that holds that may be another module's. */
+  /** In a shared thread, another module's handler may block this one. */
   async #expired(timeMs: number, waiting: string | undefined): Promise<void> {
     const chain = waiting === undefined ? "" : `: ${waiting}`;
     const text = `it has not answered a ping for ${timeMs / 1000} s (watchdog)${chain}`;
@@ -326,7 +326,7 @@ export class ModuleInstance {
     await this.#failWith(requestError("ETIMEDOUT", message), detail);
   }
 
-  /** Ends a module that cannot get its messages; that is a failure of the module. */
+  /** Ends a module that cannot receive its messages, as a failure of the module. */
   async #failWith(error: unknown, detail?: string): Promise<void> {
     this.#fault ??= failed(messageOf(error), errnumOf(error), detail);
     await this.#running.terminate();
@@ -349,7 +349,7 @@ export class ModuleInstance {
     if (message.type === "response") {
       this.#answers++;
       if (message.route.length === 0 && message.matchtag === PING_MATCHTAG) {
-        // No sign that it is used: it does not count as activity.
+        // The answer to a ping does not count as activity.
         this.#watchdog?.answered();
         return;
       }
@@ -373,7 +373,7 @@ export class ModuleInstance {
       });
     });
     const exit = await this.#running.exited;
-    // Answers may still be on their way out of the channel when the thread or process is gone.
+    // When the thread or process is gone, its answers may still be in the channel.
     await closed;
     this.#watchdog?.stop();
     this.#exitTimer?.cancel();
@@ -391,7 +391,7 @@ export class ModuleInstance {
     switch (exit.kind) {
       case "ok":
         if (reported !== undefined) return reported ?? { kind: "ok" };
-        // It stopped in the middle of its life, however content it was.
+        // It ended without a request, so this is a failure even with status 0.
         return this.#state.letter === "R" && !this.#isShutdownSent
           ? failed(moduleEndText({ kind: "exited", status: 0 }))
           : { kind: "ok" };
@@ -401,7 +401,7 @@ export class ModuleInstance {
         // A failed program reports the cause on its channel, and again by its exit status.
         return reported ?? failed(exit.message);
       case "terminated":
-        // It had reported its end, and did not exit in time.
+        // It had reported its end, but did not exit in time.
         return reported === undefined ? failed("terminated") : (reported ?? { kind: "ok" });
     }
   }
@@ -411,7 +411,7 @@ function failed(message: string, errnum: number = ERRNO.ECONNRESET, stack?: stri
   return { kind: "failed", errnum, message, detail: stack ?? message };
 }
 
-/** A failure as its requester sees it. */
+/** The error that the requester gets for a failure. */
 export function failureError(end: ModuleFailure): SluiceError {
   return new SluiceError("BROKER_REQUEST", end.message, { errnum: end.errnum });
 }

@@ -26,7 +26,7 @@ export interface VerifiedMember {
   /** Digest of the file that was verified. */
   readonly digest: string;
   readonly manifest: ManifestModule;
-  /** The thread group that all of its library share, if they share their state. */
+  /** The thread group of all modules of its library, if they share state. */
   readonly sharedThread: string | undefined;
 }
 
@@ -48,7 +48,7 @@ export type PlannedModule = Omit<AskedPick, "file" | "member"> & { readonly path
 /** Opens and verifies libraries for a broker, and refuses modules whose file differs from the verified one. */
 export class ModuleLibraries {
   readonly #options: ModuleLibrariesOptions;
-  /** Libraries as they were last verified for a plan, by path. */
+  /** Libraries as they were when last verified for a plan, by path. */
   readonly #opened = new Map<string, Extract<OpenedLibrary, { kind: "opened" }>>();
 
   constructor(options: ModuleLibrariesOptions) {
@@ -68,9 +68,10 @@ export class ModuleLibraries {
   }
 
   /**
-   * Verifies a module of a library before it is started; one that was verified for its plan must be what it was then.
+   * Verifies a module of a library before it is started. A module that was verified for its plan must still have the
+   * same digest.
    * @param asked the name and options of the load
-   * @param digest that it had when its plan was verified; undefined: it is verified now
+   * @param digest the digest at the verification of its plan; undefined: it is verified now
    * @throws SluiceError `LOAD_LIBRARY` with every reason, one a line
    */
   async admit(
@@ -96,7 +97,7 @@ export class ModuleLibraries {
 
   /**
    * The last phase, when a module runs: checks that its library is unchanged, and that it has the methods of its kind.
-   * @param methods that it has reported
+   * @param methods the methods that it has reported
    * @throws SluiceError `LOAD_LIBRARY`
    */
   async checkBinding(member: VerifiedMember, methods: readonly string[]): Promise<void> {

@@ -5,7 +5,7 @@ import type { ModuleInstance, StatusReport } from "./module-instance.js";
 import type { Peer } from "../routing/peer.js";
 import type { Router } from "../routing/router.js";
 
-/** The modules that live, by their peers: which of them a request of a module is about. */
+/** The running modules, by their peers: they tell which module a request came from. */
 export class ModulePeers {
   readonly #router: Router;
   readonly #byPeer = new Map<Peer, { readonly instance: ModuleInstance; readonly entry: ModuleEntry }>();
@@ -14,7 +14,7 @@ export class ModulePeers {
     this.#router = router;
   }
 
-  /** Knows a run of a module until it has ended. */
+  /** Keeps a run of a module until it has ended. */
   add(instance: ModuleInstance, entry: ModuleEntry): void {
     this.#byPeer.set(instance.peer, { instance, entry });
     void instance.ended.then(() => this.#byPeer.delete(instance.peer));
@@ -30,7 +30,10 @@ export class ModulePeers {
     known.instance.report(report);
   }
 
-  /** Whether a service is kept for a module that is being reloaded and asks for it; it gets it when it runs. */
+  /**
+   * Whether a service is kept for a module that is being reloaded and asks for it. The module gets the service when
+   * it runs.
+   */
   claim(peer: Peer, service: string): boolean {
     const hold = this.#holdOf(peer);
     if (hold === undefined || this.#router.services.owner(service) !== hold.peer) return false;

@@ -80,7 +80,7 @@ export class ModuleRuns {
     return { name: entry.name, uuid: instance.uuid };
   }
 
-  /** Starts a run of a module that has ended, beside everything else. */
+  /** Starts a run of a module that has ended, in the background. */
   restart(entry: ModuleEntry, cause?: Cause): void {
     entry.state = { kind: "starting" };
     const work = this.start(entry, { cause });
@@ -106,7 +106,7 @@ export class ModuleRuns {
   }
 
   /**
-   * Ends a run, and resolves when nothing is left of the module.
+   * Ends a run, and resolves when all parts of the module have ended.
    * @throws SluiceError the module's own error, if it ended with one
    */
   async stop(entry: ModuleEntry, instance: ModuleInstance, isCancel: boolean): Promise<void> {
@@ -122,7 +122,7 @@ export class ModuleRuns {
     throw failureError(end);
   }
 
-  /** The policy after a run has ended by itself. */
+  /** Applies the failure policy after a run has ended by itself. */
   ended(entry: ModuleEntry, end: ModuleEnd): void {
     switch (end.kind) {
       case "ok":
@@ -137,7 +137,7 @@ export class ModuleRuns {
     }
   }
 
-  /** The policy after a run has failed. */
+  /** Applies the failure policy after a run has failed. */
   failed(entry: ModuleEntry, failure: ModuleFailure): void {
     this.#known.noteFailure(entry.name, failure.message);
     if (entry.trial !== undefined) {
@@ -152,13 +152,16 @@ export class ModuleRuns {
     this.#startLater(entry, delayMs, "failed");
   }
 
-  /** Announces a new instance to what depends on the module: it knows nothing of what the old one was sent. */
+  /**
+   * Announces a new instance to the modules that depend on this one. The new instance has none of the messages that
+   * the old one received.
+   */
   announce(loaded: Loaded): Loaded {
     this.#host.announce("module.reloaded", { ...loaded });
     return loaded;
   }
 
-  /** Whether a program came so far that it could end or be waited for in vain, and is still wanted. */
+  /** Whether a program began to run, so that it ended or missed a time-out, and is still to be loaded. */
   #isWorthATry(entry: ModuleEntry, error: unknown): boolean {
     const errnum = errnumOf(error);
     const isOwnEnd = errnum === ERRNO.ECONNRESET || errnum === ERRNO.ETIMEDOUT;
@@ -176,7 +179,10 @@ export class ModuleRuns {
     });
   }
 
-  /** The last phase of a module of a library: it gets the service of its kind; or ends, if it does not fulfil that. */
+  /**
+   * The last phase of a module of a library. It gets the service of its kind, or it ends if it lacks methods of that
+   * kind.
+   */
   async #bind({ library }: ModuleEntry, instance: ModuleInstance): Promise<void> {
     if (library === undefined) return;
     const { services } = this.#host.router;

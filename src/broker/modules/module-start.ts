@@ -28,7 +28,7 @@ export interface ModuleHost {
   environment(): Readonly<Record<string, string>>;
   /** Where a module runs if its unit does not set `thread` (`broker.default-thread`). */
   defaultThread(): string;
-  /** The largest payload that they may send and get. */
+  /** The largest payload that modules may send and receive. */
   maxPayloadBytes(): number;
   welcome(module: Pick<Welcome, "name" | "uuid" | "args">): Welcome;
   /** Called for each new run, with the configuration in its welcome. */
@@ -38,7 +38,7 @@ export interface ModuleHost {
   /** Publishes an event about a module of this rank. */
   announce(topic: string, module: { readonly name: string; readonly uuid: string }): void;
   log(level: LogLevel, text: string): void;
-  /** Whether failures are only to be logged (`broker.module-nopanic`), asked at each. */
+  /** Whether failures are only to be logged (`broker.module-nopanic`); called at each failure. */
   isPanicOff(): boolean;
   panic(message: string): void;
   /** Asks for an orderly end of the instance. */
@@ -52,9 +52,9 @@ export interface ModuleHost {
 interface StartOptions {
   /** The other loaded modules. */
   readonly others: Others;
-  /** Its services are held by another peer until it runs. */
+  /** Another peer holds its services until it runs. */
   readonly isHeld: boolean;
-  /** Called as soon as there is something to cancel. */
+  /** Called as soon as the new run can be cancelled. */
   readonly onStarted: (instance: ModuleInstance) => void;
 }
 
@@ -114,7 +114,7 @@ export async function startInstance(
   throw entry.isProgram ? programLoadFailure(name, end) : loadFailure(name, file.path, end);
 }
 
-/** Verifies the library of a module, if it is of one. */
+/** Verifies the library of a module that comes from one. */
 async function admit(host: ModuleHost, entry: ModuleEntry, others: Others): Promise<void> {
   const { file, request } = entry;
   if (file?.member === undefined) return;

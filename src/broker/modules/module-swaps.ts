@@ -41,14 +41,14 @@ export class ModuleSwaps {
     this.#runs = runs;
   }
 
-  /** Replaces a run by one from the same file, with what a reload asks for anew. */
+  /** Replaces a run by one from the same file, with the new values of a reload. */
   reload(entry: ModuleEntry, old: ModuleInstance, request: ReloadRequest, cause?: Cause): Promise<Loaded> {
     const wanted = { ...entry.requestAfter(request), name: entry.name };
     const file = request.isSame === true ? entry.file : undefined;
     return this.replace(entry, old, { wanted, file, take: () => entry.change(request), cause });
   }
 
-  /** Restarts a module because of another; that is no try of its own. */
+  /** Restarts a module because of another. That does not count as a try of its own. */
   async follow(entry: ModuleEntry, cause: Cause): Promise<void> {
     const { state } = entry;
     if (this.#known.isSealed || this.#known.entry(entry.name) !== entry) return;
@@ -61,7 +61,7 @@ export class ModuleSwaps {
     }
   }
 
-  /** Replaces a run by another; if that cannot be found or does not compile, the old one still runs. */
+  /** Replaces a run by another. If the other one cannot be found or does not compile, the old one still runs. */
   async replace(entry: ModuleEntry, old: ModuleInstance, swap: Swap): Promise<Loaded> {
     const hold = new HoldQueue(this.#host, old.peer);
     entry.state = { kind: "reloading", hold };
@@ -140,7 +140,10 @@ export class ModuleSwaps {
     return file;
   }
 
-  /** Finds and checks a module's file while the old instance of it runs: what does not compile must not end that. */
+  /**
+   * Finds and checks a module's file while the old instance runs, so that a file that does not compile does not end
+   * that instance.
+   */
   async #findAgain(
     entry: ModuleEntry,
     old: ModuleInstance,
@@ -153,7 +156,7 @@ export class ModuleSwaps {
       if (state.letter !== "E") hold.giveBack(old.peer);
       else hold.fail(errnumOf(error) ?? ERRNO.EIO, messageOf(error));
       entry.state = { kind: "up", instance: old };
-      // It was not looked after meanwhile.
+      // Failures that came during the reload were not handled yet.
       if (state.letter === "E") this.#runs.ended(entry, state.end);
       throw error;
     }

@@ -22,7 +22,7 @@ import { groupRefusal } from "./thread-group.js";
 
 /** The modules of one broker: loads, removes, reloads and restarts them, one operation a module at a time. */
 export class ModuleTable {
-  /** Knows modules by the peer that a request comes from. */
+  /** Finds modules by the peer that a request comes from. */
   readonly peers: ModulePeers;
   /** The loaded modules, and those that have ended. */
   readonly known: KnownModules;
@@ -55,7 +55,7 @@ export class ModuleTable {
   /**
    * Finds and starts a module, and resolves when it reports that it runs.
    * @throws SluiceError `EEXIST` if a module or a service has the name. `ENOENT` if the file is missing.
-   *   `EINVAL` for what cannot be a name. Else the module's own error
+   *   `EINVAL` for an invalid name. Else the module's own error
    */
   async load(request: LoadRequest, trial?: Trial): Promise<Loaded> {
     const isolated = withOwnProcess(request);
@@ -105,7 +105,7 @@ export class ModuleTable {
   }
 
   /**
-   * Checks that nothing else that is loaded uses a module.
+   * Checks that no other loaded module uses a module.
    * @param which its name, or the path that it was loaded from
    * @throws SluiceError `ENOENT` if it is not loaded; `EBUSY` if others require it, with their names
    */
@@ -119,7 +119,8 @@ export class ModuleTable {
   }
 
   /**
-   * Removes a module and loads it again from the same file. Requests to it and to its services are held meanwhile.
+   * Removes a module and loads it again from the same file. Requests to it and to its services are held until it runs
+   * again.
    * @throws SluiceError as {@link load} and {@link remove}
    */
   async reload(which: string, request: ReloadRequest): Promise<Loaded> {
@@ -146,8 +147,8 @@ export class ModuleTable {
   }
 
   /**
-   * Replaces a module by what another request makes of it; requests to it are held meanwhile. If the new run fails, nothing
-   * of the module runs, requests stay held, and the next exchange or removal decides.
+   * Replaces a module by the module of another request; requests to it are held until then. If the new run fails, the
+   * module does not run and requests stay held. The next exchange or removal decides.
    * @throws SluiceError as {@link load} and {@link remove}; if its file cannot be found or does not compile, it still runs
    */
   async exchange(name: string, request: LoadRequest, trial: Trial): Promise<Loaded> {
@@ -216,7 +217,7 @@ export class ModuleTable {
   }
 
   /**
-   * Holds back what a module is to receive, or lets it go on.
+   * Holds back the messages for a module, or delivers them again.
    * @throws SluiceError `ENOENT` if it is not loaded
    */
   defer(which: string, on: boolean): void {
@@ -226,8 +227,9 @@ export class ModuleTable {
   }
 
   /**
-   * Opens and verifies the libraries of what a plan is to load (docs/design/modules.md §6).
-   * @param planned all that it loads; what is of no library is what others may conflict with or require
+   * Opens and verifies the libraries of the modules that a plan is to load (docs/design/modules.md §6).
+   * @param planned all modules that it loads; those of no library count too, because others may conflict with or
+   *   require them
    */
   verify(planned: readonly PlannedModule[]): Promise<LibraryReport> {
     const others = new Map(this.known.othersThan(planned.map(({ unit }) => unit)));
@@ -241,8 +243,8 @@ export class ModuleTable {
   }
 
   /**
-   * Ends every module that is left.
-   * @returns names of those that had not been removed
+   * Ends all remaining modules.
+   * @returns names of the modules that could not be removed
    */
   async close(): Promise<string[]> {
     this.known.seal();
@@ -269,7 +271,7 @@ export class ModuleTable {
     return this.#host.find(request);
   }
 
-  /** Takes the name, so that others find it taken and can remove it while the file is being looked for. */
+  /** Takes the name, so that other loads find it taken, and removals find it, during the search for the file. */
   #admit(
     name: string,
     request: LoadRequest,
@@ -296,7 +298,7 @@ function withOwnProcess(request: LoadRequest): LoadRequest {
   return { ...request, exec: true };
 }
 
-/** Ends the wait for a program that may take long to become ready. */
+/** Ends the wait until a slow program becomes ready. */
 function giveUp(entry: ModuleEntry): void {
   entry.isAbandoned = true;
   entry.instance?.giveUp();

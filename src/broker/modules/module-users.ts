@@ -12,9 +12,9 @@ export interface ModulesInUse {
 }
 
 /**
- * Why a module may not just be removed: others require it, or a service that it alone provides. A module that runs
- * before it, by the plan that loaded both, can do without it, as `content` can without its provider.
- * @returns undefined if nothing uses it; else an error with `EBUSY` that names what does
+ * Why a removal of a module needs force: others require it, or a service that only it provides. A module that the
+ * plan of both started earlier can run without it, as `content` can without its provider.
+ * @returns undefined if nothing uses it; else an error with `EBUSY` that names its users
  */
 export function useRefusal(entry: ModuleEntry, modules: ModulesInUse): SluiceError | undefined {
   const { entries } = modules;
@@ -37,7 +37,7 @@ export function useRefusal(entry: ModuleEntry, modules: ModulesInUse): SluiceErr
   return requestError("EBUSY", `${entry.name} still in use by ${names.join(", ")}; --force removes it`);
 }
 
-/** Names of what goes only when the module has gone. */
+/** Names of the modules that go only when this module has gone. */
 function goneLater({ nodes, offsets, targets }: TakeDownOrder, name: string): ReadonlySet<string> {
   const reached = new Set([nodes.indexOf(name)]);
   for (const node of reached) {

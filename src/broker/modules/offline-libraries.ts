@@ -29,7 +29,7 @@ export interface OfflineLibraryOptions {
 /** The result of {@link checkUnitLibraries}. */
 export interface UnitLibraries {
   readonly refused: readonly LibraryFailure[];
-  /** Versions of Sluice that libraries were made with, where they are others than this, by path. */
+  /** Versions of Sluice that libraries were made with, if they differ from this one, by path. */
   readonly otherCopies: ReadonlyMap<string, string>;
   /** This version of Sluice. */
   readonly version: string;
@@ -41,7 +41,7 @@ type ModuleRequest = Omit<AskedPick, "file" | "member"> & { readonly path: strin
 /**
  * The verdict of an instance on the libraries of units, without an instance.
  * @param planned the modules that load together
- * @param unplanned the modules that are verified separately, as they load at another time or never
+ * @param unplanned the modules that are verified separately, because they load at another time or never
  */
 export async function checkUnitLibraries(
   planned: readonly ModuleRequest[],
@@ -78,13 +78,13 @@ function picksOf(requests: readonly ModuleRequest[]): AskedPick[] {
   });
 }
 
-/** Failures of libraries that could not even be found. */
+/** Failures of libraries that were not found. */
 function unfound({ failures, picks }: LibraryReport): LibraryFailure[] {
   const found = new Set(picks.map(({ unit }) => unit));
   return failures.filter(({ units }) => !units.some((unit) => found.has(unit)));
 }
 
-/** Opens and verifies libraries as a broker would (docs/design/modules.md §6), without one. */
+/** Opens and verifies libraries without a broker, as a broker would (docs/design/modules.md §6). */
 function checkLibrariesOffline(
   picks: readonly AskedPick[],
   {

@@ -27,7 +27,7 @@ export async function processUsage(pid: number): Promise<ProcessUsage | undefine
   }
 }
 
-/** The same of this process. */
+/** The resource usage of this process. */
 export function ownUsage(): ProcessUsage {
   const { user, system } = process.cpuUsage();
   return { cpuSeconds: (user + system) / 1e6, rssBytes: process.memoryUsage.rss() };

@@ -9,10 +9,10 @@ const WITHIN_MS = 10 * 60_000;
 /** Decides whether and when a module that failed is started again. */
 export class RestartPolicy {
   readonly #rule: Required<{ [key in Exclude<keyof RestartRule, "then">]: number }>;
-  /** When it was restarted, within the time that counts. */
+  /** The times of its restarts that still count. */
   #restartsMs: number[] = [];
   #lastFailureMs = -Infinity;
-  /** Since when it has been running; undefined while it does not. */
+  /** The time since which it has been running; undefined while it does not run. */
   #readySinceMs: number | undefined;
   #delayMs: number;
   #total = 0;
@@ -27,7 +27,7 @@ export class RestartPolicy {
     this.#delayMs = delayMs;
   }
 
-  /** How often it was restarted, whatever was forgotten since. */
+  /** How often it was restarted in all, with the restarts that no longer count. */
   get total(): number {
     return this.#total;
   }
@@ -39,18 +39,18 @@ export class RestartPolicy {
     this.#lastFailureMs = -Infinity;
   }
 
-  /** It runs from now on. */
+  /** The module runs from now on. */
   ready(nowMs: number): void {
     this.#readySinceMs = nowMs;
   }
 
   /**
-   * Takes note of a failure.
+   * Counts a failure.
    * @returns how long to wait before the restart, or undefined to give up
    */
   failed(nowMs: number): number | undefined {
     const { delayMs: first, longestMs, tries, withinMs } = this.#rule;
-    // A module that ran well for the whole time has earned a quick restart.
+    // After a module ran well for the whole time, its next restart is quick again.
     if (nowMs - (this.#readySinceMs ?? this.#lastFailureMs) >= withinMs) this.#delayMs = first;
     this.#lastFailureMs = nowMs;
     this.#readySinceMs = undefined;

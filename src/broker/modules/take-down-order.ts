@@ -1,4 +1,4 @@
-/** The order in which a plan loads: what comes before what, among its modules and whatever else it has. */
+/** The order in which a plan loads: the order between its modules and its other units. */
 export interface LoadOrder {
   /** Names of modules; empty for other nodes, such as tasks. */
   readonly nodes: readonly string[];
@@ -7,10 +7,10 @@ export interface LoadOrder {
   readonly targets: Uint32Array;
 }
 
-/** A module that is to go. */
+/** A module to be removed. */
 export interface Loaded {
   readonly name: string;
-  /** Modules of one plan have the same; a later plan, or a module loaded past all plans, has a higher one. */
+  /** Modules of one plan have the same turn. A later plan, or a module loaded past all plans, has a higher one. */
   readonly turn: number;
 }
 
@@ -18,11 +18,12 @@ export interface Loaded {
 export type TakeDownOrder = LoadOrder;
 
 /**
- * The order in which the broker takes modules down (docs/design/instance.md §1). The last one in goes first,
- * and what one plan loaded goes in the reverse of its order. Where the two disagree the plan is right. A
- * provider that went and came again by name still outlives what the plan loaded after it.
+ * The order in which the broker takes modules down (docs/design/instance.md §1). The last module in goes first, and
+ * the modules of one plan go in the reverse of its order. Where the two disagree, the plan's order applies. A
+ * provider that was removed and came again under the same name still outlives the modules that the plan loaded after
+ * it.
  * @param loaded in the order of loading
- * @param plans those that loaded them, in order
+ * @param plans the plans that loaded them, in order
  */
 export function takeDownOrder(loaded: readonly Loaded[], plans: Iterable<LoadOrder>): TakeDownOrder {
   const graph = reversedPlans(loaded, plans);
@@ -34,7 +35,7 @@ export function takeDownOrder(loaded: readonly Loaded[], plans: Iterable<LoadOrd
   ];
   const rows: number[][] = nodes.map(() => []);
   for (const [first, then] of graph.edges) {
-    // An edge that closes a ring, as two plans that disagree make one, does not hold.
+    // An edge that closes a ring is ignored. Two plans that disagree make one.
     if (turns.isHonoured(first, then)) rows[first]?.push(then);
   }
   return { nodes, ...flat(rows) };
@@ -42,7 +43,7 @@ export function takeDownOrder(loaded: readonly Loaded[], plans: Iterable<LoadOrd
 
 interface Graph {
   nodeCount: number;
-  /** Pairs: what goes first, what goes then. */
+  /** Pairs: the module that goes first, and the one that goes then. */
   readonly edges: (readonly [number, number])[];
 }
 
@@ -62,12 +63,12 @@ function reversedPlans(loaded: readonly Loaded[], plans: Iterable<LoadOrder>): G
 }
 
 interface Turns {
-  /** Node → its turn, or an earlier one if something of an earlier turn must go before it. */
+  /** Node → its turn, or an earlier one if a node of an earlier turn must go before it. */
   readonly effective: readonly number[];
   isHonoured(first: number, then: number): boolean;
 }
 
-/** Orders the nodes; where nothing is free, as in a ring, the one that was loaded last is next. */
+/** Orders the nodes. Where no node is free, as in a ring, the one that was loaded last is next. */
 function sortedTurns(loaded: readonly Loaded[], { nodeCount, edges }: Graph): Turns {
   const rows: number[][] = Array.from({ length: nodeCount }, () => []);
   const waiting = new Uint32Array(nodeCount);
@@ -128,7 +129,7 @@ function flat(rows: readonly (readonly number[])[]): { offsets: Uint32Array; tar
 }
 
 /**
- * Does something for each module of an order, as many at a time as it allows.
+ * Runs a function for each module of an order, as many at a time as the order allows.
  * @param act never rejects
  */
 export async function inOrder(order: TakeDownOrder, act: (name: string) => Promise<void>): Promise<void> {

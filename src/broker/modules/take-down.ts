@@ -4,11 +4,11 @@ import type { Clock } from "../clock.js";
 import type { ModuleTable } from "./module-table.js";
 import { inOrder, type TakeDownOrder } from "./take-down-order.js";
 
-/** How modules are to be taken down. */
+/** The options of a take-down. */
 export interface TakeDownOptions {
   /** The time after which a module without `stop` is cancelled. Default: never. */
   readonly cancelAfterMs?: number | undefined;
-  /** Cancels all that is left at once. */
+  /** Cancels all remaining modules at once. */
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -17,12 +17,12 @@ interface Surroundings {
   readonly log: (level: LogLevel, text: string) => void;
 }
 
-/** Removing a module that was loaded meanwhile, by one that was on its way, is tried this often. */
+/** How often it tries to remove modules that were loaded while it removed others. */
 const ROUNDS = 3;
 
 /**
- * Takes down every loaded module, from what the broker itself has recorded. It needs no file, no socket and
- * no other process (docs/design/instance.md §1). One that fails on its way does not strand the others.
+ * Takes down every loaded module, from the broker's own records. It needs no file, no socket and
+ * no other process (docs/design/instance.md §1). A removal that fails does not block the others.
  * @returns names of the modules that did not end cleanly
  */
 export async function takeDown(
@@ -61,7 +61,7 @@ interface Limits {
   readonly signal: AbortSignal | undefined;
 }
 
-/** @returns whether it had to be cancelled as its time was over */
+/** @returns whether the module had to be cancelled because its time had passed */
 async function removeWithin(
   modules: ModuleTable,
   name: string,
@@ -87,7 +87,9 @@ async function removeWithin(
   }
 }
 
-/** The longest time that taking an order down may need by what each module is allowed (0 for one without a limit). */
+/**
+ * The longest time that taking an order down may need by the limits of its modules (0 for a module without a limit).
+ */
 export function longestRemovalMs(
   order: TakeDownOrder,
   limitMsOf: (name: string) => number | undefined,

@@ -6,13 +6,13 @@ function threadGroupOf({ instance }: ModuleEntry): string | undefined {
   return instance?.sharedThread?.name;
 }
 
-/** It waits to be restarted, or is about to be forgotten. */
+/** It waits for a restart, or is about to be removed. */
 function hasEnded({ instance }: ModuleEntry): boolean {
   return instance?.state.letter === "E";
 }
 
 /**
- * Why a module may not just be cancelled: a thread ends with all the modules in it (docs/design/modules.md §3).
+ * Why a cancellation of a module needs force: a thread ends with all the modules in it (docs/design/modules.md §3).
  * @param all the modules of the broker
  * @returns undefined if no other module shares its thread; else an error with `EBUSY`
  */

@@ -2,7 +2,7 @@ import type { WaitedModule } from "../../waits/index.js";
 import type { LoadPlans } from "./load-plans.js";
 import type { ModuleEntry } from "./module-entry.js";
 
-/** How the modules of a table stand, for what waits for them. */
+/** The states of the modules of a table, for the report of the units that wait for them. */
 export function waitedModules(entries: ReadonlyMap<string, ModuleEntry>, plans: LoadPlans): WaitedModule[] {
   return [...entries.values()].map((entry) => ({
     uuid: entry.instance?.uuid ?? "",

@@ -1,7 +1,7 @@
 import type { Clock } from "../clock.js";
 import { Pulse } from "../pulse.js";
 
-/** How often a watchdog looks within its time. */
+/** How many times a watchdog checks within its time. */
 const CHECKS = 4;
 
 /** How a watchdog reaches its module. */
@@ -12,21 +12,21 @@ interface WatchedModule {
   answers(): number;
   /** Whether messages to it are held back on purpose. */
   isDeferred(): boolean;
-  /** It has left a ping unanswered for all the time that it has. */
+  /** It has not answered a ping within its time. */
   expired(): void;
 }
 
 /**
  * Pings a module, and reports when it leaves a ping unanswered for too long (docs/design/modules.md §3).
  *
- * Time counts only while this process runs: a check that comes late by more than its period starts the time
- * anew. So does a request that the module answers, as the ping may wait behind it.
+ * Time counts only while this process runs: a check that comes late by more than its period resets the time. A
+ * request that the module answers also resets the time, because the ping may wait behind it.
  */
 export class Watchdog {
   readonly #clock: Clock;
   readonly #module: WatchedModule;
   readonly #pulse: Pulse;
-  /** When the ping was sent that is not answered; undefined when none is owed. */
+  /** When the unanswered ping was sent; undefined when no answer is due. */
   #owedSinceMs: number | undefined;
   /** Checks since the ping, or since the last sign of life. */
   #checks = 0;
@@ -40,7 +40,7 @@ export class Watchdog {
     this.#pulse = new Pulse(clock, timeMs / CHECKS, (isLate) => this.#check(isLate));
   }
 
-  /** How long the module has owed an answer, in seconds; 0 if it owes none for longer than a check. */
+  /** How long an answer has been due from the module, in seconds; 0 if that is no longer than one check. */
   get owedSeconds(): number {
     if (this.#owedSinceMs === undefined || this.#checks === 0) return 0;
     return (this.#clock.now() - this.#owedSinceMs) / 1000;
@@ -67,7 +67,7 @@ export class Watchdog {
       this.#checks = 0;
     } else {
       this.#checks += 1;
-      // Timers come before input: an answer may have arrived that was not read yet.
+      // Timers come before input, so an answer may have arrived that was not read yet.
       if (this.#checks >= CHECKS) setImmediate(() => this.#expire());
     }
   }

@@ -3,18 +3,18 @@ import type { Link } from "../../nats/index.js";
 import type { NatsAccess } from "../routing/overlay.js";
 import { startTimer } from "../../processes/index.js";
 
-/** A connection between two ranks, however it is made. */
+/** A connection between two ranks, of any kind. */
 export interface Connection {
   readonly channel: Channel;
-  /** Ends it now, whatever waits to be sent. */
+  /** Ends it now, without sending the waiting messages. */
   readonly destroy: () => void;
-  /** Calls back whenever anything has come from the other end; undefined: only messages come. */
+  /** Calls back whenever data has come from the other end; undefined: only messages come. */
   readonly onHeard?: ((listener: () => void) => void) | undefined;
 }
 
 /** A connection that this rank has made. */
 export interface OwnConnection extends Connection {
-  /** Resolves when nothing of it is left. */
+  /** Resolves when the connection is closed on both ends. */
   readonly closed: Promise<void>;
 }
 
@@ -24,50 +24,53 @@ export interface NewConnection {
   readonly uuid: string;
 }
 
-/** How rank 0 is reached by the others. */
+/** How the other ranks reach rank 0. */
 export interface RootTransport {
-  /** Takes connections from now on; each begins with the notice of the other end. */
+  /** Accepts connections from now on. The first message of each is a notice. */
   listen(to: RootListener): Promise<void>;
   /** The broadcast to all members; undefined: every member gets its own messages. */
   readonly broadcast?: Broadcast | undefined;
-  /** By what right this broker leads; undefined: there can be no other. */
+  /** The right by which this broker leads; undefined: there can be no other leader. */
   readonly leadership?: Leadership | undefined;
-  /** The server that this rank is connected to, if there are any. */
+  /** The server that this rank is connected to, for transports with servers. */
   readonly server?: (() => string) | undefined;
-  /** How this rank connects to servers, if there are any. */
+  /** How this rank connects to servers, for transports with servers. */
   readonly access?: NatsAccess | undefined;
   close(): Promise<void>;
 }
 
 /** The right to lead, which another broker may get. */
 export interface Leadership {
-  /** Higher than that of each leader before. */
+  /** Higher than the epoch of each leader before. */
   epoch(): number;
-  /** Whether no other broker can lead now. */
+  /** Whether it is certain that no other broker leads now. */
   isHeld(): boolean;
-  /** Ranks that have followed another leader, and are about to follow this one; known when {@link RootTransport.listen} resolves. */
+  /**
+   * Ranks that have followed another leader, and are about to follow this one. They are known when {@link
+   * RootTransport.listen} resolves.
+   */
   heirs(): ReadonlySet<number>;
   listen(to: LeadershipListener): void;
-  /** Gives it back, because the instance ends. */
+  /** Gives the right back, because the instance ends. */
   release(): Promise<void>;
 }
 
 export interface LeadershipListener {
-  /** Another broker leads, or may. */
+  /** Another broker leads, or may lead. */
   lost(why: string): void;
-  /** How long a leader that cannot prove its right tries to, in milliseconds. */
+  /** How many milliseconds a leader that cannot prove its right keeps trying. */
   patienceMs(): number;
   log(level: LogLevel, text: string): void;
 }
 
 export interface RootListener {
-  /** @param from the rank whose connection it must be, where the transport knows */
+  /** @param from the rank whose connection it must be, where the transport can tell */
   connected(connection: Connection, from?: number): void;
   /** A client on another machine has connected. */
   client(link: Link): void;
   /** Broadcast messages may be lost. */
   restored(): void;
-  /** A broker asks for a number; undefined: it is to ask again. */
+  /** A broker asks for a number; undefined: the broker is to ask again. */
   assign(uuid: string, host: string): Assignment | undefined;
   log(level: LogLevel, text: string): void;
 }
@@ -76,33 +79,34 @@ export interface RootListener {
 export type Assignment =
   { readonly rank: number; readonly problem?: undefined } | { readonly problem: string };
 
-/** Sends to all members at once. What is sent so may be lost on the way to some of them. */
+/** Sends to all members at once. A message that is sent in this way may not reach all of them. */
 export interface Broadcast {
   /**
-   * Events one after the other.
-   * @param first the number of the first one
-   * @returns false if they cannot be sent so
+   * Sends consecutive events.
+   * @param first the number of the first event
+   * @returns false if they cannot be sent in this way
    */
   events(batch: Message, first: number): boolean;
-  /** This rank lives, and the newest event has this number. */
+  /** Announces that this rank is alive, with the number of the newest event. */
   beat(seq: number): void;
 }
 
-/** How a rank that is not 0 reaches the others. */
+/** How a rank other than 0 reaches the others. */
 export interface LeafTransport {
   /**
-   * Connects to rank 0; tries until it answers, or the time has passed.
+   * Connects to rank 0. It tries until rank 0 answers, or the time has passed.
    * @throws SluiceError `BROKER_STATE` with `EHOSTUNREACH`; `ECANCELED` when the signal was aborted
    */
   connect(signal: AbortSignal): Promise<OwnConnection>;
   /**
-   * Connects once more, after rank 0 has closed the connection. This rank is another broker then, as far as the others know.
+   * Connects again after rank 0 has closed the connection. For the other ranks, this rank is then another
+   * broker.
    * @throws SluiceError `BROKER_STATE` with `EHOSTUNREACH` when rank 0 has left; `ECANCELED` when the signal was aborted
    */
   reconnect(signal: AbortSignal): Promise<NewConnection>;
   /** Broadcasts of rank 0, and connections to other ranks; undefined: all messages take the connection to rank 0. */
   readonly direct?: DirectTransport | undefined;
-  /** The server that this rank is connected to, if there are any. */
+  /** The server that this rank is connected to, for transports with servers. */
   readonly server?: (() => string) | undefined;
   close(): Promise<void>;
 }
@@ -115,11 +119,11 @@ export interface DirectTransport {
   joined(rank: number, uuid: string): void;
   left(rank: number): void;
   /**
-   * This rank is another broker from now on, as far as the others know.
+   * For the other ranks, this rank is another broker from now on.
    * @returns its uuid
    */
   renew(): string;
-  /** The broker that is rank 0 leads with this epoch. */
+  /** The broker of rank 0 leads with this epoch. */
   follows(epoch: number): void;
 }
 
@@ -130,13 +134,13 @@ export interface DirectListener {
   /** A broadcast of rank 0. */
   events(batch: Message): void;
   /**
-   * @param seq of the newest event that rank 0 has sent
-   * @param hasStandby another broker waits to lead
+   * @param seq the number of the newest event that rank 0 has sent
+   * @param hasStandby whether another broker waits to lead
    */
   beat(seq: number, hasStandby: boolean): void;
-  /** Another broker leads now; a connection to rank 0 is one to it. */
+  /** Another broker leads now; a connection to rank 0 leads to that broker. */
   leads(uuid: string): void;
-  /** The way to the others was interrupted: what rank 0 has sent meanwhile may be lost. */
+  /** The way to the others was interrupted: messages that rank 0 has sent meanwhile may be lost. */
   restored(): void;
   /** Rank 0 has sent an invalid message. */
   failed(error: Error): void;
@@ -144,7 +148,7 @@ export interface DirectListener {
 }
 
 /**
- * Waits for something, though not for long.
+ * Waits for a promise, for a limited time.
  * @param timeoutMs milliseconds
  */
 export async function within(timeoutMs: number, wanted: Promise<unknown>): Promise<void> {

@@ -1,15 +1,15 @@
 import type { EventMessage, Message } from "../../messages/index.js";
 import { batchMessage, eventFrame } from "./overlay-wire.js";
 
-/** A batch does not become larger than this, unless by a single event that is. */
+/** A batch is no larger than this, unless a single event is. */
 const BATCH_BYTES = 256 * 1024;
 
 /** The size of a kept event without its payload. */
 const EVENT_BYTES = 256;
 
 /**
- * Joins the events of one turn of the loop to one message. It encodes each once however many ranks it goes
- * to. A thousand small ones cost little more than one.
+ * Joins the events of one turn of the loop to one message. It encodes each event once, for any number of receiving
+ * ranks. A thousand small events cost little more than one.
  */
 export class EventBatch {
   readonly #send: (batch: Message, first: number) => void;
@@ -19,13 +19,13 @@ export class EventBatch {
   #bytes = 0;
   #isScheduled = false;
 
-  /** @param send is given the number of the first event, too */
+  /** @param send also gets the number of the first event */
   constructor(send: (batch: Message, first: number) => void) {
     this.#send = send;
   }
 
   /**
-   * @param origin the rank that has published it
+   * @param origin the rank that has published the event
    * @throws SluiceError `EMSGSIZE` if the event cannot be sent; nothing is changed then
    */
   add(origin: number, event: EventMessage): void {

@@ -10,14 +10,14 @@ const GRACE = 0.25;
 
 /** The dependencies of a heartbeat. */
 export interface HeartbeatOptions {
-  /** How often each rank sends one, in milliseconds. */
+  /** How often each rank sends a heartbeat, in milliseconds. */
   readonly periodMs: number;
-  /** How long a rank may be silent before it is lost, in milliseconds; asked at each beat. */
+  /** How long a rank may send nothing before it is lost, in milliseconds; called at each beat. */
   readonly lostAfterMs: () => number;
   /** Sends the beat of this rank. */
   readonly send: () => void;
   readonly stalled: (rank: number) => void;
-  /** A stalled rank has sent something again. */
+  /** A stalled rank has sent a message again. */
   readonly resumed: (rank: number) => void;
   readonly lost: (rank: number) => void;
 }
@@ -28,14 +28,16 @@ interface Member {
 }
 
 /**
- * Sends the heartbeat of this rank, and watches those of others (docs/design/instance.md §5). Whatever a rank sends counts
- * as a beat. A process that was stopped itself, or a machine that slept, starts the time of all others anew.
+ * Sends the heartbeat of this rank, and watches those of others (docs/design/instance.md §5). Every message of a rank
+ * counts as a beat. After this process was stopped, or the machine slept, the times of all other ranks start again.
  */
 export class Heartbeat {
   readonly #options: HeartbeatOptions;
   readonly #members = new Map<number, Member>();
   readonly #pulse: Pulse;
-  /** When the next rank will have missed too many, if that is before the next beat of this one. */
+  /**
+   * The time at which the next rank will have missed too many beats, if that is before the next beat of this rank.
+   */
   #due: Timer | undefined;
 
   constructor(options: HeartbeatOptions) {
@@ -43,7 +45,7 @@ export class Heartbeat {
     this.#pulse = new Pulse(systemClock, options.periodMs, (isLate) => {
       options.send();
       if (isLate) this.#forgive();
-      // Timers come before input: what the others have sent may not have been read yet.
+      // Timers come before input, so this rank may not yet have read the messages of the others.
       else setImmediate(() => this.#check());
     });
   }
@@ -57,7 +59,7 @@ export class Heartbeat {
     this.#members.delete(rank);
   }
 
-  /** Something has arrived from a rank. */
+  /** A message has arrived from a rank. */
   heard(rank: number): void {
     const member = this.#members.get(rank);
     if (member === undefined) return;
@@ -71,7 +73,7 @@ export class Heartbeat {
     return this.#members.get(rank)?.isStalled === true;
   }
 
-  /** How long nothing has arrived from a rank, in milliseconds. */
+  /** How long no message has arrived from a rank, in milliseconds. */
   silentMs(rank: number): number {
     const member = this.#members.get(rank);
     return member === undefined ? 0 : performance.now() - member.heardAtMs;
@@ -111,7 +113,7 @@ export class Heartbeat {
     this.#checkIn(dueMs);
   }
 
-  /** Checks before the next beat of this rank, which would find out up to a period later. */
+  /** Checks before the next beat of this rank, because that beat could find it up to a period later. */
   #checkIn(dueMs: number): void {
     const { periodMs } = this.#options;
     this.#due?.cancel();

@@ -2,8 +2,8 @@ import type { DirectListener } from "./connection.js";
 import type { NatsNetwork } from "./nats-network.js";
 
 /**
- * Which broker leads, as a rank that follows knows it. Everything that rank 0 broadcasts carries its epoch: a lower one is of
- * a leader that has been replaced (docs/design/hosts.md §4).
+ * The broker that leads, according to a rank that follows. Every broadcast of rank 0 carries its epoch. A lower epoch
+ * belongs to a leader that has been replaced (docs/design/hosts.md §4).
  */
 export class KnownLeaders {
   readonly #network: NatsNetwork;
@@ -15,7 +15,7 @@ export class KnownLeaders {
     this.#network = network;
   }
 
-  /** This broker is rank 0 now. */
+  /** This broker is now rank 0. */
   follows(uuid: string): void {
     this.#uuid = uuid;
   }
@@ -25,8 +25,8 @@ export class KnownLeaders {
   }
 
   /**
-   * Judges a broadcast by its header: it is of the known leader, or the first of the next one, or of none
-   * that counts. Tells a leader that asks, or that has been replaced, which one is known.
+   * Judges a broadcast by its header: from the known leader, from the next one for the first time, or from any other
+   * broker. Sends the known leader to a broker that asks, or that has been replaced.
    */
   judge(header: (name: string) => string, to: DirectListener): "same" | "next" | "foreign" {
     const [from, epoch] = [header("from"), Number(header("epoch"))];

@@ -6,18 +6,21 @@ import { type JetStream, JetStreamError, MissingRightError, WRONG_LAST_SEQUENCE 
 
 const KEY = "leader";
 
-/** What a broker that waits writes, so that a missing right is found before it has to lead. */
+/** The key that a waiting broker writes, so that it finds a missing right before it has to lead. */
 const WAITING_KEY = "standby";
 
-/** A lease is renewed so many times while it lasts. */
+/** How many times a lease is renewed within its duration. */
 const RENEWALS = 4;
 
-/** This part of it: how early its holder stops, how often others look, and how long a winner waits until it looks again. */
+/**
+ * This part of the duration is the margin: how early its holder stops, how often others check, and how long a winner
+ * waits before its second check.
+ */
 const MARGIN = 10;
 
-/** The clocks that a lease is judged by: one stands still while a machine sleeps, the other may be set. */
+/** The clocks that judge a lease. One stops while a machine sleeps, and the operator may set the other. */
 export interface LeaseClock {
-  /** Milliseconds since any moment. */
+  /** Milliseconds since a fixed moment. */
   monotonic(): number;
   /** Milliseconds since 1970. */
   wall(): number;
@@ -29,7 +32,7 @@ export const LEASE_CLOCK: LeaseClock = { monotonic: () => performance.now(), wal
 export interface LeaseValue {
   readonly uuid: string;
   readonly host: string;
-  /** Each leader has a higher one than those before it. */
+  /** Each leader has a higher epoch than the leaders before it. */
   readonly epoch: number;
 }
 
@@ -42,7 +45,7 @@ export interface LeaseOptions {
   readonly ttlMs: number;
   readonly replicas: number;
   readonly clock: LeaseClock;
-  /** While it is not held yet. */
+  /** The log until the lease is held. */
   readonly log: (level: LogLevel, text: string) => void;
 }
 
@@ -52,9 +55,9 @@ interface Moment {
 }
 
 /**
- * The right to number the events of an instance (docs/design/hosts.md §4). It is a key of a bucket that one
- * broker holds at a time, for as long as it writes it. Only a write that succeeded proves it, counted from
- * its start.
+ * The right to number the events of an instance (docs/design/hosts.md §4). It is a key of a bucket. One broker holds
+ * it at a time, for as long as it renews the key. Only a successful write proves it, counted from the start of the
+ * write.
  */
 export class Lease {
   readonly #options: LeaseOptions;
@@ -64,7 +67,7 @@ export class Lease {
   #listener: LeadershipListener | undefined;
   #timer: Timer | undefined;
   #renewing: Promise<void> = Promise.resolve();
-  /** The right that it was not renewed for, as it was logged. */
+  /** The missing right because of which it was not renewed, as last logged. */
   #missingRight: string | undefined;
   #isOver = false;
 
@@ -78,8 +81,8 @@ export class Lease {
 
   /**
    * Waits until the lease is free, and takes it.
-   * @param onHeld asked at each look while another one holds it; may throw to give up
-   * @throws the reason of the signal, what `onHeld` has thrown, or MissingRightError at the first look
+   * @param onHeld called at each check while another broker holds the lease; an error that it throws ends the wait
+   * @throws the reason of the signal, the error of `onHeld`, or MissingRightError at the first look
    */
   static async take(
     options: LeaseOptions,
@@ -103,7 +106,7 @@ export class Lease {
     try {
       await jetStream.write(bucketOf(instance), WAITING_KEY, encodeValue({ uuid, host }, 0));
     } catch (error) {
-      // Anything else may pass until it is free.
+      // Any other error may pass until the lease is free.
       if (error instanceof MissingRightError) throw error;
     }
   }
@@ -112,7 +115,7 @@ export class Lease {
     return this.#epoch;
   }
 
-  /** Whether no other broker can hold it now: asked right before each number. */
+  /** Whether it is certain that no other broker holds it: called right before each number. */
   isHeld(): boolean {
     const { ttlMs } = this.#options;
     return !this.#isOver && this.#unprovenMs() < ttlMs - ttlMs / MARGIN;
@@ -123,8 +126,8 @@ export class Lease {
   }
 
   /**
-   * Takes a higher epoch: ranks have known the one that it has from another broker.
-   * @param known the highest that they know
+   * Takes a higher epoch, because ranks have received this one from another broker.
+   * @param known the highest epoch that they have
    */
   async raise(known: number): Promise<void> {
     await this.#renewing;
@@ -133,7 +136,7 @@ export class Lease {
     await this.#renew();
   }
 
-  /** Gives it back, so that another broker need not wait. */
+  /** Gives the lease back, so that another broker need not wait. */
   async release(): Promise<void> {
     const wasHeld = this.isHeld();
     this.#end();
@@ -142,7 +145,7 @@ export class Lease {
     try {
       if (wasHeld) await jetStream.remove(bucketOf(instance), KEY, this.#revision);
     } catch {
-      // It runs out by itself.
+      // It expires by itself.
     }
   }
 
@@ -183,7 +186,7 @@ export class Lease {
     }
   }
 
-  /** A right that is missing stays so until the operator gives it back: it is said once. */
+  /** A missing right stays missing until the operator restores it, so it logs that once. */
   #logFailure(error: unknown): void {
     const text = `the lease of rank 0 was not renewed: ${messageOf(error)}`;
     if (!(error instanceof MissingRightError)) this.#listener?.log("warning", text);
@@ -193,7 +196,7 @@ export class Lease {
     }
   }
 
-  /** Finds out what became of the lease. */
+  /** Finds out which broker has the lease. */
   async #recover(): Promise<void> {
     try {
       const taking = new Taking(
@@ -210,7 +213,7 @@ export class Lease {
         this.#epoch = own.epoch;
         this.#provenAt = own.at;
       } else {
-        // The write that made it may be older than this look: only another one proves it.
+        // The write that made the lease may be older than this check, so only another write proves it.
         const at = momentOf(this.#options.clock);
         const { jetStream, instance } = this.#options;
         this.#revision = await jetStream.write(
@@ -249,9 +252,9 @@ export class Lease {
 interface Held {
   readonly epoch: number;
   readonly revision: number;
-  /** The start of the write that made it. */
+  /** The start of the write that made the lease. */
   readonly at: Moment;
-  /** It was free, and has been taken now. */
+  /** The lease was free, and this broker has taken it now. */
   readonly isNew: boolean;
 }
 
@@ -262,13 +265,13 @@ class Taking {
   #wasTrouble = false;
   #hasLooked = false;
 
-  /** @param known the highest epoch that is known to have been given */
+  /** @param known the highest epoch that is known to be in use */
   constructor(options: LeaseOptions, known = 0) {
     this.#options = options;
     this.#known = known;
   }
 
-  /** @returns undefined if it is another one's, or cannot be had now */
+  /** @returns undefined if another broker holds it, or it cannot be taken now */
   async look(onHeld: (holder: LeaseValue) => Promise<void>): Promise<Held | undefined> {
     const { jetStream, instance, log } = this.#options;
     const bucket = bucketOf(instance);
@@ -286,7 +289,7 @@ class Taking {
       this.#known = Math.max(this.#known, holder.epoch);
     } catch (error) {
       if (error instanceof LeaseMismatch) throw error;
-      // At the start that is a mistake; later an operator may be about to mend it.
+      // At the start a missing right is a mistake; later an operator may be about to restore it.
       if (error instanceof MissingRightError && !this.#hasLooked) throw error;
       const isLate = error instanceof JetStreamError && error.number === WRONG_LAST_SEQUENCE;
       if (!isLate && !this.#wasTrouble)
@@ -311,14 +314,14 @@ class Taking {
       throw new LeaseMismatch(`bucket ${name} has other settings: ${differs.join("; ")}`);
   }
 
-  /** @throws JetStreamError {@link WRONG_LAST_SEQUENCE} if another one was first */
+  /** @throws JetStreamError {@link WRONG_LAST_SEQUENCE} if another broker was first */
   async #create(bucket: string, expected: number): Promise<Held | undefined> {
     const { jetStream, uuid, ttlMs, replicas, clock } = this.#options;
     const epoch = this.#known + 1;
     const at = momentOf(clock);
     const revision = await jetStream.write(bucket, KEY, encodeValue(this.#options, epoch), expected);
     if (replicas === 1) return { epoch, revision, at, isNew: true };
-    // Old servers have confirmed two holders at once.
+    // Old servers have confirmed two holders at the same time.
     await sleep(ttlMs / MARGIN);
     const again = await jetStream.read(bucket, KEY);
     const isOwn = again?.value !== undefined && decodeValue(again.value)?.uuid === uuid;

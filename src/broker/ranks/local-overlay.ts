@@ -11,7 +11,7 @@ import { Leaf } from "./leaf/leaf.js";
 import { OVERLAY_LIMITS } from "./overlay-wire.js";
 import { Root } from "./root/root.js";
 
-/** All ranks start at once, and rank 0 may not listen yet. */
+/** All ranks start at the same time, and rank 0 may not listen yet. */
 const RETRY_MS = 20;
 
 export interface LocalOverlayOptions {
@@ -28,7 +28,7 @@ export interface LocalOverlayOptions {
 
 /**
  * Joins the ranks of one machine in a star (docs/design/instance.md §5). Rank 0 listens on a unix socket in
- * the run directory. The others connect to it, and it relays the messages between two of them.
+ * the run directory. The other ranks connect to it, and it relays the messages between two of them.
  *
  * A rank that reads too slowly is disconnected when more than 64 MiB wait for it.
  * @throws SluiceError `BROKER_STATE` with `EINVAL` if the socket's path would be too long
@@ -62,11 +62,11 @@ function listener(path: string): RootTransport {
   };
 }
 
-/** The others connect to it. */
+/** The other ranks connect to it. */
 function connector(path: string, joinTimeoutMs: number): LeafTransport {
   return {
     connect: async (signal) => connectionOf(await connect(path, performance.now() + joinTimeoutMs, signal)),
-    // A socket that does not answer now is that of a process which has ended.
+    // A socket that does not answer now belongs to a process that has ended.
     reconnect: async (signal) => ({
       connection: connectionOf(await connect(path, performance.now(), signal)),
       uuid: newUuid(),
@@ -83,7 +83,7 @@ function connectionOf(socket: Socket): OwnConnection {
   };
 }
 
-/** Tries until rank 0 listens, or the time is up. */
+/** Tries until rank 0 listens, or the time has passed. */
 function connect(path: string, deadlineMs: number, signal: AbortSignal): Promise<Socket> {
   return new Promise((resolve, reject) => {
     let retry: NodeJS.Timeout | undefined;

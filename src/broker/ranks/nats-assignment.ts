@@ -4,10 +4,10 @@ import { LastingConnection, type NatsConnectOptions } from "../../nats/index.js"
 import type { Assignment } from "./connection.js";
 import { startInterval, startTimer } from "../../processes/index.js";
 
-/** How often a broker asks until it has an answer. */
+/** The time between two questions of a broker until it has an answer. */
 const ASK_MS = 500;
 
-/** The host of a broker that asks; undefined for what no broker would send. */
+/** The host of a broker that asks; undefined for a message that no broker would send. */
 export function hostOf(question: Uint8Array): string | undefined {
   try {
     const { host } = JSON.parse(Buffer.from(question).toString()) as { readonly host?: unknown };
@@ -19,21 +19,22 @@ export function hostOf(question: Uint8Array): string | undefined {
 
 export interface AssignmentOptions extends NatsConnectOptions {
   readonly instance: string;
-  /** Identifies this life of the broker. */
+  /** Identifies this run of the broker. */
   readonly uuid: string;
   /** How long it may take, in milliseconds. */
   readonly joinTimeoutMs: number;
 }
 
-/** The subject on which brokers ask rank 0 for a number; that of an answer is below it. */
+/** The subject on which brokers ask rank 0 for a number; the subject of an answer is below it. */
 export function assignmentSubject(instance: string, uuid: string): string {
   return `sluice.${instance}.join.${uuid}`;
 }
 
 /**
- * Asks rank 0 for a number that is free, until there is one (docs/design/hosts.md §1).
+ * Asks rank 0 for a free number, until rank 0 gives one (docs/design/hosts.md §1).
  * @throws SluiceError `BROKER_STATE`: `EHOSTUNREACH` when rank 0 does not answer in time, or no server. `EBUSY` when
- *   no number becomes free. `EACCES` when these credentials are those of one rank. `ECANCELED` after an abort of the signal
+ *   no number becomes free. `EACCES` when these credentials belong to one rank. `ECANCELED` after an abort of the
+ *   signal
  */
 export async function assignedRank(options: AssignmentOptions): Promise<number> {
   const connection = await LastingConnection.open(options);

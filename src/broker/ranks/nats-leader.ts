@@ -14,12 +14,12 @@ import { OVERLAY_LIMITS } from "./overlay-wire.js";
 /** How long one answer of JetStream may take. */
 const ANSWER_MS = 5000;
 
-/** More replicas than this make nothing safer. */
+/** More replicas than this do not make the data safer. */
 const MAX_REPLICAS = 3;
 
 const RETRY_MS = 100;
 
-/** By then a client has found that its server is frozen, and has connected to another one. */
+/** Within this time a client finds out that its server is frozen, and connects to another one. */
 const RECONNECTED_MS = 6000;
 
 /** The message to a standby when the instance has shut down cleanly. */
@@ -29,28 +29,30 @@ const STANDBY = "standby";
 
 export interface LeadingOptions {
   readonly servers: NatsServers;
-  /** Names the instance among all that the account has. */
+  /** Identifies the instance in its account. */
   readonly instance: string;
   /** How long a rank waits for rank 0, and rank 0 for JetStream, in milliseconds. */
   readonly joinTimeoutMs: number;
-  /** How long another broker of this rank that is silent is waited for, in milliseconds. */
+  /** How long it waits for another broker of this rank that sends nothing, in milliseconds. */
   readonly silenceMs: number;
   /** How long the lease of rank 0 lasts, in milliseconds. */
   readonly leaseMs: number;
   /** Waits until no other broker leads, as rank 0. */
   readonly standby?: boolean | undefined;
-  /** Tells what rank 0 waits for before it leads. */
+  /** Reports why rank 0 waits before it leads. */
   readonly onWaiting?: ((text: string) => void) | undefined;
   readonly clock?: LeaseClock | undefined;
   /** Ends the joining. */
   readonly signal?: AbortSignal | undefined;
 }
 
-/** By what right this broker leads. */
+/** The right by which this broker leads. */
 export interface Taken {
-  /** Undefined where the servers have no JetStream: then only a broker that answers keeps this one from leading. */
+  /**
+   * Undefined where the servers have no JetStream. Then only a broker that answers prevents this one from leading.
+   */
   readonly lease: Lease | undefined;
-  /** It was a standby, and another broker has led before. */
+  /** This broker was a standby, and another broker has led before. */
   readonly isSuccessor: boolean;
 }
 
@@ -90,7 +92,7 @@ export async function takeLease(network: NatsNetwork, options: LeadingOptions): 
   };
   try {
     const lease = await Lease.take(wanted, onHeld, signal);
-    // The lease that an instance gives back at its end is not there to be taken.
+    // An instance that has ended gives its lease back, and this broker must not take it.
     if (hasEnded()) {
       await lease.release();
       throw overlayStateError(`instance ${instance} has ended`, "ECANCELED");
@@ -104,7 +106,7 @@ export async function takeLease(network: NatsNetwork, options: LeadingOptions): 
   }
 }
 
-/** The guide lists all rights that are needed. */
+/** The guide lists all necessary rights. */
 function rightError(error: MissingRightError): SluiceError {
   const text = `the lease of rank 0 needs a right for JetStream: ${error.message}`;
   return overlayStateError(text, "EACCES", error);
@@ -125,7 +127,7 @@ async function hasJetStream(jetStream: JetStream, options: LeadingOptions): Prom
     } catch (error) {
       throwIfAborted(options.signal);
       if (error instanceof MissingRightError) {
-        // Without this right nothing is meant to use JetStream.
+        // Without this right the account is not meant to use JetStream.
         const isMeant = error.subject === JETSTREAM_INFO && options.standby !== true;
         if (!isMeant) throw rightError(error);
         options.onWaiting?.(`rank 0 has no lease: ${error.message}`);
@@ -151,7 +153,7 @@ interface LeaderOptions {
   readonly access: NatsAccess;
 }
 
-/** Rank 0 over NATS: takes links, broadcasts under its epoch, and finds out what ranks know of leaders before it. */
+/** Rank 0 over NATS: takes links, broadcasts under its epoch, and asks the ranks about leaders before it. */
 export class NatsLeader implements RootTransport {
   readonly leadership: Leadership | undefined;
   readonly broadcast: Broadcast;
@@ -200,7 +202,7 @@ export class NatsLeader implements RootTransport {
   async listen(to: RootListener): Promise<void> {
     this.#network.listen({
       log: (level, text) => to.log(level, text),
-      // One that was frozen must not take ranks from the next: they try until a broker that leads answers.
+      // A leader that was frozen must not take ranks from the next one: they try until a broker that leads answers.
       accepts: (_rank, { to: named }) =>
         this.#isLeading() && (named === UNKNOWN || named === this.#network.uuid),
       linked: (rank, link) => to.connected(linkConnection(link), rank),
@@ -219,8 +221,8 @@ export class NatsLeader implements RootTransport {
   }
 
   /**
-   * Asks the ranks which leader they know. One that has followed another one may be about to connect to another server, and
-   * must not be missed: the numbers of events would begin again.
+   * Asks the ranks which leader they follow. A rank that has followed another leader may be about to connect to
+   * another server. It must not be missed, because the numbers of events would begin again.
    */
   async #probe(enough: Promise<void>): Promise<void> {
     const { probeMs } = this.#options;
@@ -231,7 +233,7 @@ export class NatsLeader implements RootTransport {
       await this.#network.probe({ ...this.#header(0), probe: "1" }, probeMs, enough);
       const isDone = this.#answered.size >= this.#options.size - 1;
       if (isDone || performance.now() >= untilMs) return;
-      // Where nothing receives it yet, that is known at once.
+      // Where no rank receives it yet, the server reports that at once.
       await sleep(RETRY_MS);
     }
   }
@@ -251,7 +253,7 @@ export class NatsLeader implements RootTransport {
     };
   }
 
-  /** A rank knows another leader. */
+  /** A rank follows another leader. */
   #reported(rank: number, leader: string): void {
     const [epochText = "", uuid = ""] = leader.split(" ");
     const epoch = Number(epochText);

@@ -17,12 +17,12 @@ import { assignmentSubject, hostOf } from "./nats-assignment.js";
 /** The size of a message without its payload: its subject, its reply subject and its header. */
 const OVERHEAD_BYTES = 1024;
 
-/** Half of what makes a server hold back all that send to a receiver which does not read. */
+/** A server holds back all senders to a receiver that does not read, at twice this size. */
 const UNREAD_BYTES = 16 * 1024 * 1024;
 
 /**
- * However many ranks there are, each may send this much, and not more than this. It is about what a socket
- * takes, so that a held sender has not sent much more meanwhile.
+ * Each rank may send this much, and no more, for any number of ranks. The size is about that of a socket's
+ * buffer, so that a held sender does not send much more meanwhile.
  */
 const WINDOW_BYTES = { least: 64 * 1024, most: 256 * 1024 };
 
@@ -36,7 +36,7 @@ const NOTHING = new Uint8Array();
 export interface NatsNetworkOptions extends NatsConnectOptions {
   readonly instance: string;
   readonly rank: number;
-  /** Identifies this life of this broker. */
+  /** Identifies this run of the broker. */
   readonly uuid: string;
   /** The time without an acknowledgement after which sent data may be lost, in milliseconds. */
   readonly retryMs: () => number;
@@ -46,17 +46,17 @@ export interface NatsNetworkOptions extends NatsConnectOptions {
 export interface NatsListener {
   /** Whether a broker may begin a link to this rank. */
   accepts(rank: number, frame: LinkFrame): boolean;
-  /** Another broker has begun one. */
+  /** Another broker has begun a link. */
   linked(rank: number, link: Link): void;
-  /** A command somewhere on the network has begun a link. Whether one may is up to the listener. */
+  /** A command somewhere on the network has begun a link. The listener decides whether it may. */
   client?(link: Link): void;
-  /** On rank 0: a broker asks for a number; undefined: it is to ask again. */
+  /** On rank 0: a broker asks for a number; undefined: the broker is to ask again. */
   assign(uuid: string, host: string): Assignment | undefined;
   /** A rank has reported the leader that it follows; called on rank 0. */
   reported(rank: number, leader: string): void;
   /** A broadcast, with its header; on rank 0 never called. */
   broadcast(header: (name: string) => string, payload: Uint8Array): void;
-  /** The connection was made anew: broadcasts from meanwhile are lost. */
+  /** The connection was made again. Broadcasts in between are lost. */
   restored(): void;
   log(level: LogLevel, text: string): void;
 }
@@ -75,19 +75,19 @@ const SILENT: NatsListener = {
 };
 
 /**
- * One rank's place among the subjects of its instance (docs/design/hosts.md §2): links to other ranks, and what rank 0
- * broadcasts. Lives through the loss of any server.
+ * One rank's place among the subjects of its instance (docs/design/hosts.md §2): links to other ranks, and the
+ * broadcasts of rank 0. It survives the loss of any server.
  */
 export class NatsNetwork {
   readonly rank: number;
   readonly #options: NatsNetworkOptions;
   #uuid: string;
-  /** By place and uuid of the other end; a uuid that is not known yet is `-`. */
+  /** By place and uuid of the other end; `-` for an unknown uuid. */
   readonly #links = new Map<string, Link>();
-  /** Brokers to which a link has been closed: what still comes of them is late. */
+  /** Brokers to which a link has been closed: their later frames are too late. */
   readonly #past = new Set<string>();
   readonly #connection: LastingConnection;
-  /** On rank 0: no other broker leads, so that what is for another one is too late. */
+  /** On rank 0: whether no other broker leads. Messages for another broker are then too late. */
   #isLeading: () => boolean = () => false;
   #listener = SILENT;
   #segmentBytes = 0;
@@ -117,17 +117,17 @@ export class NatsNetwork {
     return new NatsNetwork(options, await LastingConnection.open({ ...options, inboxPrefix }));
   }
 
-  /** The connection that there is now, or was last. */
+  /** The present connection, or the last one. */
   get connection(): NatsConnection {
     return this.#connection.current;
   }
 
-  /** Identifies this life of the broker for the other ranks. */
+  /** Identifies this run of the broker for the other ranks. */
   get uuid(): string {
     return this.#uuid;
   }
 
-  /** Another life begins: all links end, and what is still sent to the one before is not received. */
+  /** Begins another life: all links end, and messages to the life before are no longer received. */
   renew(uuid: string): void {
     const links = [...this.#links.values()];
     this.#links.clear();
@@ -136,7 +136,7 @@ export class NatsNetwork {
     this.#uuid = uuid;
   }
 
-  /** The server that this rank is, or was last, connected to. */
+  /** The server that this rank is connected to, or was last. */
   get server(): string {
     return this.#connection.server;
   }
@@ -150,7 +150,7 @@ export class NatsNetwork {
     this.#listener.log("info", `connected to the NATS server ${this.server}`);
   }
 
-  /** Shares what a receiver may have unread among so many senders. */
+  /** Divides the bytes that a receiver may have unread among the senders of an instance of this size. */
   setSize(size: number): void {
     const share = Math.floor(UNREAD_BYTES / Math.max(size - 1, 1));
     this.#windowBytes = Math.min(Math.max(share, WINDOW_BYTES.least), WINDOW_BYTES.most);
@@ -184,7 +184,7 @@ export class NatsNetwork {
     return link;
   }
 
-  /** Sends to all at once what may be lost; false if it is too large for that. */
+  /** Sends a message that may be lost to all ranks at once; false if it is too large for that. */
   broadcast(header: Readonly<Record<string, string>>, payload: Uint8Array = NOTHING): boolean {
     if (payload.length > this.#segmentBytes) return false;
     this.#connection.publish(`${this.#prefix}.ev`, header, payload);
@@ -194,7 +194,7 @@ export class NatsNetwork {
   /**
    * Asks for another broker of this rank, which answers if it leads.
    * @param timeoutMs how long another broker may take to answer, in milliseconds
-   * @returns its answer; undefined without another broker, or if it is silent
+   * @returns its answer; undefined without another broker, or if it does not answer
    */
   async findDouble(timeoutMs: number): Promise<string | undefined> {
     const own = `${this.#prefix}.r.${this.rank}`;
@@ -216,8 +216,8 @@ export class NatsNetwork {
 
   /**
    * Leads from now on: answers other brokers of this rank that the rank is taken.
-   * @param isLeading whether no other broker can lead; asked each time
-   * @param onStandby another broker waits for its end
+   * @param isLeading whether it is certain that no other broker leads; called each time
+   * @param onStandby called when another broker waits for the end of this one
    */
   lead(holder: string, isLeading: () => boolean, onStandby: () => void): void {
     this.#isLeading = isLeading;
@@ -227,7 +227,7 @@ export class NatsNetwork {
     };
   }
 
-  /** Tells other brokers of this rank something. */
+  /** Sends a text to other brokers of this rank. */
   claim(text: string): void {
     this.#connection.publish(`${this.#prefix}.r.${this.rank}.${this.rank}`, { claim: text });
   }
@@ -237,14 +237,14 @@ export class NatsNetwork {
     this.#onClaim = listener;
   }
 
-  /** Tells whatever leads which leader this rank follows. */
+  /** Tells every leading broker which leader this rank follows. */
   report(leader: string): void {
     this.#connection.publish(`${this.#prefix}.r.0.${this.rank}`, { leader });
   }
 
   /**
-   * Broadcasts to the ranks that there are, which are to {@link report}.
-   * @returns whether there is any, as far as the server knows; resolves after the time if it does not say that there is not
+   * Broadcasts to the present ranks, which are to {@link report}.
+   * @returns resolves at once if the server reports that there is no rank, else after the time
    */
   probe(header: Readonly<Record<string, string>>, timeoutMs: number, enough: Promise<void>): Promise<void> {
     return new Promise((resolve) => {
@@ -288,7 +288,7 @@ export class NatsNetwork {
     this.#listener.restored();
   }
 
-  /** `sluice.<instance>.r.<own>.<from>`, or `….n.<to>.0` for a message to a rank that nothing receives. */
+  /** `sluice.<instance>.r.<own>.<from>`, or `….n.<to>.0` for a message to a rank without a receiver. */
   #receive({ subject, headers, data }: Msg): void {
     const [from = "", to = ""] = subject.slice(`${this.#prefix}.r.${this.rank}.`.length).split(".");
     if (from === "n") {
@@ -309,7 +309,7 @@ export class NatsNetwork {
     if (frame !== undefined) this.#take(Number(from), frame, data);
   }
 
-  /** A broker that may be any rank asks for a number. */
+  /** A broker that accepts any rank asks for a number. */
   #assign({ subject, data }: Msg): void {
     const uuid = subject.split(".").at(-1) ?? "";
     const host = hostOf(data);
@@ -331,7 +331,7 @@ export class NatsNetwork {
       return;
     }
     const isMeant = frame.to !== UNKNOWN && ["data", "end", "ask"].includes(frame.kind);
-    // Another broker may want the same rank meanwhile.
+    // Another broker may claim the same rank meanwhile.
     const isOver = frame.to === this.uuid ? this.#past.has(frame.from) : this.#isLeading();
     if (!isMeant || !isOver) return;
     const reset = { from: frame.to, to: frame.from, kind: "reset", number: 0, ack: 0, room: 0 } as const;

@@ -24,11 +24,11 @@ import { Root } from "./root/root.js";
 export interface NatsOverlayOptions extends NatsCredentials, LeadingOptions {
   /** `auto`: rank 0 assigns a free number. */
   readonly rank: number | "auto";
-  /** Number of ranks. Rank 0 needs it; another one is refused if it is not that of the instance. */
+  /** Number of ranks. Rank 0 needs it. Any other rank is refused if it differs from the size of the instance. */
   readonly size: number | undefined;
   /** How long the first connection to a server may take, in milliseconds. */
   readonly connectTimeoutMs: number;
-  /** After what time without an acknowledgement a hop is tried again, in milliseconds. */
+  /** The time without an acknowledgement after which a hop is tried again, in milliseconds. */
   readonly retryMs: number;
 }
 
@@ -36,13 +36,13 @@ export interface NatsOverlayOptions extends NatsCredentials, LeadingOptions {
 export interface NatsOverlay {
   readonly overlay: Overlay;
   readonly about: AboutInstance;
-  /** This rank 0 was a standby, and another one has led before. */
+  /** This rank 0 was a standby, and another broker has led before. */
   readonly isSuccessor: boolean;
 }
 
 /**
- * Joins the ranks of an instance over NATS servers (docs/design/hosts.md §2). Each rank sends directly to each other; rank 0
- * broadcasts events, and repeats what has not arrived.
+ * Joins the ranks of an instance over NATS servers (docs/design/hosts.md §2). Each rank sends directly to each other
+ * rank. Rank 0 broadcasts events, and repeats those that have not arrived.
  * @throws SluiceError `BROKER_STATE`: `EHOSTUNREACH` when no server, or no rank 0, answers in time. `EACCES`
  *   when a server refuses these credentials or a subject. `EBUSY` when no number is free. `EEXIST` when another broker has rank 0.
  *   `ECANCELED` after an abort of the signal. `BROKER_REQUEST` `EINVAL` for a name that is invalid, a bucket

@@ -16,18 +16,21 @@ import {
 import type { JsonObject } from "../configuration.js";
 import type { Departure } from "../routing/overlay.js";
 
-/** Messages between the overlays of two ranks, as against those that they carry for peers. */
+/** Messages between the overlays of two ranks themselves, which they do not carry for peers. */
 export type Notice =
-  /** From a broker that has yet to learn what instance it joins; from rank 0: answer if you live. */
+  /**
+   * From a broker that does not yet have the data of the instance that it joins; from rank 0: a request for an
+   * answer.
+   */
   | { readonly kind: "ask" }
   | ({ readonly kind: "about" } & AboutInstance)
-  /** The first from a rank that joins. */
+  /** The first message of a rank that joins. */
   | ({
       readonly kind: "hello";
       readonly instanceId: string;
       readonly rank: number;
       readonly size: number;
-      /** The newest event that has come to it; 0 if it joins for the first time. */
+      /** The newest event that it has received; 0 if it joins for the first time. */
       readonly seq: number;
     } & Whereabouts)
   /** The rank is admitted: the other ranks, each with its `uuid`, and the last event before it. */
@@ -50,20 +53,22 @@ export type Notice =
       readonly on: boolean;
     }
   /**
-   * The rank is alive; sent once a period, in both directions. To rank 0 with the newest event that has come, and the server
-   * that the rank is connected to, which is empty without any. After `stopsMs` without a message of rank 0,
-   * none of its modules runs any more; 0: it keeps them.
+   * The rank is alive; sent once a period, in both directions. To rank 0 with the newest event that the rank has
+   * received, and with its server, which is empty without one. After `stopsMs` without a message of rank 0, none of
+   * its modules runs any more; 0: it keeps them.
    */
   | { readonly kind: "alive"; readonly seq: number; readonly server: string; readonly stopsMs: number }
-  /** From rank 0 to one that wants to join: another broker may still be this rank. */
+  /** From rank 0 to a broker that joins: another broker may still be this rank. */
   | { readonly kind: "wait"; readonly why: string }
   /** From rank 0: a rank has stalled, or sends heartbeats again. */
   | { readonly kind: "stalled"; readonly rank: number; readonly on: boolean }
-  /** To rank 0 from a rank that was stopped: does it count as lost? Rank 0 gives it back if not. */
+  /**
+   * To rank 0 from a rank that was stopped: asks whether it counts as lost. Rank 0 returns the number if it does not.
+   */
   | { readonly kind: "still"; readonly number: number }
   /**
-   * To rank 0: events after this one have not arrived. They follow, and then `repeated`. Also from a new leader to the rank
-   * that has received the most.
+   * To rank 0: events after this one have not arrived. Rank 0 sends these events, and then `repeated`. A new leader
+   * also sends this to the rank that has received the most.
    */
   | { readonly kind: "missed"; readonly seq: number }
   /** From rank 0: a part of the missed events has been sent, or is no longer kept. The newest event has this number. */
@@ -78,9 +83,9 @@ export interface AboutInstance {
   readonly config: JsonObject;
 }
 
-/** Which broker speaks for a rank. */
+/** The broker that is a rank. */
 export interface Whereabouts {
-  /** Identifies this life of the broker: another one under the same number has another. */
+  /** Identifies this run of the broker. A later broker under the same number has another one. */
   readonly uuid: string;
   readonly host: string;
   readonly pid: number;
@@ -90,7 +95,7 @@ export interface Whereabouts {
 export interface Carried {
   readonly from: number;
   readonly to: number;
-  /** The newest event that the sender had received: it comes first for the receiver, too. */
+  /** The newest event that the sender had received. The receiver must receive it before this message. */
   readonly after: number;
   readonly message: RequestMessage | ResponseMessage;
 }
@@ -99,7 +104,7 @@ export interface Carried {
 export type Arrival =
   | { readonly type: "notice"; readonly notice: Notice }
   | ({ readonly type: "carried" } & Carried)
-  /** Events that one rank has published, one after the other; `seq` is 0 on their way to rank 0. */
+  /** Consecutive events of one rank; `seq` is 0 on their way to rank 0. */
   | { readonly type: "events"; readonly origin: number; readonly events: readonly EventMessage[] };
 
 const PRELUDE_BYTES = 8;
@@ -107,15 +112,15 @@ const PRELUDE_BYTES = 8;
 const ENVELOPE_BYTES = 64;
 
 /**
- * Larger than between a broker and its clients, so that whatever fits there fits here. A route is two names
- * longer, and an event travels with its header inside of a payload.
+ * Larger than between a broker and its clients, so that every message of a client fits. A route is two names longer,
+ * and the payload of an event contains the event's header.
  */
 export const OVERLAY_LIMITS: WireLimits = {
   headerBytes: WIRE_LIMITS.headerBytes + ENVELOPE_BYTES,
   payloadBytes: WIRE_LIMITS.payloadBytes + WIRE_LIMITS.headerBytes + ENVELOPE_BYTES + PRELUDE_BYTES,
 };
 
-/** For events that have a sequence number, which they did not have when they were published. */
+/** For events with a sequence number, which they did not have when they were published. */
 const SEQUENCED_LIMITS: WireLimits = { ...WIRE_LIMITS, headerBytes: OVERLAY_LIMITS.headerBytes };
 
 const BATCH = "overlay.batch";
@@ -125,7 +130,7 @@ export function flowOf({ on }: { readonly on: boolean }): FlowControl {
   return on ? "hold" : "resume";
 }
 
-/** Notices travel as control messages, which are never carried further. */
+/** Notices travel as control messages, which no broker passes on. */
 export function noticeMessage(notice: Notice): Message {
   return { type: "control", control: "status", payload: JSON.stringify(notice) };
 }
@@ -143,7 +148,7 @@ export function eventFrame(event: EventMessage): Buffer {
   return encodeMessage(event, event.seq === 0 ? WIRE_LIMITS : SEQUENCED_LIMITS);
 }
 
-/** Events one after the other that one rank has published. */
+/** Consecutive events of one rank. */
 export function batchMessage(origin: number, frames: readonly Buffer[]): Message {
   return { type: "event", topic: `${BATCH}.${origin}`, seq: 0, payload: Buffer.concat(frames) };
 }

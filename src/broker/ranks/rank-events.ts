@@ -20,16 +20,16 @@ export interface RankEventsOptions {
   readonly wireLimits: () => typeof WIRE_LIMITS;
   readonly config: () => Readonly<Record<string, JsonValue>>;
   readonly shutdownTimeoutMs: () => number;
-  /** Whether this rank was started as one that may join again. */
+  /** Whether this rank was started with the right to join again. */
   readonly mayRejoin: boolean;
-  /** This rank has left the instance for good. */
+  /** This rank has left the instance permanently. */
   readonly onAbandoned: (message: string) => void;
 }
 
 /** Handles the reports of the overlay: messages, events, and ranks that join, stall and leave. */
 export function rankEvents(options: RankEventsOptions): OverlayReceiver {
   const { rank: own, router, roster, clients, attributes, log, wireLimits } = options;
-  /** Ranks that lead and that follow each note such a thing once: the others' logs have it too. */
+  /** Leaders and followers each note such a report once, because the others' logs have it too. */
   const level = (rank: number): LogLevel => (own === 0 || rank === 0 ? "err" : "debug");
   const stops = (): boolean => attributes.get("overlay.on-lost") === "stop";
   return {

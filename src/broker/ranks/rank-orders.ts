@@ -3,7 +3,7 @@ import type { Call } from "../builtin-service.js";
 /** The orders of rank 0 to other ranks, in this sequence. */
 export type RankOrder = "init" | "shutdown";
 
-/** Rank 0's orders to the other ranks. A rank that comes later gets those that were given before. */
+/** Rank 0's orders to the other ranks. A rank that comes later gets the earlier orders. */
 export class RankOrders {
   readonly #given: RankOrder[] = [];
   readonly #streams = new Map<Call, () => void>();

@@ -2,7 +2,7 @@ import type { Clock } from "../clock.js";
 import type { Departure } from "../routing/overlay.js";
 
 /**
- * The state of a rank, as rank 0 sees it.
+ * The state of a rank at rank 0.
  *
  *     joining, online, failed ◄─► stalled (missed its heartbeats)
  *
@@ -86,12 +86,12 @@ export class Roster {
     else this.#set(rank, how === "lost" ? "lost" : "left");
   }
 
-  /** No broker of a rank comes back. */
+  /** No broker of this rank will come back. */
   forgotten(rank: number): void {
     if (this.#ranks[rank]?.state === "lost") this.#set(rank, "left");
   }
 
-  /** The process of a rank has ended; a rank that never joined is not reported in any other way. */
+  /** The process of a rank has ended. This is the only report about a rank that never joined. */
   ended(rank: number): void {
     if (!this.#present.has(rank) && this.#ranks[rank]?.state === "joining") this.#set(rank, "lost");
   }

@@ -7,12 +7,15 @@ const MIB = 1024 * 1024;
 /** The limits of waiting messages for one receiver (docs/design/modules.md §2). */
 const LIMITS: Backlog = { messages: 10_000, bytes: 64 * MIB };
 
-/** Senders of a receiver resume when this little waits for it: well below the limits, so that they are not held at once. */
+/**
+ * Senders of a receiver resume when so few messages wait for it. That is well below the limits, so that they are not
+ * held again at once.
+ */
 const LOW_WATER: Backlog = { messages: LIMITS.messages / 2, bytes: LIMITS.bytes / 2 };
 
 /**
- * What may wait for a receiver in all, counting what nothing can hold. That is responses to its own requests,
- * requests from other ranks, and requests of senders that have gone.
+ * The most that may wait for a receiver, including messages that cannot be held. These are responses to its own
+ * requests, requests from other ranks, and requests of senders that have gone.
  */
 const LAST_LIMITS: Backlog = { messages: LIMITS.messages * 4, bytes: LIMITS.bytes * 4 };
 
@@ -20,16 +23,15 @@ const LAST_LIMITS: Backlog = { messages: LIMITS.messages * 4, bytes: LIMITS.byte
 type Verdict = "pass" | "hold" | "refuse";
 
 /**
- * Keeps what waits for receivers in the broker's memory within bounds, whatever they read (docs/design/modules.md §2,
- * back pressure).
+ * Keeps the messages that wait for receivers in the broker's memory within bounds, whatever the receivers read
+ * (docs/design/modules.md §2, back pressure).
  *
- * It parks a request to a full receiver, and holds further requests of its sender. That lasts until the
- * receiver has taken half of what waits for it, or has gone. The senders that wait for one receiver resume in
- * turn. A sender that does not read its own responses is held, too. Responses always pass, which is why no
- * two modules can block each other. A module that reads gets the response that it waits for, however many
- * requests wait for it.
+ * It parks a request to a full receiver, and holds further requests of its sender. That lasts until the receiver has
+ * taken half of the messages that wait for it, or has gone. The senders that wait for one receiver resume one after
+ * the other. A sender that does not read its own responses is held, too. Responses always pass, so no two modules can
+ * block each other. A module that reads gets the response that it waits for, even if many requests wait for it.
  *
- * All places of flow control, from a sender to a receiver, and what each bounds:
+ * All places of flow control, from a sender to a receiver, with their bounds:
  *
  * | place | bounds |
  * |---|---|
@@ -49,22 +51,22 @@ export class BackPressure {
   readonly #route: (request: RequestMessage, sender: Peer) => void;
   readonly #draining = new Set<Peer>();
 
-  /** @param route takes a request that has waited */
+  /** @param route takes a parked request */
   constructor(route: (request: RequestMessage, sender: Peer) => void) {
     this.#route = route;
   }
 
-  /** Whether a request may go on to its receiver now. One that is held is kept until its receiver has room. */
+  /** Whether a request may go on to its receiver now. It keeps a held request until the receiver has room. */
   judge(request: RequestMessage, sender: Peer, target: Peer): Verdict {
     const full = isFull(target) ? target : isFullBesidesRequests(sender) ? sender : undefined;
-    // Reports of a module's own state pass, as they do in its channel.
+    // Reports of a module's own state pass, as in its channel.
     if (full === undefined || !isHoldable(request)) return "pass";
     if (!sender.isHoldable) {
       holdOrigin(sender, request, full);
       return isOver(LAST_LIMITS, full.queue?.backlog()) ? "refuse" : "pass";
     }
     if (sender.wait !== undefined) {
-      // A held sender whose channel has ended delivers the last requests that it had sent.
+      // A held sender whose channel has ended still delivers its last requests.
       this.#routeParked(sender);
       return isOver(LAST_LIMITS, full.queue?.backlog()) ? "refuse" : "pass";
     }
@@ -74,12 +76,12 @@ export class BackPressure {
     return "hold";
   }
 
-  /** To be called when a peer has taken some of what waits for it. */
+  /** To be called when a peer has taken some of the messages that wait for it. */
   drained(peer: Peer): void {
     if (hasWaiters(peer) && !isOver(LOW_WATER, peer.queue?.backlog())) this.#drain(peer);
   }
 
-  /** A receiver is not to be waited for: the senders that do so resume, whatever waits for it. */
+  /** No sender is to wait for this receiver: those that do so resume, even if messages wait for it. */
   release(receiver: Peer): void {
     for (const sender of [...receiver.waiters]) {
       receiver.waiters.delete(sender);
@@ -98,7 +100,7 @@ export class BackPressure {
     if (hasWaiters(peer)) this.#drain(peer);
   }
 
-  /** In a turn of its own: where routing began in the midst of routing, messages would lose their order. */
+  /** In a turn of its own: if routing began inside other routing, messages would lose their order. */
   #drain(receiver: Peer): void {
     if (this.#draining.has(receiver)) return;
     this.#draining.add(receiver);
@@ -109,8 +111,9 @@ export class BackPressure {
   }
 
   /**
-   * Resumes the senders that have waited longest first, as long as there is room; one that is held again queues up at the
-   * end. All senders on other ranks are resumed before: it takes their requests a while to arrive.
+   * Resumes the senders that have waited longest first, as long as there is room. A sender that is held again goes to
+   * the end of the queue. It resumes all senders on other ranks before, because their requests take a while to
+   * arrive.
    */
   #resume(receiver: Peer): void {
     for (const [rank, ids] of receiver.waitersBehind)
@@ -122,7 +125,7 @@ export class BackPressure {
       const parked = sender.wait?.parked;
       sender.wait = undefined;
       if (parked !== undefined) this.#route(parked, sender);
-      // It may be held again, for this receiver or for another.
+      // It may be held again, for this receiver or another one.
       if (waitsFor(sender) !== receiver) sender.resumeFor(receiver);
     }
   }
@@ -136,8 +139,8 @@ export class BackPressure {
 }
 
 /**
- * A request of another rank has come too far to be held. Its sender is held there for what it sends next; requests of a
- * rank that ignores this are refused in the end.
+ * A request of another rank has already arrived, so its own sender must be held. It holds the sender there for its
+ * next requests. In the end it refuses requests of a rank that ignores this.
  */
 function holdOrigin(rank: Peer, { route }: RequestMessage, receiver: Peer): void {
   const id = route.at(-2);
@@ -157,20 +160,20 @@ function waitsFor({ wait }: Peer): Peer | undefined {
   return wait?.receiver;
 }
 
-/** Whether as much waits for a peer as may. */
+/** Whether the limit of waiting messages for a peer is reached. */
 function isFull(peer: Peer): boolean {
   return isOver(LIMITS, peer.queue?.backlog());
 }
 
 /**
- * Whether as many events and responses wait for a peer as may. Requests do not count, as their senders can be held: a peer
- * is not disconnected or held for the requests that others send to it.
+ * Whether the limit of waiting events and responses for a peer is reached. Requests do not count, because their
+ * senders can be held. A peer is never disconnected or held because of requests that others send to it.
  */
 export function isFullBesidesRequests(peer: Peer): boolean {
   return isFull(peer) && isOver(LIMITS, besidesRequests(peer));
 }
 
-/** Whether more responses wait for a peer than it can still be expected to read. */
+/** Whether more responses wait for a peer than it can be expected to read. */
 export function isBeyondLastLimits(peer: Peer): boolean {
   return isOver(LAST_LIMITS, peer.queue?.backlog()) && isOver(LAST_LIMITS, besidesRequests(peer));
 }

@@ -9,7 +9,7 @@ export function responseTo(
   return { type: "response", topic: request.topic, matchtag: request.matchtag, route: request.route };
 }
 
-/** Fails a request that was given to no peer. */
+/** Fails a request that no peer has received. */
 export function refuse(request: RequestMessage, sender: Peer, error: unknown): void {
   if ((request.flags & FLAG.noresponse) !== 0) return;
   if (request.flags === 0) sender.share?.answered();
@@ -21,7 +21,7 @@ export function refuse(request: RequestMessage, sender: Peer, error: unknown): v
   });
 }
 
-/** The notice to a service that a stream is not read any more. */
+/** The notice to a service that its requester no longer reads a stream. */
 export function cancelOf({
   topic,
   matchtag,
@@ -40,7 +40,7 @@ export function cancelOf({
   };
 }
 
-/** The notice to a service that a sender has gone that used it, by itself or with the peer that it came through. */
+/** The notice to a service that one of its senders has gone, by itself or with the peer that it came through. */
 export function disconnectOf(service: string, route: readonly string[], peer: Peer): RequestMessage {
   return {
     type: "request",

@@ -16,7 +16,7 @@ interface ClientsOptions {
   readonly log: (level: LogLevel, text: string) => void;
 }
 
-/** Connections to one broker that are no modules: of commands, of embedders. */
+/** Connections to one broker that are no modules: from commands and embedding programs. */
 export class Clients {
   readonly #options: ClientsOptions;
   readonly #channels = new Set<Channel>();
@@ -33,7 +33,7 @@ export class Clients {
     );
   }
 
-  /** Makes a channel a peer, as long as it is open. */
+  /** Makes a channel a peer for as long as it is open. */
   add(channel: Channel, { isGuest, name }: { readonly isGuest: boolean; readonly name?: string }): void {
     const { router, welcome, log } = this.#options;
     if (name === undefined) this.#count += 1;
@@ -75,7 +75,7 @@ export class Clients {
   }
 }
 
-/** It closed while something was on its way to it, as a reader does that has seen enough of a stream. */
+/** Whether the other end closed while messages were on their way to it, because it needs no more of a stream. */
 function isDeparture(cause: Error): boolean {
   return isErrno(cause, "EPIPE") || isErrno(cause, "ECONNRESET");
 }

@@ -1,6 +1,9 @@
 import { type Channel, FLAG, type RequestMessage } from "../../messages/index.js";
 
-/** Requests that a sender may have routed at once outside of a slice, and after how many milliseconds as many again. */
+/**
+ * The number of requests that a sender may have routed at once outside of a slice, and the milliseconds until it may
+ * have as many again.
+ */
 const BURST = 8;
 const REFILL_MS = 0.1;
 
@@ -10,10 +13,13 @@ const FLOODING_MS = 20;
 /** Bytes of payload that count as much as a request. */
 const BYTES_A_REQUEST = 4096;
 
-/** Requests in one slice of a flooding sender: this many for each quiet millisecond, within these bounds. */
+/**
+ * The number of requests in one slice of a flooding sender: this many for each quiet millisecond, within these
+ * bounds.
+ */
 const SLICE_REQUESTS = { perQuietMs: 4, min: 4, max: 512 } as const;
 
-/** The broker counts as interactive until it has been quiet for so long; slices are then separated by pauses. */
+/** The broker counts as interactive until it has been quiet for this time; slices are then separated by pauses. */
 const INTERACTIVE_MS = 8;
 
 /** An interactive request that has no answer yet prevents quiet for at most this long. */
@@ -37,7 +43,7 @@ interface Sender {
 
 /** One sender's share of the broker's time. */
 export interface Share {
-  /** To be called when the sender is sent the response to a request that has only one. */
+  /** To be called when a response goes to the sender of a request that expects only one. */
   answered(): void;
 }
 
@@ -52,16 +58,19 @@ interface Slice {
  * Divides the broker's time between the senders of requests. A sender that awaits answers before it sends more is routed
  * at once. Flooding senders are served in slices, round robin.
  *
- * Slices are shortest while an interactive sender waits for an answer, and grow only with the quiet after it.
- * That is the time since the last interactive request, or the answer to one. The next interactive request
- * therefore waits for a small part of the time that its sender has let pass itself. No delay on its way, not
- * even of the machine, makes slices longer. A flooding sender that is alone is hardly slowed down. Responses
- * are not held: there are as many as there were requests.
+ * Slices are shortest while an interactive sender waits for an answer, and grow only with the quiet after it. Quiet
+ * is the time since the last interactive request, or since the last answer to one. The next interactive request
+ * therefore waits for a small part of the time for which its sender sent nothing. No delay of a message, not even by
+ * a slow machine, makes slices longer. A flooding sender that is alone is hardly slowed down. Responses are not held,
+ * because there are only as many as there were requests.
  */
 export class FairShare {
   /** In the order of their last slices. */
   readonly #waiting = new Set<Sender>();
-  /** Outlives the requests that waited for it until another sender is routed or waits: a lone flooding one is not stopped. */
+  /**
+   * Lasts longer than the requests that waited for it, until another sender is routed or waits. A lone flooding
+   * sender is not stopped.
+   */
   #slice: Slice | undefined;
   /** Whether the requests that waited for the slice are being routed. */
   #isStarting = false;
@@ -71,7 +80,7 @@ export class FairShare {
   /** Interactive requests of all senders that have no response. */
   #awaited = 0;
 
-  /** Makes the requests of a channel compete with those of others. */
+  /** Makes the requests of a channel compete with the requests of others. */
   add(channel: Channel): Share {
     let resume = (): void => undefined;
     const sender: Sender = {
@@ -152,7 +161,7 @@ export class FairShare {
     this.#isStarting = false;
     if (this.#waiting.size > 0 || this.#isInteractive()) this.#endSlice();
     if (slice.spent > BURST) sender.floodedAtMs = performance.now();
-    // A slice that was exceeded, as by one large request, delays all others in proportion.
+    // A slice that was exceeded, for example by one large request, delays all others in proportion.
     if (this.#waiting.size > 0) this.#schedule(Math.max(PAUSE_MS, (slice.spent / limit) * PAUSE_MS));
   }
 
@@ -170,7 +179,7 @@ export class FairShare {
   }
 }
 
-/** Whether a request fits into the slice of its sender. The first one always does. */
+/** Whether a request fits into the slice of its sender. The first request always fits. */
 function spend(slice: Slice, { payload }: RequestMessage): boolean {
   if (slice.spent >= slice.limit) return false;
   slice.spent += 1 + (payload?.length ?? 0) / BYTES_A_REQUEST;

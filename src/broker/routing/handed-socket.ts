@@ -3,9 +3,9 @@ import { resolve } from "node:path";
 import { ERRNO, SluiceError, systemMessage } from "../../errors/index.js";
 
 /**
- * Checks that a descriptor which a service manager hands over is the local socket that clients look for.
- * @param fd of a stream socket that listens
- * @param path where clients look for it
+ * Checks that a descriptor from a service manager is the local socket that clients look for.
+ * @param fd the descriptor of a listening stream socket
+ * @param path the path where clients look for it
  * @throws SluiceError `BROKER_STATE` if it is another one, with `EPERM` if others may connect
  */
 export function checkHandedSocket(fd: number, path: string): void {
@@ -35,7 +35,7 @@ function pathOf(fd: number): string | undefined {
   }
   const rows = readFileSync("/proc/net/unix", "utf8").split("\n");
   for (const row of rows) {
-    // Num RefCount Protocol Flags Type St Inode Path; 00010000 is what listens, type 1 a stream.
+    // Num RefCount Protocol Flags Type St Inode Path; 00010000 is a socket that listens, type 1 a stream.
     const [, flags, type, own, path] = /^\S+ \S+ \S+ (\S+) (\S+) \S+ +(\d+) (.+)$/.exec(row) ?? [];
     if (own === String(inode) && flags === "00010000" && type === "0001") return path;
   }

@@ -17,7 +17,7 @@ interface Incomplete {
 /**
  * Bounds the incomplete messages of all connections, which have to be buffered before they can be judged. It
  * closes a connection that does not complete a message in time, and the oldest one when the buffers hold too
- * much. So a thousand connections that never complete a message cost no more than a few.
+ * much. So a thousand connections that never complete a message need no more memory than a few.
  */
 export class IncompleteMessages {
   readonly #clock: Clock;
@@ -29,20 +29,20 @@ export class IncompleteMessages {
     this.#clock = clock;
   }
 
-  /** Bytes that are buffered now. */
+  /** The number of bytes that are buffered now. */
   get bytes(): number {
     return this.#bytes;
   }
 
   /**
-   * Takes the number of buffered bytes of a connection each time that it has changed. That is 0 when the
-   * message is complete or the connection has gone.
+   * Takes the number of buffered bytes of a connection each time it changes. The number is 0 when the message is
+   * complete or the connection has gone.
    * @param close closes the connection
    */
   report(connection: object, bytes: number, close: (why: string) => void): void {
     const known = this.#byConnection.get(connection);
     this.#bytes += bytes - (known?.bytes ?? 0);
-    // Less than before is the beginning of another message.
+    // A smaller number than before means that another message has begun.
     if (known !== undefined && bytes >= known.bytes) known.bytes = bytes;
     else this.#begin(connection, bytes, known, close);
     if (this.#bytes > MAX_BYTES) this.#closeOldest();

@@ -3,11 +3,13 @@ import type { JsonValue, Message } from "../../messages/index.js";
 /** From the module's point of view: sent, and received. */
 export type TraceDirection = "tx" | "rx";
 
-/** Which messages a trace shows, and how much of each. */
+/** The messages that a trace shows, and the part of each that it shows. */
 export interface TraceFilter {
   /** Names of modules, loaded or not; empty = all of them. */
   readonly names: ReadonlySet<string>;
-  /** Topics of requests, responses and events; control messages have no topic, so that none of them passes. */
+  /**
+   * Topics of requests, responses and events. Control messages have no topic, so the filter lets none of them pass.
+   */
   readonly matchesTopic: ((topic: string) => boolean) | undefined;
   /** None = all. */
   readonly types: ReadonlySet<Message["type"]>;
@@ -15,27 +17,33 @@ export interface TraceFilter {
   readonly isFull: boolean;
 }
 
-/** A message as `module.trace` shows it. */
+/** A message in the form of `module.trace`. */
 export type TraceRecord = Readonly<Record<string, JsonValue>>;
 
-/** Beyond this the payload itself is left out: the trace is for people, and must not cost the broker its time. */
+/**
+ * Beyond this size the payload itself is left out, because the trace is for people, and must not cost the broker its
+ * time.
+ */
 const SHOWN_PAYLOAD_BYTES = 1024 * 1024;
 
-/** A topic that reports messages: a module that traces it would receive an endless stream about itself. */
+/** A topic that reports messages. A module that traces it would receive an endless stream about itself. */
 const OWN_TOPIC = "module.trace";
 
 /** The open traces of the messages of one broker's modules. */
 export class MessageTrace {
   /**
-   * To be called with each message of a module; undefined while no trace is open, and then that is all that tracing costs.
+   * To be called with each message of a module. It is undefined while no trace is open, so that tracing then costs
+   * only this check.
    */
   tap: ((name: string, direction: TraceDirection, message: Message) => void) | undefined;
-  /** The same for the services of the broker, which are traced only by name; undefined while none is. */
+  /**
+   * The same for the services of the broker, which are traced only by name; undefined while none of them is traced.
+   */
   serviceTap: MessageTrace["tap"];
   readonly #watchers = new Map<(record: TraceRecord) => void, TraceFilter>();
 
   /**
-   * Calls back with each message that passes the filter, from now on.
+   * Calls back with each later message that passes the filter.
    * @returns ends it
    */
   watch(filter: TraceFilter, callback: (record: TraceRecord) => void): () => void {
@@ -87,7 +95,7 @@ function payloadFields({ payload }: Message, isFull: boolean): TraceRecord {
   if (payload === undefined) return { payloadBytes: 0 };
   const payloadBytes = typeof payload === "string" ? Buffer.byteLength(payload) : payload.byteLength;
   if (!isFull || payloadBytes > SHOWN_PAYLOAD_BYTES) return { payloadBytes };
-  // As it travelled: the reader finds out whether it is JSON.
+  // In its original form: the reader finds out whether it is JSON.
   if (typeof payload === "string") return { payloadBytes, payload };
   return { payloadBytes, payload: Buffer.from(payload).toString("base64"), encoding: "base64" };
 }

@@ -2,7 +2,7 @@ import { decodePayload, fields, FLAG, type RequestMessage } from "../../messages
 import type { OpenRequests } from "../../waits/index.js";
 import type { Peer } from "./peer.js";
 
-/** Requests to the broker itself that wait for a module, which they name. */
+/** Requests to the broker itself that wait for a module; they name the module. */
 const ABOUT_MODULES: ReadonlySet<string> = new Set(["module.load", "module.remove", "module.reload"]);
 
 /** Open requests of one sender for one topic to one target. */
@@ -16,8 +16,8 @@ interface Group {
 }
 
 /**
- * The requests that a broker has passed on, or holds back, and that are not answered yet. Those of one sender for one
- * topic are counted together.
+ * The unanswered requests that a broker has passed on, or holds back. Requests of one sender for one topic are
+ * counted together.
  * @param peers all peers of its router
  * @param nowMs of `performance.now()`
  */
@@ -35,7 +35,7 @@ export function openRequests(peers: Iterable<Peer>, nowMs: number): OpenRequests
   return [...groups.values()].map((group) => described(group, nowMs));
 }
 
-/** Number of senders whose requests are held for a receiver that has enough to do. */
+/** Number of senders whose requests are held for an overloaded receiver. */
 export function heldSenders(peers: Iterable<Peer>): number {
   let held = 0;
   for (const { wait } of peers) if (wait?.parked !== undefined) held += 1;
@@ -82,7 +82,7 @@ function aboutOf({ topic, payload }: RequestMessage): string | undefined {
   try {
     return fields(decodePayload(payload), { name: "string?" }).name;
   } catch {
-    // It is about to be refused.
+    // The request is about to be refused.
     return undefined;
   }
 }

@@ -20,62 +20,66 @@ export type PublishOutcome =
 /** How a rank left: it shut down cleanly, or its connection was lost. */
 export type Departure = "goodbye" | "lost";
 
-/** The broker as its overlay sees it. */
+/** The parts of the broker that its overlay uses. */
 export interface OverlayReceiver {
   /** A request or response that another rank has sent here. */
   message(from: number, message: RequestMessage | ResponseMessage): void;
   /**
-   * Another rank has the requests of a peer of ours held, or resumed. They are resumed, too, when that rank has left.
-   * @param sender the peer here that they are from, as their routes name it
+   * Another rank holds or resumes the requests of one of our peers. The peer's requests also resume when that rank
+   * has left.
+   * @param sender the peer on this rank that sends the requests, by its name in their routes
    */
   setFlow(from: number, sender: string, flow: FlowControl): void;
-  /** Some of what waited for another rank has been sent. */
+  /** Some of the messages that waited for another rank have been sent. */
   drained(rank: number): void;
   /**
    * The next event of the instance. Called in order of `seq`, without gaps from the first one on, also for events
-   * published here. A rank that joins later gets what is published from then on.
+   * published here. A rank that joins later gets only the events that are published after it has joined.
    */
   event(event: EventMessage): void;
-  /** A client on another machine has connected to this rank; what it sends comes by the stream. */
+  /** A client on another machine has connected to this rank; its messages come through the stream. */
   client(stream: Duplex): void;
   /** Another rank can be reached from now on; called also for ranks that joined before this one. */
   joined(rank: number): void;
-  /** Another rank has missed its heartbeats: requests to it are not answered for now. */
+  /** Another rank has missed its heartbeats, and does not answer requests for now. */
   stalled(rank: number): void;
   /** A stalled rank sends heartbeats again. */
   resumed(rank: number): void;
-  /** The configuration of this rank, for one that joins without any of its own. */
+  /** The configuration of this rank, for a rank that joins without a configuration of its own. */
   config(): Readonly<Record<string, JsonValue>>;
   /** How often each rank sends a heartbeat, in milliseconds. */
   heartbeatPeriodMs(): number;
-  /** How long a rank may be silent before it is lost, in milliseconds. */
+  /** How long a rank may send nothing before it is lost, in milliseconds. */
   lostAfterMs(): number;
   /** How much of the newest events rank 0 keeps for ranks that have missed some, in bytes. */
   keptEventsBytes(): number;
-  /** How long a rank that is without rank 0 waits for it, or for another one, in milliseconds. */
+  /** How long a rank without rank 0 waits for a leader, in milliseconds. */
   leaderTimeoutMs(): number;
   /**
-   * The time in milliseconds after the last message of rank 0 when no module of this rank runs any more; 0
-   * if a rank without rank 0 keeps its modules.
+   * The time in milliseconds after the last message of rank 0 when no module of this rank runs any more. It is 0 if a
+   * rank without rank 0 keeps its modules.
    */
   stopsAfterMs(): number;
-  /** Whether a rank that was lost joins again; else it has left for good. */
+  /** Whether a rank that was lost joins again; else it has left permanently. */
   isToRejoin(): boolean;
-  /** A rank has left: its pending requests will not be answered. A rank that has lost rank 0 gets this call for all other ranks. */
+  /**
+   * A rank has left, and will not answer its pending requests. A rank that has lost rank 0 gets this call for all
+   * other ranks.
+   */
   left(rank: number, how: Departure): void;
   /**
-   * This rank has left the instance for good. There is no rank 0 any more, it does not take this rank back,
+   * This rank has left the instance permanently. There is no rank 0 any more, rank 0 does not admit this rank again,
    * or another broker leads in place of this one.
    */
   abandoned(why: string): void;
-  /** Something for the log of this rank. */
+  /** A line for the log of this rank. */
   log(level: LogLevel, text: string): void;
 }
 
 /**
- * The connection between the brokers of an instance (docs/design/instance.md §5). It carries messages between any two ranks, gives
- * events one order, and knows which ranks are there. Credentials on what it delivers were stamped by the broker where
- * the message entered.
+ * The connection between the brokers of an instance (docs/design/instance.md §5). It carries messages between any two
+ * ranks, gives events one order, and keeps the list of ranks. The broker where a message entered has stamped the
+ * credentials of each message that this delivers.
  */
 export interface Overlay {
   readonly rank: number;
@@ -83,15 +87,14 @@ export interface Overlay {
   /** Where requests to `any` go on to when this rank does not serve them; undefined on rank 0. */
   readonly upstream: number | undefined;
   /**
-   * Joins, as rank 0 by being there and as another rank by being let in by it; messages may arrive from then on.
-   * @throws SluiceError `BROKER_STATE`: `EEXIST` the rank has joined already. `EINVAL` it is of another
-   *   instance or size. `EHOSTUNREACH` rank 0 does not appear in time. `ECANCELED` after a {@link close}
-   *   meanwhile
+   * Joins; messages may arrive from then on. Rank 0 joins at once, any other rank when rank 0 admits it.
+   * @throws SluiceError `BROKER_STATE`: `EEXIST` the rank has joined already. `EINVAL` it is of another instance or
+   *   size. `EHOSTUNREACH` rank 0 does not appear in time. `ECANCELED` after a {@link close} during the start
    */
   start(receiver: OverlayReceiver): Promise<void>;
   /** Whether another rank can receive requests: it has joined, and is not stalled. */
   reaches(rank: number): boolean;
-  /** Whether requests to another rank wait for a broker that is to take its place. */
+  /** Whether requests to another rank wait for a broker that is to replace its own. */
   awaits?(rank: number): boolean;
   /** @throws SluiceError `EMSGSIZE` if the message is too large, `ENOBUFS` for a request that too much waits before */
   send(rank: number, message: RequestMessage | ResponseMessage): void;
@@ -101,16 +104,16 @@ export interface Overlay {
   setFlow(rank: number, sender: string, flow: FlowControl): void;
   /** Sends an event to rank 0, which numbers it and passes it on to every rank. `done` is called once, perhaps at once. */
   publish(event: UnsequencedEvent, done: (outcome: PublishOutcome) => void): void;
-  /** On rank 0, how many leaders there were, with this one; undefined where there can be no other. */
+  /** On rank 0, the number of leaders so far, including this one; undefined where there can be no other. */
   epoch?(): number | undefined;
   /** On rank 0, the hosts of the joined ranks; empty on one machine. */
   places?(): readonly RankPlace[];
   /** On rank 0, how it connects to the NATS servers; undefined without any. */
   access?(): NatsAccess | undefined;
-  /** To rank 0: the process of a rank has ended, which is lost unless it has shut down cleanly. */
+  /** To rank 0: the process of a rank has ended. The rank is lost unless it has shut down cleanly. */
   ended?(rank: number): void;
   /**
-   * To rank 0: no broker of a rank comes back, so that another one may take its number at once.
+   * To rank 0: no broker of a rank comes back, so another one may take its number at once.
    * @throws SluiceError `EBUSY` if it answers, `EINVAL` for rank 0 and ranks that this instance does not have
    */
   forget?(rank: number): void;
@@ -118,7 +121,7 @@ export interface Overlay {
   close(): Promise<void>;
 }
 
-/** Where a rank of an instance over many hosts is. */
+/** The place of a rank in an instance over many hosts. */
 export interface RankPlace {
   readonly rank: number;
   readonly host: string;
@@ -128,7 +131,7 @@ export interface RankPlace {
   readonly lag: number;
 }
 
-/** The data with which a module connects as its broker does. */
+/** The data for a connection of a module to the same servers as its broker. */
 export interface NatsAccess {
   readonly servers: NatsServers;
   readonly credentials: NatsCredentials;

@@ -9,7 +9,7 @@ import {
 } from "../../messages/index.js";
 import type { Share } from "./fair-share.js";
 
-/** The sender of a message, as the broker stamps it on entry (docs/design/modules.md §2). */
+/** The sender of a message, with which the broker stamps it on entry (docs/design/modules.md §2). */
 export interface Credentials {
   readonly userid: number;
   readonly rolemask: number;
@@ -26,23 +26,23 @@ export const BUILTIN = "#";
 /** Identifies one request among those between two peers: its matchtag, or matchtag and route when it came from afar. */
 export type RequestKey = number | string;
 
-/** A sender that used services of a peer: the end of a link itself, or a peer behind it on another rank. */
+/** A sender that used services of a peer: the peer at the end of a link, or a peer behind it on another rank. */
 interface LinkUser {
   readonly route: readonly string[];
   readonly services: Set<string>;
 }
 
 /**
- * The open relations of one peer with another: the users of its services, and the unanswered requests. Made
- * once a pair, so that a request costs few look-ups.
+ * The open relations of one peer with another: the users of its services, and the unanswered requests. Made once for
+ * each pair, so that a request costs few look-ups.
  */
 export class Link {
   readonly sender: Peer;
   readonly target: Peer;
-  /** By route. Only another rank has more than one behind it. */
+  /** By route. Only a link to another rank has more than one user. */
   readonly users = new Map<string, LinkUser>();
   readonly pending = new Map<RequestKey, RequestMessage>();
-  /** Between modules: topics of requests that were answered, and whether one was sent before the sender ran. */
+  /** Between modules: the topics of answered requests, and whether a sender sent one before it ran. */
   answered: Map<string, boolean> | undefined;
 
   constructor(sender: Peer, target: Peer) {
@@ -70,11 +70,11 @@ export class Link {
 export type ReceiveQueue = Pick<Channel, "backlog" | "requestBacklog">;
 
 export interface PeerOptions {
-  /** Unique within the broker; what it pushes on route stacks. */
+  /** Unique within the broker. Each message that the peer sends has it on its route stack. */
   readonly id: string;
-  /** For messages and logs: the module's name, or that of the connection. */
+  /** For messages and logs: the name of the module, or of the connection. */
   readonly name: string;
-  /** Stamped on all it sends; undefined for another broker, which has done so already. */
+  /** Stamped on all messages of the peer. Undefined for another broker, which has already stamped them. */
   readonly credentials: Credentials | undefined;
   /** If it stands for another rank: which. */
   readonly rank?: number;
@@ -82,22 +82,22 @@ export interface PeerOptions {
   readonly deliver: (message: Message) => void;
   /** The messages that wait for it; undefined for a receiver that takes all messages at once. */
   readonly queue?: ReceiveQueue;
-  /** Holds its requests, or resumes them; undefined for one whose requests cannot be held. */
+  /** Holds its requests, or resumes them; undefined for a peer whose requests cannot be held. */
   readonly setFlow?: (flow: FlowControl) => void;
   /**
    * For one that stands for another rank: has that rank hold the requests of one of its own peers, or resume them.
-   * @param id by which that rank knows it
+   * @param id the name of the peer on that rank
    */
   readonly setFlowBehind?: (id: string, flow: FlowControl) => void;
-  /** Its share of the broker's time; undefined for one whose requests are routed at once. */
+  /** Its share of the broker's time; undefined for a peer whose requests are routed at once. */
   readonly share?: Share;
-  /** Disconnects it, as it cannot receive messages that it must get. */
+  /** Disconnects the peer, because it cannot receive messages that it must get. */
   readonly fail?: (error: unknown) => void;
-  /** Called once, when the peer has been taken out of the router. */
+  /** Called once, when the peer has been removed from the router. */
   readonly onDetach?: () => void;
 }
 
-/** An end that messages come from and go to: a module, a connection, a service of the broker, another rank. */
+/** A sender and receiver of messages: a module, a connection, a service of the broker, another rank. */
 export class Peer {
   readonly id: string;
   readonly name: string;
@@ -114,17 +114,19 @@ export class Peer {
   readonly incoming = new Set<Link>();
   /** New requests to it are answered with `ENOSYS`, although its services are still taken. */
   refusing = false;
-  /** When a module began to run, by `performance.now()`; Infinity before. Undefined for what is no module. */
+  /**
+   * When a module began to run, by `performance.now()`; Infinity before that. Undefined for a peer that is no module.
+   */
   runsFromMs: number | undefined;
   /** Topics of events of a module. */
   published: Set<string> | undefined;
   /** Whether it is in the router. */
   isAttached = false;
-  /** Peers whose requests are held until it has taken some of what waits for it. */
+  /** Peers whose requests are held until this peer has taken some of the messages that wait for it. */
   readonly waiters = new Set<Peer>();
   /** The same of those on other ranks, by the peers that stand for those. */
   readonly waitersBehind = new Map<Peer, Set<string>>();
-  /** The receiver that its own requests are held for, and the first of them. */
+  /** The receiver for which its own requests are held, and the first of these requests. */
   wait: { readonly receiver: Peer; parked: RequestMessage | undefined } | undefined;
   readonly #setFlow: ((flow: FlowControl) => void) | undefined;
   /** The causes for which its requests are held: a receiver here, and the ranks that have requested it. */
@@ -149,13 +151,13 @@ export class Peer {
     return this.#setFlow !== undefined;
   }
 
-  /** Holds its requests for the sake of a peer, or of another rank. */
+  /** Holds its requests because of a peer, or of another rank. */
   holdFor(receiver: Peer | number): void {
     this.#heldFor.add(receiver);
     if (this.#heldFor.size === 1) this.#setFlow?.("hold");
   }
 
-  /** Ends that hold; its requests resume when no other holds them. */
+  /** Ends that hold; its requests resume when no other hold is left. */
   resumeFor(receiver: Peer | number): void {
     if (this.#heldFor.delete(receiver) && this.#heldFor.size === 0) this.#setFlow?.("resume");
   }
@@ -171,13 +173,13 @@ export class Peer {
   }
 }
 
-/** Forgets a link on both ends. */
+/** Removes a link on both ends. */
 export function unlink(link: Link): void {
   link.sender.outgoing.delete(link.target);
   link.target.incoming.delete(link);
 }
 
-/** Writes the sender into a message, unless another broker has done so already. */
+/** Writes the sender into a message, unless another broker has already done so. */
 export function stamp(message: Message, from: Peer): void {
   if (from.credentials === undefined) return;
   message.userid = from.credentials.userid;

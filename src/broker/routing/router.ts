@@ -22,7 +22,7 @@ import { Subscriptions } from "./subscriptions.js";
 import { noteAnswer } from "./unit-messages.js";
 import { WaitingRequests } from "./waiting-requests.js";
 
-/** A matchtag is unique per sender. The sender of what came through other brokers is the whole route. */
+/** A matchtag is unique per sender. For a request that came through other brokers, the whole route is the sender. */
 function requestKey(route: readonly string[], matchtag: number): RequestKey {
   return route.length === 1 ? matchtag : `${matchtag}/${route.join("/")}`;
 }
@@ -33,9 +33,9 @@ export function noSuchService(topic: string): string {
 }
 
 /**
- * Carries messages between peers by the first word of their topics, and never looks into payloads.
+ * Carries messages between peers by the first word of their topics, and never parses payloads.
  *
- * It never changes a `route` array that it was given: between peers in one thread the sender may still hold it.
+ * It never changes a `route` array that it was given: between peers in one thread the sender may still use it.
  */
 export class Router {
   readonly services = new ServiceTable();
@@ -47,7 +47,7 @@ export class Router {
   readonly #maxPayload: () => number;
   readonly #peers = new Map<string, Peer>();
   readonly #ranks = new Map<number, Peer>();
-  /** For a rank that another broker is to take the place of. */
+  /** Requests for a rank whose broker is about to be replaced. */
   readonly #waiting = new WaitingRequests();
   readonly #pressure = new BackPressure((request, sender) => this.#dispatch(request, sender));
 
@@ -63,9 +63,9 @@ export class Router {
   }
 
   /**
-   * Takes a peer out: its services and subscriptions vanish, and requests to it fail. The services that it
-   * used learn that it has gone, for each sender that was behind it. Does nothing the second time.
-   * @param error what requests to it fail with; `ECONNRESET` by default
+   * Removes a peer: its services and subscriptions vanish, and requests to it fail. The services that it used receive
+   * a notice for each sender behind it. A second call has no effect.
+   * @param error the error of requests to it; `ECONNRESET` by default
    */
   detach(peer: Peer, error = requestError("ECONNRESET", `${peer.name}: module disconnect`)): void {
     if (!peer.isAttached) return;
@@ -89,7 +89,7 @@ export class Router {
     peer.onDetach?.();
   }
 
-  /** To be called when a peer has taken some of what waits for it. */
+  /** To be called when a peer has taken some of the messages that wait for it. */
   drained(peer: Peer): void {
     this.#pressure.drained(peer);
   }
@@ -113,7 +113,9 @@ export class Router {
     return count;
   }
 
-  /** Routes what a peer has sent. Control messages end at the channel; events come only from the overlay. */
+  /**
+   * Routes a message that a peer has sent. Control messages end at the channel; events come only from the overlay.
+   */
   receive(message: Message, from: Peer): void {
     // A disconnected one may go on for a moment, but it could not be answered any more.
     if (!from.isAttached) return;
@@ -130,22 +132,22 @@ export class Router {
     }
   }
 
-  /** Hands an event, already in order, to its subscribers on this rank. */
+  /** Delivers an event, already in order, to its subscribers on this rank. */
   broadcast(event: EventMessage): void {
     for (const peer of this.subscriptions.match(event.topic)) {
       try {
         if (isFullBesidesRequests(peer)) throw noBufferSpace(peer);
         peer.deliver(event);
       } catch (error) {
-        // A gap in its sequence would be worse: it is disconnected, the others get theirs.
+        // A gap in its sequence would be worse, so the peer is disconnected. The other peers get the event.
         this.#disconnect(peer, error);
       }
     }
   }
 
   /**
-   * Routes a response back to the requester that it is for. One that is not awaited is dropped: its requester has gone, or
-   * the responder made it up.
+   * Routes a response back to its requester. An unexpected response is dropped: its requester has gone, or the
+   * responder made it up.
    */
   respond(response: ResponseMessage, from: Peer): void {
     const awaited = this.#awaited(response, from);
@@ -163,13 +165,13 @@ export class Router {
     try {
       link.sender.deliver(response);
     } catch (error) {
-      // Too large for the requester's channel: the requester must not wait for ever.
+      // The response is too large for the requester's channel, but the requester must not wait for ever.
       link.pending.delete(key);
       refuse(request, link.sender, error);
     }
   }
 
-  /** A response to a request as its receiver has it. */
+  /** A response to a request in the form that its receiver got. */
   answer(request: RequestMessage, from: Peer, payload?: RawPayload): void {
     if ((request.flags & FLAG.noresponse) !== 0) return;
     this.respond({ ...responseTo(request), errnum: 0, payload }, from);
@@ -181,10 +183,10 @@ export class Router {
   }
 
   /**
-   * Takes a request from a peer that was given it, and gives it to another.
+   * Takes a request from the peer that received it, and gives it to another.
    * @param which the request as delivered, or a response to it
    * @param to undefined: the provider of its service now
-   * @returns false if it is not awaited any more
+   * @returns false if no requester waits for it any more
    */
   reassign(which: RequestMessage | ResponseMessage, from: Peer, to?: Peer): boolean {
     const isNotice = which.type === "request" && (which.flags & FLAG.noresponse) !== 0;
@@ -223,28 +225,29 @@ export class Router {
     return peer;
   }
 
-  /** Another rank has the requests of one of our peers held, or resumed. The peer may have gone meanwhile. */
+  /** Another rank holds or resumes the requests of one of our peers. The peer may have gone in the meantime. */
   setFlowForRank(rank: number, id: string, flow: FlowControl): void {
     const peer = this.#peers.get(id);
-    // By its number: for what waits to be sent there, the peer may be held for the peer of the rank besides.
+    // By the number of the rank. The peer may also be held for the peer of the rank, because of messages that wait to
+    // be sent there.
     if (flow === "hold") peer?.holdFor(rank);
     else peer?.resumeFor(rank);
   }
 
-  /** Some of what waited for another rank has been sent. */
+  /** Some of the messages that waited for another rank have been sent. */
   rankDrained(rank: number): void {
     const peer = this.#ranks.get(rank);
     if (peer !== undefined) this.drained(peer);
   }
 
-  /** Fails the requests that a rank which has stalled has not answered; its services, subscriptions and users stay. */
+  /** Fails the requests that a stalled rank has not answered; its services, subscriptions and users stay. */
   rankStalled(rank: number): void {
     const peer = this.#ranks.get(rank);
     if (peer === undefined) return;
     for (const link of peer.incoming) {
       for (const request of takeAll(link.pending)) {
         refuse(request, link.sender, requestError("EHOSTUNREACH", `rank ${rank} is stalled`));
-        // No requester waits for the stream any more when the rank continues.
+        // No requester waits for the stream any more when the rank runs again.
         if ((request.flags & FLAG.streaming) !== 0) peer.deliver(cancelOf(request));
       }
     }
@@ -252,14 +255,14 @@ export class Router {
     for (const other of this.#peers.values()) other.resumeFor(rank);
   }
 
-  /** A rank can be reached again, or will not be: what has waited goes on, or fails. */
+  /** A rank can be reached again, or will not come back. The messages that have waited for it go on, or fail. */
   rankSettled(rank: number): void {
     for (const { request, from } of this.#waiting.take(rank)) {
       if (from.isAttached) this.#dispatch(request, from);
     }
   }
 
-  /** Forgets a rank that went away. */
+  /** Drops the links of a rank that has left. */
   rankLeft(rank: number): void {
     const peer = this.#ranks.get(rank);
     if (peer === undefined) return;
@@ -270,7 +273,7 @@ export class Router {
   #enter(request: RequestMessage, from: Peer): void {
     stamp(request, from);
     request.enteredMs = performance.now();
-    // Only other brokers have a route to add to; an end that made one up would pass for another sender.
+    // Only other brokers may add to a route. With a made-up route, any other peer could pass for another sender.
     request.route = from.credentials === undefined ? [...request.route, from.id] : [from.id];
     if (endsModule(request) && ((request.rolemask ?? 0) & ROLE.owner) === 0) {
       // Not every program checks the sender of its shutdown.
@@ -322,7 +325,7 @@ export class Router {
       refuse(request, from, requestError("EHOSTUNREACH", `${request.topic}: ${where}`));
       return;
     }
-    // Upstream is for this hop only: where it arrives it is that rank's own.
+    // Upstream is for this hop only: on arrival, the request is for that rank itself.
     const onward = request.nodeid === "upstream" ? { ...request, nodeid: rank } : request;
     this.#pass(onward, from, this.rankPeer(rank), serviceOf(request.topic));
   }
@@ -349,7 +352,7 @@ export class Router {
     try {
       target.deliver(request);
     } catch (error) {
-      // Too large for the target's channel. Nothing of it was sent.
+      // The request is too large for the target's channel. No part of it was sent.
       link.pending.delete(requestKey(request.route, request.matchtag));
       refuse(request, from, error);
     }
@@ -361,7 +364,7 @@ export class Router {
     peer.fail(error);
   }
 
-  /** The request that a message with this route and matchtag is about, if `from` still owes its answer. */
+  /** The request for a message with this route and matchtag, if `from` still has to answer it. */
   #awaited(message: RequestMessage | ResponseMessage, from: Peer): Awaited | undefined {
     const { route, matchtag } = message;
     const link = this.#peers.get(route.at(-1) ?? "")?.outgoing.get(from);

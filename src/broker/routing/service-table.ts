@@ -2,7 +2,7 @@ import { requestError } from "../../errors/index.js";
 import { isName } from "../../units/index.js";
 import { isOfBroker, type Peer } from "./peer.js";
 
-/** Which peer serves a name. A name has one owner at a time. */
+/** The provider of each service name. A name has one owner at a time. */
 export class ServiceTable {
   readonly #owners = new Map<string, Peer>();
   readonly #names = new Map<Peer, Set<string>>();
@@ -42,7 +42,7 @@ export class ServiceTable {
     this.#unset(name, owner);
   }
 
-  /** Gives a name to another peer, whichever had it. */
+  /** Gives a name to another peer, regardless of its present owner. */
   move(name: string, owner: Peer): void {
     const before = this.#owners.get(name);
     if (before !== undefined) this.#unset(name, before);

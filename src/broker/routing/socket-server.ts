@@ -17,7 +17,7 @@ import type { Clock } from "../clock.js";
 import { checkHandedSocket } from "./handed-socket.js";
 import { IncompleteMessages } from "./incomplete-messages.js";
 
-/** How long clients may take to read what was sent to them before they are disconnected. */
+/** How long clients may take to read the messages sent to them before the server disconnects them. */
 const CLOSE_GRACE_MS = 500;
 
 /** Connections that may wait to be accepted; `net.core.somaxconn` of the kernel limits the number. */
@@ -27,20 +27,20 @@ interface SocketServerOptions {
   /** The references that keep this process alive. */
   readonly refs?: Refs | undefined;
   readonly path: string;
-  /** A descriptor that listens there already; the socket is then its maker's. */
+  /** A descriptor that already listens there; its maker then owns the socket. */
   readonly handedFd?: number | undefined;
   readonly clock: Clock;
-  /** Called at each connection, as the limit may change while the broker runs. */
+  /** Called at each connection, because the limit may change while the broker runs. */
   readonly limits: () => WireLimits;
-  /** @param destroy ends the connection now, whatever waits to be sent */
+  /** @param destroy ends the connection now, without sending the waiting messages */
   readonly onConnection: (channel: Channel, destroy: () => void) => void;
-  /** A fault of the server itself, such as no descriptors left; it goes on. */
+  /** A fault of the server itself, such as no descriptors left; the server continues. */
   readonly onError: (error: Error) => void;
 }
 
 /**
- * The local socket of a broker. Its directory is the guard (0700); the socket's own mode is 0600 too. One that is removed is
- * made anew.
+ * The local socket of a broker. Its directory (0700) protects it; the socket's own mode is 0600 too. If the socket
+ * is removed, it is made again.
  */
 export class SocketServer {
   readonly path: string;
@@ -49,13 +49,13 @@ export class SocketServer {
   readonly #incomplete: IncompleteMessages;
   readonly #sockets = new Set<Socket>();
   #server: Server | undefined;
-  /** Inode of its socket, which distinguishes it from that of a successor. */
+  /** Inode of its socket, which distinguishes it from the socket of a successor. */
   #inode: bigint | undefined;
   #watcher: FSWatcher | undefined;
-  /** One at a time: to listen, to look after the socket, to close. */
+  /** One at a time: to listen, to check the socket, to close. */
   #last: Promise<void> = Promise.resolve();
   #isClosed = false;
-  /** Whether something else has made the socket, and will remove it. */
+  /** Whether another program has made the socket, and will remove it. */
   #isHanded = false;
 
   private constructor(options: SocketServerOptions) {
@@ -77,7 +77,7 @@ export class SocketServer {
     return result;
   }
 
-  /** Makes the socket anew if it is missing; resolves when clients can connect, or the error is reported. */
+  /** Makes the socket again if it is missing; resolves when clients can connect, or the error is reported. */
   ensure(): Promise<void> {
     this.#last = this.#last.then(async () => {
       if (this.#isClosed || inodeOf(this.path) === this.#inode) return;
@@ -93,7 +93,7 @@ export class SocketServer {
     return this.#last;
   }
 
-  /** Closes the socket and every connection that is left. */
+  /** Closes the socket and every remaining connection. */
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#watcher?.close();
@@ -103,13 +103,13 @@ export class SocketServer {
     if (isOurs && inodeOf(this.path) === this.#inode) rmSync(this.path, { force: true });
     const closed = new Promise<void>((resolve) => this.#server?.close(() => resolve()));
     for (const socket of this.#sockets) socket.destroySoon();
-    // A client that does not read must not keep the broker.
+    // A client that does not read must not delay the end of the broker.
     const deadline = setTimeout(() => this.#sockets.forEach((socket) => socket.destroy()), CLOSE_GRACE_MS);
     await closed;
     clearTimeout(deadline);
   }
 
-  /** Goes on with a socket that listens already: earlier clients wait there. */
+  /** Continues with a socket that already listens, because earlier clients wait there. */
   async #take(fd: number): Promise<void> {
     const { path } = this.#options;
     checkHandedSocket(fd, path);
@@ -161,7 +161,9 @@ export class SocketServer {
     this.#options.onConnection(channel, () => socket.destroy());
   }
 
-  /** If the system cannot report it, the broker checks the socket at the latest when the instance shuts down. */
+  /**
+   * If the system cannot report its removal, the broker checks the socket at the latest when the instance shuts down.
+   */
   #watch(): void {
     this.#watcher?.close();
     this.#watcher = undefined;
@@ -180,9 +182,9 @@ export class SocketServer {
 let lastDraft = 0;
 
 /**
- * Where the socket is made. Node takes away what it made, by name, when a server closes. Under its own name
- * that would be the socket of a successor by then. No longer than the name itself, as there are 108 bytes for
- * all of a path.
+ * The path at which the socket is first made. Node removes the socket that it made, by name, when a server closes.
+ * Under its own name, the path could belong to the socket of a successor by then. No longer than the name itself,
+ * because a whole path has only 108 bytes.
  */
 function draftPath(path: string): string {
   return join(dirname(path), `.${process.pid.toString(36)}-${(++lastDraft).toString(36)}`);
@@ -226,18 +228,18 @@ function listenAt(server: Server, where: { readonly path: string } | { readonly 
   });
 }
 
-/** Removes the socket of a broker that was killed, never that of a live one. */
+/** Removes the socket of a broker that was killed, never the socket of a live broker. */
 async function clearStale(path: string): Promise<void> {
   const stale = inodeOf(path);
   if (stale === undefined) return;
   if (await isServed(path)) throw anotherServes(path);
-  // Another broker may have done the same meanwhile, and serve there by now.
+  // Another broker may have done the same meanwhile, and may already serve there.
   if (inodeOf(path) === stale) rmSync(path, { force: true });
 }
 
 /**
- * Whether a broker listens at a socket, which one that was killed leaves behind.
- * @throws the system error if that cannot be found out
+ * Whether a broker listens at a socket. A killed broker leaves its socket behind.
+ * @throws the system error if the socket gives no answer
  */
 export function isServed(path: string): Promise<boolean> {
   return new Promise((resolve, reject) => {
@@ -247,7 +249,7 @@ export function isServed(path: string): Promise<boolean> {
       resolve(true);
     });
     probe.once("error", (error) => {
-      // Reset by one that closes just now.
+      // A socket that closes just now resets the connection.
       const isGone = (["ECONNREFUSED", "ENOENT", "ECONNRESET"] as const).some((code) => isErrno(error, code));
       if (isGone) resolve(false);
       else reject(error);

@@ -2,18 +2,18 @@ import { requestError } from "../../errors/index.js";
 import { SubscriptionTable } from "../../messages/index.js";
 import type { Peer } from "./peer.js";
 
-/** The limits for one peer, so that none fills the memory of the broker. */
+/** The limits for one peer, so that no peer fills the memory of the broker. */
 const MAX_SUBSCRIPTIONS = 10_000;
 const MAX_TOPIC_BYTES = 4 * 1024 * 1024;
 
 /** The subscriptions of one peer. */
 interface Asked {
   readonly topics: Set<string>;
-  /** About: characters of all topics. */
+  /** Approximately: the characters of all topics. */
   bytes: number;
 }
 
-/** Which peers want which events, and what each peer has asked for. */
+/** The events that each peer has subscribed to. */
 export class Subscriptions {
   readonly #table = new SubscriptionTable<Peer>();
   readonly #topicsOf = new Map<Peer, Asked>();
@@ -57,7 +57,7 @@ export class Subscriptions {
     return size;
   }
 
-  /** Subscribers of an event, once each whatever overlaps. */
+  /** Subscribers of an event, once each even where subscriptions overlap. */
   match(topic: string): Iterable<Peer> {
     return this.#table.match(topic);
   }

@@ -1,8 +1,8 @@
 /**
- * Compiles a pattern of topics as a shell would read it. `*` is any text, dots too, `?` one character,
+ * Compiles a pattern of topics with the rules of a shell. `*` is any text, dots too, `?` one character,
  * `[a-c]` and `[!a-c]` one of a set, `\` takes the next character as it is.
  *
- * Every `*` matches as little as it can and only ever grows when what follows it fails. So no pattern takes
+ * Every `*` first matches as little as it can. It grows only when the part after it fails. So no pattern takes
  * more steps than the lengths of pattern and topic multiplied.
  */
 export function topicGlob(pattern: string): (topic: string) => boolean {
@@ -33,14 +33,17 @@ function compile(pattern: readonly string[]): Step[] {
   return steps;
 }
 
-/** A set in brackets that begins here; undefined if nothing closes it, and the bracket is a character like others. */
+/**
+ * A set in brackets that begins here; undefined without a closing bracket, in which case the bracket is an ordinary
+ * character.
+ */
 function readSet(
   pattern: readonly string[],
   start: number,
 ): { readonly test: (character: string) => boolean; readonly end: number } | undefined {
   const isNegated = pattern[start + 1] === "!" || pattern[start + 1] === "^";
   const first = start + (isNegated ? 2 : 1);
-  // A bracket that comes first is one of the set.
+  // A bracket in the first place belongs to the set.
   const end = pattern.indexOf("]", first + 1);
   if (end === -1) return undefined;
   const ranges: (readonly [from: string, to: string])[] = [];
@@ -57,7 +60,7 @@ function readSet(
 
 function matches(steps: readonly Step[], text: readonly string[]): boolean {
   let step = 0;
-  /** Where to go on when a character fails: after the last `*`, which then takes one character more. */
+  /** Where to continue when a character fails: after the last `*`, which then takes one character more. */
   let retry: { readonly step: number; at: number } | undefined;
   for (let at = 0; at < text.length;) {
     const wanted = steps[step];

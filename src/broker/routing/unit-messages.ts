@@ -7,16 +7,16 @@ import type { Subscriptions } from "./subscriptions.js";
 export interface UnitMessages {
   readonly from: string;
   readonly to: string;
-  /** The topics of requests that were answered, and whether one of them was sent before the sender ran. */
+  /** The topics of answered requests, and whether a request was sent before the sender ran. */
   readonly answered: readonly { readonly topic: string; readonly isStarting: boolean }[];
 }
 
-/** Topics that are kept of one module, so that none fills the memory of the broker. */
+/** The number of topics that are kept of one module, so that no module fills the memory of the broker. */
 const MOST_TOPICS = 100;
 
 /**
- * Notes that a module has answered another: the second could not have gone on without the first. An `ENOSYS` is no answer.
- * It costs requests of clients one comparison.
+ * Notes that a module has answered another, which could not have continued without the answer. An `ENOSYS` is no
+ * answer. For requests of clients it costs one comparison.
  */
 export function noteAnswer(
   link: Link,

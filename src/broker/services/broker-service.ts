@@ -11,7 +11,7 @@ interface BrokerServiceOptions {
   readonly waits: () => RankWaits;
 }
 
-/** The instance as a whole: its environment, what waits in it, and its end. */
+/** The instance as a whole: its environment, the units that wait in it, and its end. */
 export function brokerService({
   environment,
   requestShutdown,
@@ -41,7 +41,7 @@ export function brokerService({
   };
 }
 
-/** @param own the topic of the request that asks, which is left out */
+/** @param own the topic of the present request, which is left out */
 function waitsAsJson({ rank, requests, modules }: RankWaits, own: string): JsonValue {
   return {
     rank,

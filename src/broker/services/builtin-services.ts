@@ -27,7 +27,7 @@ import { overlayService } from "./overlay-service.js";
 import { type Runs, runService } from "./run-service.js";
 import { serviceService } from "./service-service.js";
 
-/** The parts of a broker that its own services answer for. */
+/** The parts of a broker that its own services use. */
 export interface BrokerParts {
   readonly rank: number;
   readonly attributes: Attributes;
@@ -52,7 +52,7 @@ export interface BrokerParts {
   readonly waits: () => RankWaits;
 }
 
-/** The services that a broker itself has, before any module is loaded. Rank 0 has one more. */
+/** The services that a broker itself has, before any module is loaded. Rank 0 has one service more. */
 export function builtinServices(broker: BrokerParts): ServiceDefinition[] {
   const { log, modules, programs, router } = broker;
   const services = [
@@ -90,7 +90,7 @@ export function builtinServices(broker: BrokerParts): ServiceDefinition[] {
   return broker.rank === 0 ? [...services, leading(broker)] : services;
 }
 
-/** The services that rank 0 alone answers. */
+/** The services that only rank 0 has. */
 function leading({ orders, overlay, panic, roster }: BrokerParts): ServiceDefinition {
   return overlayService(
     {

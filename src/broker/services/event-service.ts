@@ -17,11 +17,11 @@ const MAX_TOPIC_BYTES = WIRE_LIMITS.headerBytes - 256;
 
 const PUBLISH = "event.publish.";
 
-/** Subscriptions, and the way into the one order of events. */
+/** Subscriptions, and the publishing of events into their one order. */
 export function eventService(router: Router, enter: Overlay["publish"]): ServiceDefinition {
   const publish = (call: Call, topic: string, payload: RawPayload): void => {
     if (!isTopic(topic)) throw requestError("EINVAL", `invalid event topic '${topic}'`);
-    // A larger one would end the connection of each subscriber on a socket.
+    // A larger event would end the connection of each subscriber on a socket.
     if (Buffer.byteLength(JSON.stringify(topic)) > MAX_TOPIC_BYTES) {
       throw requestError("EMSGSIZE", `an event topic may have ${MAX_TOPIC_BYTES} bytes at most`);
     }
@@ -58,13 +58,13 @@ export function eventService(router: Router, enter: Overlay["publish"]): Service
         const { topic, payload } = call.fields({ topic: "string", payload: "json?" });
         publish(call, topic, encodePayload(payload));
       },
-      // Any payload, bytes too, without being looked at.
+      // Any payload, also bytes, without a check.
       "publish.": (call) => publish(call, call.request.topic.slice(PUBLISH.length), call.request.payload),
     },
   };
 }
 
-/** Events come from the broker of one's own rank, or they would come twice. */
+/** Events come only from the broker of the client's own rank, or they would come twice. */
 function localPeer(call: Call): Peer {
   const { peer } = call;
   if (peer.credentials === undefined)

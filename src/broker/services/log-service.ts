@@ -5,7 +5,9 @@ import { type LogEntry, type LogRing, parseLogLevel } from "../log/log-ring.js";
 import type { ProgramLine, ProgramLogs } from "../log/program-logs.js";
 import { OpenStreams } from "../open-streams.js";
 
-/** The limit of one line, in UTF-16 units: the log keeps many lines, and their writers have no other limit. */
+/**
+ * The limit of one line, in UTF-16 units, because the log keeps many lines, and their writers have no other limit.
+ */
 const LINE_LENGTH = 64 * 1024;
 
 /** The dependencies of the log service. */

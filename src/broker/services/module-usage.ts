@@ -13,11 +13,11 @@ export interface BrokerFacts {
   clients(): number;
   /** Requests that were passed on and not answered yet. */
   pendingRequests(): number;
-  /** Requests for modules that are being reloaded, and senders that wait for a receiver with enough to do. */
+  /** Requests for modules that are being reloaded, and senders that wait for an overloaded receiver. */
   heldRequests(): number;
   /** Events that were published here. */
   publishedEvents(): number;
-  /** Lines of the log, and of the output of programs, that made room for later ones. */
+  /** Lines of the log, and of the output of programs, that were dropped for later ones. */
   droppedLogLines(): number;
   /** The totals of the runs so far. */
   runs(): readonly RunTotals[];
@@ -31,7 +31,7 @@ export async function moduleUsage(
   facts: BrokerFacts,
   clock: Clock,
 ): Promise<Readonly<Record<string, JsonValue>>> {
-  // Ages are those of now, not of the end of the look.
+  // Ages count up to now, not up to the end of the reading.
   const time = clock.now() / 1000;
   const all = modules.list();
   const processes = await Promise.all(

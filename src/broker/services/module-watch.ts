@@ -10,10 +10,10 @@ import { type BrokerFacts, moduleUsage } from "./module-usage.js";
 const PERIOD_MS = 1000;
 const SHORTEST_PERIOD_MS = 100;
 
-/** A burst of changes is one report. */
+/** A burst of changes makes one report. */
 const BURST_MS = 20;
 
-/** Answers that a watcher may leave unread; after that it gets the next ones together, once it has read. */
+/** Answers that a watcher may leave unread. After that it gets the next ones together, once it has read. */
 const MOST_UNREAD = 4;
 
 interface WatchOptions {
@@ -22,8 +22,8 @@ interface WatchOptions {
 }
 
 /**
- * Streams what the modules of this rank do: first all of them, then those that have changed. It does so at
- * once when one starts or ends, else once a period (docs/services.md).
+ * Streams the states of the modules of this rank: first all modules, then those that have changed. It does so at once
+ * when a module starts or ends, else once a period (docs/services.md).
  * @returns ends it
  */
 export function watchModules(call: Call, modules: KnownModules, options: WatchOptions): () => void {
@@ -46,7 +46,7 @@ class ModuleWatch {
   #told = new Map<string, string>();
   #toldFailures = "";
   #burst: Timer | undefined;
-  /** The look under way; a second one would answer out of order. */
+  /** The report in progress; a second one would answer out of order. */
   #look: Promise<void> | undefined;
   #isFirst = true;
   #isStopped = false;
@@ -115,7 +115,7 @@ class ModuleWatch {
     return before.get(name) !== text;
   }
 
-  /** All failures, if they differ from those of the last report. */
+  /** All failures, if they differ from the failures of the last report. */
   #newFailures(): JsonValue[] | undefined {
     const failures = [...this.#modules.failures].map(([name, { message, timeMs }]) => {
       return { name, message, time: timeMs / 1000 };
@@ -130,13 +130,13 @@ class ModuleWatch {
 const USAGE = { time: "number", broker: "object", modules: "array" } as const;
 const AGES = { idleSeconds: "number", ageSeconds: "number" } as const;
 
-/** In place of what grows by itself it has times, which change only when the module does something. */
+/** In place of values that grow with time it has times, which change only when the module does something. */
 function timed(module: JsonValue, time: number): Readonly<Record<string, JsonValue>> {
   const { idleSeconds, ageSeconds } = fields(module, AGES);
   const rest = Object.entries(module as Readonly<Record<string, JsonValue>>).filter(
     ([key]) => !Object.hasOwn(AGES, key),
   );
-  // A millisecond of jitter is no news.
+  // A millisecond of jitter is no change.
   return {
     ...Object.fromEntries(rest),
     activeTime: Math.round(time - idleSeconds),

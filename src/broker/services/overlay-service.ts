@@ -9,7 +9,7 @@ import type { NatsAccess, RankPlace } from "../routing/overlay.js";
 interface OverlayFacts {
   readonly roster: Roster;
   readonly places: () => readonly RankPlace[];
-  /** How many leaders there were, where another one can follow. */
+  /** The number of leaders so far, in an instance that can have another one. */
   readonly epoch: () => number | undefined;
   readonly access: () => NatsAccess | undefined;
   /** @throws SluiceError for a rank that answers */
@@ -54,7 +54,7 @@ export function overlayService(
         forget(rank);
         call.respond();
       },
-      // The rest is between the brokers.
+      // The remaining methods are for other brokers.
       orders: (call) => {
         senderOf(call);
         call.requireStreaming();

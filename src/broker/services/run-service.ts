@@ -5,7 +5,7 @@ import type { Clock } from "../clock.js";
 import { OpenStreams } from "../open-streams.js";
 import { RunCounts, type RunTotals } from "./run-totals.js";
 
-/** Runs that are remembered when they have ended: pages that open later show the last ones. */
+/** The number of ended runs that are kept, so that pages that open later show the last ones. */
 const KEPT = 3;
 
 /** The outcomes in the summary of a run. */
@@ -19,7 +19,7 @@ const REPORT = {
   recorded: "boolean?",
 } as const;
 
-/** The reports of a runner about its run. */
+/** A runner's reports about its run. */
 interface ReportedRun {
   readonly id: string;
   readonly command: string;
@@ -33,7 +33,7 @@ interface ReportedRun {
   recorded: boolean;
 }
 
-/** The progress of runs: the process that carries a plan out reports it, and readers get it as a stream. */
+/** The progress of runs: the process that carries a plan out reports it, and readers receive it as a stream. */
 export function runService(runs: Runs): ServiceDefinition {
   const streams = new OpenStreams();
   return {
@@ -59,7 +59,7 @@ export function runService(runs: Runs): ServiceDefinition {
   };
 }
 
-/** The runs of a broker, as they were reported. */
+/** The runs of a broker, from the reports about them. */
 export class Runs {
   readonly #clock: Clock;
   readonly #counts = new RunCounts();
@@ -86,7 +86,7 @@ export class Runs {
       return;
     }
     if (run.sender !== call.sender) throw requestError("EPERM", `run ${id} belongs to another client`);
-    // One at a time: the number of events depends on the plan, and an argument list has a limit.
+    // One at a time, because the number of events depends on the plan, and an argument list has a limit.
     for (const event of events) run.events.push(event);
     run.recorded ||= recorded;
     this.#endedBy(run, events);
@@ -94,7 +94,7 @@ export class Runs {
     this.#prune();
   }
 
-  /** A runner that goes away in the middle leaves a run that will not end. */
+  /** A runner that disconnects during its run leaves a run without an end. */
   lost(sender: string): void {
     for (const run of this.#runs.values()) {
       if (run.state !== "running" || run.sender !== sender) continue;
@@ -106,12 +106,12 @@ export class Runs {
   }
 
   /**
-   * Tells of the runs so far, and of each further report.
+   * Reports the runs so far, and then each further report.
    * @returns ends that
    */
   follow(follower: (payload: Readonly<Record<string, JsonValue>>) => void): () => void {
     for (const run of this.#runs.values()) follower(wholeRun(run));
-    // The reader knows from then on that it has all.
+    // From then on the reader can tell that it has all runs.
     follower({ current: true });
     this.#followers.add(follower);
     return () => this.#followers.delete(follower);

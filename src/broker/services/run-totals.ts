@@ -1,7 +1,10 @@
 /** The totals of the runs of one command with one outcome. */
 export interface RunTotals {
   readonly command: string;
-  /** The outcome in the summary: `ok`, `failed`, `interrupted`; `lost`: the process of the run has ended without a summary. */
+  /**
+   * The outcome in the summary: `ok`, `failed`, `interrupted`. `lost` means that the process of the run has ended
+   * without a summary.
+   */
   readonly outcome: string;
   readonly count: number;
   readonly seconds: number;
@@ -9,7 +12,7 @@ export interface RunTotals {
   readonly lastSeconds: number;
 }
 
-/** The commands with their own totals: a client may use any name for its runs. */
+/** The number of commands with their own totals, because a client may use any name for its runs. */
 const MOST_COMMANDS = 16;
 const OTHERS = "other";
 

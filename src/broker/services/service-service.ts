@@ -41,7 +41,7 @@ export function serviceService(router: Router, modules: ModuleTable): ServiceDef
   };
 }
 
-/** Requests that are answered when a service exists, so that a client need not ask again and again. */
+/** Requests that are answered when a service exists, so that a client need not repeat them. */
 class WaitingForServices {
   readonly #router: Router;
   readonly #calls = new Map<string, Set<Call>>();

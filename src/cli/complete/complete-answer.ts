@@ -1,7 +1,7 @@
-/** The additional actions of the shell, as a sum; the numbers are those of the shells' scripts. */
+/** The additional actions of the shell, as a sum; the shells' scripts have the same numbers. */
 export const DIRECTIVE = { noSpace: 2, noFiles: 4 } as const;
 
-/** One thing that may stand where the cursor is. */
+/** One word that may stand at the cursor. */
 export interface Candidate {
   readonly value: string;
   readonly description?: string;
@@ -10,15 +10,17 @@ export interface Candidate {
 /** The candidates for the next word. */
 export interface Answer {
   readonly candidates: readonly Candidate[];
-  /** File names may stand there too. */
+  /** Whether file names may stand there too. */
   readonly files: boolean;
-  /** More belongs to the same word, as after `name=`. */
+  /** The same word continues, as after `name=`. */
   readonly noSpace: boolean;
 }
 
 export const NOTHING: Answer = { candidates: [], files: false, noSpace: false };
 
-/** One line a candidate, tab before its description, and a last one with the sum of {@link DIRECTIVE}. */
+/**
+ * One line for each candidate, with a tab before its description, and a last line with the sum of {@link DIRECTIVE}.
+ */
 export function answerLines({ candidates, files, noSpace }: Answer): string[] {
   const directive = (noSpace ? DIRECTIVE.noSpace : 0) + (files ? 0 : DIRECTIVE.noFiles);
   return [

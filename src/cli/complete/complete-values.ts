@@ -8,7 +8,7 @@ export interface ValueQuestion {
   /** Its placeholder, such as `<unit>` or `[unit...]`. */
   readonly source: Argument | Option;
   readonly begun: string;
-  /** The arguments before it. */
+  /** The arguments before the value. */
   readonly given: readonly string[];
   readonly tell: (problem: unknown) => void;
 }
@@ -53,7 +53,7 @@ export function placeholderOf(source: Argument | Option): string {
   return /[<[]([^\]>]*?)(?:\.\.\.)?[\]>]/.exec(source.flags)?.[1] ?? "";
 }
 
-/** Values that may stand for an argument or an option; none where they cannot be looked up just now. */
+/** Candidates for an argument or an option; empty where the look-up fails. */
 export async function valuesOf({ source, begun, given, tell }: ValueQuestion): Promise<Answer> {
   if (source.argChoices !== undefined) return names(source.argChoices.map((value) => ({ value })));
   const lookup = Object.hasOwn(LOOKUPS, placeholderOf(source)) ? LOOKUPS[placeholderOf(source)] : undefined;
@@ -114,10 +114,10 @@ async function providers(begun: string): Promise<Answer> {
   return names(by.map(({ name }) => ({ value: `${wanted}=${name}` })));
 }
 
-/** How long an instance may take to answer before a name is left for the user to type. */
+/** How long an instance may take to answer before the completion gives no candidates. */
 const PATIENCE_MS = 2000;
 
-/** Sends a request to the instance that the environment names. */
+/** Sends a request to the instance in the environment. */
 async function ask<const S extends FieldSpec>(
   topic: string,
   spec: S,
@@ -164,7 +164,7 @@ async function attributes(): Promise<Candidate[]> {
   }));
 }
 
-/** Keys of the directory that the word has got to; a directory goes on after its dot. */
+/** Keys of the directory that the word has reached; the key of a directory continues after its dot. */
 async function keys(begun: string): Promise<Answer> {
   const above = begun.slice(0, Math.max(0, begun.lastIndexOf(".")));
   const { entries } = await ask("kvs.dir", { entries: "array" }, above === "" ? {} : { key: above });

@@ -3,13 +3,13 @@ import { type Answer, type Candidate, NOTHING } from "./complete-answer.js";
 import { valuesOf } from "./complete-values.js";
 import type { MakeProgram } from "../lazy.js";
 
-/** Where the cursor stands: in a command, after so many of its arguments, or in the value of one of its options. */
+/** The place of the cursor: in a command, after so many of its arguments, or in the value of one of its options. */
 interface Place {
   readonly command: Command;
   readonly argumentCount: number;
-  /** The option whose value is to come. */
+  /** The option whose value comes next. */
   readonly option: Option | undefined;
-  /** After `--`, or after the first argument of a command that passes the rest on: no options any more. */
+  /** After `--`, or after the first argument of a command that passes on the remaining ones: no options any more. */
   readonly onlyArguments: boolean;
   /** The words that belong to the command before the cursor, without options. */
   readonly given: readonly string[];
@@ -17,8 +17,8 @@ interface Place {
 
 /**
  * The candidates at the cursor.
- * @param words what was typed after the command's name, the last word begun or empty
- * @param program makes the command line that words are for
+ * @param words the words typed after the command's name, the last word begun or empty
+ * @param program makes the command line for the given words
  * @param tell called with the error that prevented the lookup of names
  */
 export async function answer(
@@ -74,7 +74,7 @@ function startingWith(begun: string, answer: Answer): Answer {
   return { ...answer, candidates: answer.candidates.filter(({ value }) => value.startsWith(begun)) };
 }
 
-/** Follows the words down to the command that the cursor is in. */
+/** Follows the words to the command at the cursor. */
 function placeOf(root: Command, words: readonly string[]): Place {
   let command = root;
   let given: string[] = [];
@@ -94,7 +94,7 @@ function placeOf(root: Command, words: readonly string[]): Place {
       const next = given.length === 0 ? subcommand(command, word) : undefined;
       if (next === undefined) given.push(word);
       else [command, given] = [next, []];
-      // The library keeps this setting to itself; a variadic last argument named `args` or `command` has it.
+      // The library does not publish this setting; a variadic last argument named `args` or `command` has it.
       onlyArguments ||= next === undefined && passesOn(command, given.length);
     }
   }
@@ -114,7 +114,7 @@ function awaitingValue(command: Command, word: string): Option | undefined {
   if (word.startsWith("--")) {
     return word.includes("=") ? undefined : takesValue(findOption(command, word));
   }
-  // Letters in one word, as in `-vS`: the first one that takes a value takes what follows it.
+  // Letters in one word, as in `-vS`: the first option that takes a value takes the rest of the word.
   for (let i = 1; i < word.length; i++) {
     const option = takesValue(findOption(command, `-${word[i]}`));
     if (option !== undefined) return i === word.length - 1 ? option : undefined;
@@ -141,7 +141,7 @@ function subcommands(command: Command): Candidate[] {
     .map((child) => ({ value: child.name(), description: child.summary() || child.description() }));
 }
 
-/** Long names; the short one of each as long as only a dash was typed. */
+/** Long names; if only a dash was typed, also the short ones. */
 function optionNames(command: Command, begun: string): Candidate[] {
   return command
     .createHelp()

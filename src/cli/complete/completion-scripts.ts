@@ -1,14 +1,14 @@
 import { DIRECTIVE } from "./complete-answer.js";
 
 /**
- * The script that completes a command in each shell: it passes the words up to the cursor to `NAME complete`, which knows
- * everything, and shows what comes back. May be sourced any number of times.
+ * The script that completes a command in each shell. It passes the words up to the cursor to `NAME complete`, which
+ * works out the proposals, and shows them. The user may source it any number of times.
  */
 export const COMPLETION_SCRIPTS = { bash, zsh, fish } as const;
 
 /**
- * Bash splits words at `=` and `:` too. They are put together again for the question, and what bash already has of the
- * word is cut off the answers.
+ * Bash splits words at `=` and `:` too. The script puts them together again for the question, and cuts the part that
+ * bash already has off the answers.
  */
 function bash(name: string): string {
   return `# bash completion for ${name}

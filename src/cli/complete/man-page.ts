@@ -1,12 +1,12 @@
 import type { Argument, Command, Option } from "commander";
 
-/** A manual page: the name that it is called up by, and its text for man(7). */
+/** A manual page: its name, and its text for man(7). */
 export interface ManPage {
   readonly name: string;
   readonly text: string;
 }
 
-/** Variables that every command heeds. */
+/** Variables that every command reads. */
 const ENVIRONMENT: readonly (readonly [name: string, meaning: string])[] = [
   [
     "SLUICE_URI",
@@ -36,7 +36,7 @@ const EXIT_STATUS: readonly (readonly [status: string, meaning: string])[] = [
   ["130, 143", "SIGINT or SIGTERM ended it."],
 ];
 
-/** The manual page of a command with all that is below it, from the same definitions as its help. */
+/** The manual page of a command with all its subcommands, from the same definitions as its help. */
 export function manPage(command: Command, version: string): ManPage {
   const name = pathOf(command).join("-");
   const program = command.parent ?? command;
@@ -90,7 +90,7 @@ function subcommandSections(command: Command): string[] {
   const lines: string[] = [];
   const open = belowOf(command).reverse();
   for (let at = open.pop(); at !== undefined; at = open.pop()) {
-    // The page of the whole names the commands; each has a page of its own.
+    // The page of the whole program names the commands; each command has a page of its own.
     if (command.parent === null) {
       lines.push(...item(bold(pathOf(at).join(" ")), capitalised(sentence(at))));
       continue;
@@ -178,7 +178,7 @@ function capitalised(text: string): string {
   return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
-/** Text as roff takes it: no command at the start of a line, hyphens that can be copied. */
+/** Text in the form of roff: no command at the start of a line, hyphens that can be copied. */
 function escaped(text: string): string {
   return text
     .replaceAll("\\", "\\e")

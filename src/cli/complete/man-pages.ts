@@ -5,7 +5,7 @@ import type { MakeProgram, Words } from "../lazy.js";
 import { manPage } from "./man-page.js";
 import { VERSION } from "../version.js";
 
-/** Part of the build: a page for the whole, and one for each command. */
+/** Part of the build: a page for the whole command line, and one for each command. */
 export function command(_: Words, make: MakeProgram): Command {
   return new Command("man-pages")
     .argument("<dir>", "created if it is missing")

@@ -3,9 +3,9 @@ import { passThrough } from "../pass-through.js";
 import { PACKAGE_ROOT } from "../version.js";
 
 /**
- * As process 1, as in a container, runs the command line of this process once more below the helper. That
- * reaps what others leave behind: Node cannot (ADR 16).
- * @param env further variables of that command line
+ * As process 1, for example in a container, runs the command line of this process again below the helper. That
+ * process reaps the orphans of others, which Node cannot do (ADR 16).
+ * @param env further variables of the new process
  * @returns false if this is not process 1, or there is no helper
  */
 export async function runBelowInit(env: Readonly<Record<string, string>> = {}): Promise<boolean> {

@@ -15,8 +15,8 @@ export type BrokerConfigOptions = ConfigOptions & InsecureOption;
 
 /**
  * Reads and checks the configuration that a broker starts with.
- * @param prefix undefined: another process reads the same, and reports all that is wrong
- * @throws ExitError after all that is wrong was printed
+ * @param prefix undefined: another process reads the same configuration, and reports all its problems
+ * @throws ExitError after it has printed all problems
  */
 export async function startConfig(
   options: BrokerConfigOptions,
@@ -32,7 +32,7 @@ export async function startConfig(
 }
 
 /**
- * Reads it again, for a client that shows the problems.
+ * Reads the configuration again, for a client that shows the problems.
  * @throws SluiceError BROKER_REQUEST `EINVAL` with all problems, each with its place
  */
 export async function reloadedConfig(options: BrokerConfigOptions): Promise<ConfigTable> {
@@ -42,7 +42,7 @@ export async function reloadedConfig(options: BrokerConfigOptions): Promise<Conf
   throw requestError("EINVAL", `the new configuration is invalid; the broker keeps the old one\n${problems}`);
 }
 
-/** Checks the files anew each time: they may have another owner now. */
+/** Checks the files each time, because they may have another owner now. */
 async function readChecked(options: BrokerConfigOptions): Promise<Result<LayeredConfiguration>> {
   const read = await readConfiguration(configInputs(options), guardFor(options));
   return read.ok ? checkConfiguration(read.value) : fail(read.diagnostics);

@@ -19,7 +19,7 @@ import type { BrokerCommandOptions } from "./broker-place.js";
 import { say } from "../terminal/output.js";
 import { eachLine, PhaseHost } from "./phase-host.js";
 
-/** The attribute that bounds rc1; without it, a module that never runs is waited for. */
+/** The attribute that bounds rc1; without it, rc1 waits without limit for a module that never runs. */
 const RC1_TIMEOUT = "broker.rc1-timeout";
 
 /** The attribute for the time that the host of rc1 stays, so that a short instance does not start another one. */
@@ -33,23 +33,24 @@ export interface PhaseFailure {
 }
 
 /**
- * rc1 and rc3. They are ours unless an attribute has a command for them; an empty one skips the phase
- * (docs/design/instance.md §3). Their host is started ahead: that of rc1 beside the broker, that of rc3 as soon as the
- * shutdown begins. If that is soon after rc1, the host of rc1 runs rc3 too. What they print to standard output is for the log.
+ * rc1 and rc3. They are our own unless an attribute has a command for them; an empty one skips the phase
+ * (docs/design/instance.md §3). Their host is started ahead: the host of rc1 beside the broker, the host of rc3 as
+ * soon as the shutdown begins. If the shutdown begins soon after rc1, the host of rc1 runs rc3 too. Their standard
+ * output goes to the log.
  */
 export class Phases {
   readonly #options: BrokerCommandOptions;
   readonly #hosts = new Map<"rc1" | "rc3", PhaseHost>();
   /** The first failure that a phase has reported. */
   failure: PhaseFailure | undefined;
-  /** Problems of files that a phase has printed: the next one need not. */
+  /** Problems of files that a phase has printed, so that the next phase need not print them. */
   readonly #said: string[] = [];
   /** Called with the units that a phase is waiting for. */
   onWaiting: (text: string) => void = () => undefined;
   /** Called when a unit of a phase is done. */
   onProgress: () => void = () => undefined;
 
-  /** Whether rc1 is ours, so that it will load modules. */
+  /** Whether rc1 is our own, so that it will load modules. */
   readonly hasOwnStart: boolean;
 
   constructor(options: BrokerCommandOptions) {
@@ -58,12 +59,12 @@ export class Phases {
     if (this.hasOwnStart) this.#prepare("rc1");
   }
 
-  /** Starts the host of rc3, if that is ours. */
+  /** Starts the host of rc3, if rc3 is our own. */
   prepareShutdown(broker: Broker): void {
     if (broker.attributes.get("broker.rc3_path") === undefined) this.#prepare("rc3");
   }
 
-  /** How to start a phase; undefined if there is none. */
+  /** The function that starts a phase; undefined if there is no such phase. */
   starter(broker: Broker, phase: "rc1" | "rc3"): ((stopping?: boolean) => PhaseProcess) | undefined {
     const configured = broker.attributes.get(`broker.${phase}_path`);
     if (configured === "") return undefined;
@@ -105,7 +106,7 @@ export class Phases {
     await Promise.all([...this.#hosts.values()].map((host) => host.discard()));
   }
 
-  /** The host of rc1 is that of rc3 if the instance ends soon; else a new one is. */
+  /** The host of rc1 also runs rc3 if the instance ends soon; else rc3 gets a new host. */
   #keep(host: PhaseHost, lingerMs: number): void {
     if (!host.isResting) return;
     this.#hosts.set("rc3", host);
@@ -154,8 +155,8 @@ function commandPhase(
 }
 
 /**
- * The broker's own way down after rc3, from what it has recorded. A site that put a command of its own in place of rc3, or
- * nothing, has taken this upon itself.
+ * Starts the broker's own take-down after rc3, from the broker's records. A site that replaced rc3 by a command of
+ * its own, or by nothing, is responsible for this itself.
  */
 export function takeDownStarter(broker: Broker): ((stopping: boolean) => PhaseProcess) | undefined {
   if (broker.attributes.get("broker.rc3_path") !== undefined) return undefined;
@@ -182,9 +183,10 @@ export function brokerPrefix({
   return size === 1 ? "sluice-broker" : `sluice-broker[${rank}]`;
 }
 
-/** Tells the supervisor, if there is one. */
+/** Sends a report to the supervisor, if there is one. */
 export function report(message: BrokerReport): void {
-  // Without a callback, a supervisor that dies meanwhile would be an error of ours; its end is reported in another way.
+  // Without a callback, a supervisor that ends meanwhile would count as an error of ours. Its end is reported in
+  // another way.
   if (process.connected) process.send?.(message, undefined, {}, () => undefined);
 }
 
@@ -197,7 +199,7 @@ export function supervisedProgram(broker: Broker): PhaseProcess {
       if (order.type === "program-exit") resolve(order.status);
     });
     process.on("disconnect", () => {
-      // Nothing else would end it now. A killed supervisor may not have reported its process id.
+      // No other process would end it now. A killed supervisor may not have reported its process id.
       if (program !== undefined) signalProgram(program, "SIGKILL");
       else processesWith(PHASE_MARK, String(process.pid)).forEach(killTree);
       resolve(1);

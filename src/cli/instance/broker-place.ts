@@ -22,7 +22,7 @@ import { instanceUri, withConnection } from "../session.js";
 /** The command line of `sluice broker`. */
 export interface BrokerCommandOptions
   extends ConfigOptions, FilesOption, InsecureOption, ModulesOption, LogOptions, OverlayOptions {
-  /** `auto`: over hosts, a number that is free. */
+  /** `auto`: over hosts, a free number. */
   readonly rank: number | "auto";
   readonly size?: number;
   readonly rundir?: string;
@@ -35,11 +35,11 @@ export interface BrokerCommandOptions
   readonly eventsFd?: number;
 }
 
-/** Which broker of which instance is to be started. */
+/** The broker to start, and its instance. */
 export interface BrokerPlace {
   readonly rank: number;
   readonly size: number;
-  /** Undefined: a fresh one. */
+  /** Undefined: a new directory. */
   readonly rundir: string | undefined;
   readonly instanceId: string;
   readonly joinTimeoutMs: number;
@@ -47,24 +47,27 @@ export interface BrokerPlace {
   readonly configuration: LayeredConfiguration | undefined;
   /** The overlay over several machines; it has already found rank 0. */
   readonly overlay?: Overlay | undefined;
-  /** The NATS servers of that, for people. */
+  /** The NATS servers of the overlay, for people. */
   readonly servers?: string | undefined;
-  /** This rank 0 was a standby, and another one has led before. */
+  /** This rank 0 was a standby, and another broker has led before. */
   readonly isSuccessor?: boolean | undefined;
 }
 
 /** How long a rank waits for rank 0, if `broker.quorum-timeout` is not given. */
 const JOIN_TIMEOUT_MS = 60_000;
 
-/** The defaults of `overlay.heartbeat-period`, `overlay.retry` and `overlay.lease`, which are needed before there are attributes. */
+/**
+ * The defaults of `overlay.heartbeat-period`, `overlay.retry` and `overlay.lease`, which are needed before attributes
+ * exist.
+ */
 const OVERLAY_MS = { heartbeat: 2000, retry: 1000, lease: 20_000 } as const;
 
-/** The number of heartbeats that a silent broker of the same rank may miss. */
+/** The number of heartbeats that another broker of the same rank may miss. */
 const MISSED_BEATS = 3;
 
 /**
- * Works out what the command line leaves open; a rank other than 0 asks the instance that it is to join.
- * @param signal ends the waiting for that
+ * Works out the values that the command line leaves open; a rank other than 0 asks the instance that it is to join.
+ * @param signal ends the search for the instance
  * @param onWaiting called with the reason for which rank 0 waits before it leads
  * @throws UsageError if the flags do not go together, ExitError if the directory of the instance is missing, SluiceError `BROKER_STATE` if
  *   it cannot be reached

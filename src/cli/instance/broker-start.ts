@@ -40,7 +40,7 @@ export async function startBroker(starting: BrokerStartOptions): Promise<Broker>
     return await Broker.start({
       overlay,
       attributes: {
-        // The host of the other one has no files of this one.
+        // The host of the other broker has no files of this one.
         ...(options.standby === true && !isPlaced(options) && { "content.backing-module": "content-nats" }),
         ...(place.isSuccessor === true && { "overlay.successor": "1" }),
         ...Object.fromEntries(options.setattr ?? []),
@@ -71,12 +71,12 @@ export async function startBroker(starting: BrokerStartOptions): Promise<Broker>
   }
 }
 
-/** Whether the operator has set the place of the store. */
+/** Whether the operator has chosen the place of the store. */
 function isPlaced({ setattr = [] }: BrokerCommandOptions): boolean {
   return setattr.some(([name]) => name === "statedir" || name === "content.backing-module");
 }
 
-/** A name that is nearly one that means something. */
+/** Warns of a name that is nearly the name of an attribute. */
 function warnOfAttributes({ setattr = [] }: BrokerCommandOptions, prefix: string): void {
   for (const [name, value] of setattr) {
     const hint = attributeHint(name);

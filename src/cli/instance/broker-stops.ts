@@ -4,7 +4,7 @@ import { SAME_SIGNAL_MS, SignalWindow } from "../../processes/index.js";
 
 interface StopOptions {
   readonly isManaged: boolean;
-  /** Within this time of the first, a further signal is the same one; undefined: the default. */
+  /** Within this time after the first signal, a further one counts as the same; undefined: the default. */
   readonly sameSignalMs: number | undefined;
 }
 
@@ -32,7 +32,7 @@ export class Stops {
         this.#rankListener(order.rank);
       }
     });
-    // No process would end this one any more.
+    // No other process would end this one any more.
     const orphaned = (): void => this.#stop({ kind: "panic", message: "lost the supervisor" });
     process.on("disconnect", orphaned);
     if (isSupervised && !process.connected) orphaned();
@@ -58,7 +58,7 @@ export class Stops {
     this.#endedRanks.forEach(listener);
   }
 
-  /** One signal may come both ways, as a service manager sends it to every process of a service. */
+  /** One signal may arrive in both ways, because a service manager sends it to every process of a service. */
   #signalled(from: "system" | "supervisor", signal: StopSignal): void {
     const isRepeated = this.#signalledBy.has(from);
     const isNews = this.#signalledBy.size === 0;

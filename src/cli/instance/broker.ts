@@ -89,12 +89,12 @@ function rankNumber(text: string): number | "auto" {
   return text === "auto" ? text : wholeNumber(text);
 }
 
-/** How long what a broker has started may take to end by itself if that is killed; a supervisor is sooner. */
+/** How long the processes of a killed broker may take to end by themselves; a supervisor ends them sooner. */
 const ORPHAN_GRACE_SECONDS = 3;
 
 async function runBroker(options: BrokerCommandOptions): Promise<void> {
   requireWorkingDirectory();
-  // A manager stops a container: it has requested an orderly end.
+  // The manager of a container stops it, and so requests an orderly end.
   const isContainer = process.pid === 1;
   if (await runBelowInit({ INVOCATION_ID: process.env["INVOCATION_ID"] ?? "process 1" })) return;
   const isSupervised = process.connected;
@@ -113,7 +113,7 @@ async function runBroker(options: BrokerCommandOptions): Promise<void> {
     const onReload = (isUnderWay: boolean): void => reloads.tell?.(isUnderWay);
     const starting = { place, overlay, options, logFile, isSupervised, stops, socketFd, threads, onReload };
     const broker = await startBroker(starting);
-    // It starts while rc1 is still being planned.
+    // The thread starts while rc1 is still being planned.
     if (phases.hasOwnStart) threads.prepare(broker.programEnvironment());
     await verifyPicked(broker, options, brokerPrefix(place));
     const registration = isSupervised ? undefined : await registerBroker(broker, options, place);
@@ -137,8 +137,8 @@ async function runBroker(options: BrokerCommandOptions): Promise<void> {
 }
 
 /**
- * Verifies what `--modules` picks, before the instance has a state (docs/design/modules.md §6).
- * @throws ExitError after every failure was printed and the broker closed
+ * Verifies the modules that `--modules` picks, before the instance has a state (docs/design/modules.md §6).
+ * @throws ExitError after it has printed every failure and closed the broker
  */
 async function verifyPicked(broker: Broker, options: BrokerCommandOptions, prefix: string): Promise<void> {
   const units = pickedModules(options).fragments.flatMap(({ definitions }) => definitions);
@@ -171,7 +171,7 @@ async function placeOf(
       say(`${brokerPrefix({ rank: options.rank, size: options.size ?? Infinity })}: ${error.message}`);
       throw new ExitError(0);
     }
-    // All ranks of one start show the same credentials, so that one of them may report the refusal for all.
+    // All ranks of one start have the same credentials, so one of them may report the refusal for all.
     if (!isSupervised || options.rank === 0 || !isErrno(error, "EACCES")) {
       sayError(error, brokerPrefix({ rank: options.rank, size: options.size ?? Infinity }));
     }
@@ -205,7 +205,7 @@ async function live({
   const waiting = new ShutdownNote(broker, tellWaiting);
   const life = new InstanceLife({
     ...(followed?.gates ?? leaderGates(broker, tellWaiting)),
-    // Asked when it is time: attributes may have been set meanwhile.
+    // Read only when the phase begins, because attributes may have been set meanwhile.
     get startRc1() {
       return phases.starter(broker, "rc1");
     },
@@ -226,7 +226,7 @@ async function live({
     onState: (state) => {
       broker.log.append("broker", "debug", `state ${state}`);
       if (state === "init") void broker.ensureSocket().then(() => report({ type: "serving" }));
-      // One that rc1 had no use for.
+      // A spare thread that rc1 did not use.
       if (state === "quorum" || state === "shutdown") void threads.release();
       if (state === "cleanup" || state === "shutdown") waiting.begin();
       notifier?.state(state);
@@ -278,7 +278,7 @@ function overlayOf({ rundir, ...place }: BrokerPlace): Overlay | undefined {
   return place.size === 1 || rundir === undefined ? undefined : localOverlay({ ...place, rundir });
 }
 
-/** Opens it; SIGUSR2 means that it may have been moved. */
+/** Opens the log file; SIGUSR2 means that the file may have been moved. */
 function logFileFor(path: string, options: LogOptions, place: BrokerPlace): LogFile {
   const file = openLogFile({
     path,

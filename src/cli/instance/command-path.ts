@@ -5,9 +5,9 @@ import { basename, delimiter, dirname, join } from "node:path";
 const COMMAND = "sluice";
 
 /**
- * An environment in which `sluice` is the command that runs. It adds its directory to the PATH if a look-up
- * would find no such command, and puts it first if that would find another.
- * @param command the path by which this process was started
+ * An environment in which `sluice` is the present command. It adds its directory to the PATH if a look-up would find
+ * no such command. If a look-up would find another one, it puts its directory first.
+ * @param command the path with which this process was started
  */
 export function withOwnCommand(env: NodeJS.ProcessEnv, command: string | undefined): NodeJS.ProcessEnv {
   if (command === undefined || basename(command) !== COMMAND) return env;
@@ -27,7 +27,7 @@ function commandOn(path: string): string | undefined {
       accessSync(file, constants.X_OK);
       return realpathSync(file);
     } catch {
-      // Not here: the next directory may have it.
+      // The file is not here, but the next directory may have it.
     }
   }
   return undefined;

@@ -8,7 +8,7 @@ import { ExitError, printLine, say } from "../terminal/output.js";
 import { PACKAGE_ROOT } from "../version.js";
 import { EVENTS_FD, openStartView, type StartView } from "./start-view.js";
 
-/** Whether a live view of what the process in the background does is on a terminal. */
+/** Whether a live view of the process in the background is on a terminal. */
 export type Detached = "seen" | "unseen";
 
 /** Tells a process that it is the one in the background. */
@@ -26,9 +26,10 @@ interface StopOrder {
 }
 
 /**
- * Runs this command line in a session of its own, and gives the terminal back once all is ready. Ctrl-C until then ends it.
+ * Runs this command line in a session of its own, and releases the terminal once all is ready. Ctrl-C before that
+ * ends it.
  * @param isQuiet shows no live view
- * @throws ExitError with its status if it ended before
+ * @throws ExitError with its status if it ended before that
  */
 export async function startDetached(isQuiet: boolean): Promise<void> {
   const [, , command = "start", ...words] = process.argv;
@@ -48,7 +49,7 @@ export async function startDetached(isQuiet: boolean): Promise<void> {
   }
   const ready = await readiness(child, view);
   await view?.close();
-  // Of its name, for `export $(sluice start --detach …)`.
+  // The URI in the form for `export $(sluice start --detach …)`.
   printLine(`SLUICE_URI=${ready.uri}`);
   say(`sluice-start: ${ready.name} runs (pid ${ready.pid}); 'sluice stop' ends it`);
   child.unref();
@@ -82,15 +83,15 @@ function readiness(
   });
 }
 
-/** Sent last: when it has gone, so has all before it. */
+/** Sent last: when it has been sent, all earlier messages have been sent too. */
 const END: DetachedReport = { type: "talk", text: "" };
 
-/** In the background: passes all messages on to the terminal while that is open. */
+/** In the background: passes all messages on to the terminal while it is open. */
 export class DetachedView implements PhaseView {
   readonly #pipes: Readable[] = [];
   #isReady = false;
 
-  /** @param onStop the terminal has gone, or the user has pressed Ctrl-C, before all was ready */
+  /** @param onStop called when the terminal has gone, or the user has pressed Ctrl-C, before all was ready */
   constructor(onStop: (signal: StopSignal) => void) {
     process.on("message", ({ signal }: StopOrder) => onStop(signal));
     process.once("disconnect", () => {
@@ -112,7 +113,7 @@ export class DetachedView implements PhaseView {
     this.#tell({ type: "talk", text: `${text}\n` });
   }
 
-  /** All is ready, and no terminal is needed any more. */
+  /** All units are ready, and the terminal is no longer needed. */
   ready(instance: { readonly uri: string; readonly name: string; readonly pid: number }): void {
     if (this.#isReady) return;
     this.#isReady = true;

@@ -12,7 +12,7 @@ import {
 import { collect } from "../arguments.js";
 import { ExitError } from "../terminal/output.js";
 
-/** The attribute that has the files of which the instance consists, as a JSON array of paths. */
+/** The attribute with the files of the instance, as a JSON array of paths. */
 export const FILES_ATTRIBUTE = "broker.files";
 
 export interface FilesOption {
@@ -20,7 +20,7 @@ export interface FilesOption {
   readonly file?: readonly string[];
 }
 
-/** Adds `--file`, which may be given several times (docs/design/programs.md §2). */
+/** Adds `--file`, which a user may give several times (docs/design/programs.md §2). */
 export function withFiles(command: Command, flags = "--file <file>"): Command {
   const option = new Option(
     flags,
@@ -30,8 +30,8 @@ export function withFiles(command: Command, flags = "--file <file>"): Command {
 }
 
 /**
- * The files without links, by which an instance is known.
- * @throws ExitError if one cannot be found
+ * The files with links resolved, which identify an instance.
+ * @throws ExitError if a file cannot be found
  */
 export function realFiles({ file = [] }: FilesOption): string[] {
   return file.map((path) => {
@@ -43,7 +43,7 @@ export function realFiles({ file = [] }: FilesOption): string[] {
   });
 }
 
-/** The files to compose, by the flag, else those of the instance; undefined if it has shipped and site units. */
+/** The files to compose, by the flag, else the files of the instance; undefined if it has shipped and site units. */
 export function filesOf(
   { file }: FilesOption,
   attrs: Readonly<Record<string, string>>,
@@ -57,7 +57,7 @@ export function filesOf(
 /** The roots of rc1 in an instance of files. */
 export interface StackRoots {
   readonly load: readonly NamedReference[];
-  /** The names in `load` of the files; without `load` all their modules; in addition their tasks. */
+  /** True if `load` of the files names the modules. False: the roots are all modules of the files, and their tasks. */
   readonly isChosen: boolean;
 }
 

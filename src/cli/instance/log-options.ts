@@ -37,7 +37,7 @@ function size(text: string): number {
 }
 
 /**
- * When the file is moved away; undefined: never.
+ * The limits at which the file is moved away; undefined: never.
  * @throws UsageError without `--log-file`
  */
 export function rotationOf({ logFile, logFileMax, logFileKeep }: LogOptions): LogRotation | undefined {

@@ -3,7 +3,7 @@ import { type Command, InvalidArgumentError, Option } from "commander";
 import { type MemberPath, readPicks } from "../../libraries/index.js";
 import { type Fragment, type NamedReference, namedOrigin, pickedFragment } from "../../units/index.js";
 
-/** The attribute that has what the instance was started with, for every plan of it. */
+/** The attribute with the modules that the instance was started with, for every plan of it. */
 export const MODULES_ATTRIBUTE = "broker.modules";
 
 export interface ModulesOption {

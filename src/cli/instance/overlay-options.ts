@@ -4,7 +4,7 @@ import { messageOf } from "../../errors/index.js";
 import { hidePasswords } from "../session.js";
 import { UsageError } from "../terminal/output.js";
 
-/** The flags of what joins ranks over NATS, beside `--overlay` and `--instance`; the names of the last ones are files. */
+/** The flags of commands that join ranks over NATS, beside `--overlay` and `--instance`. The last ones name files. */
 export interface OverlayOptions {
   readonly overlay?: string;
   readonly instance?: string;
@@ -22,7 +22,7 @@ const VARIABLE = "SLUICE_OVERLAY";
 /** How long the first connection may take. */
 const CONNECT_TIMEOUT_MS = 5000;
 
-/** The extra time for which a rank other than 0 tries. */
+/** The extra time for which a rank other than 0 keeps trying. */
 const FOLLOWER_PATIENCE_MS = 5000;
 
 /** The files that may be named, by flag. */
@@ -54,7 +54,7 @@ export function withOverlay(command: Command): Command {
   return command;
 }
 
-/** Where and how the ranks of an instance meet over NATS. */
+/** The NATS servers over which the ranks of an instance meet, and the options for them. */
 export interface OverlayPlace {
   readonly servers: NatsServers;
   readonly connectTimeoutMs: number;
@@ -62,8 +62,8 @@ export interface OverlayPlace {
 }
 
 /**
- * The overlay in the flags; undefined for that of one machine.
- * @throws UsageError for flags that do not go together, or a list of servers that is invalid
+ * The overlay in the flags; undefined for an overlay of one machine.
+ * @throws UsageError for flags that exclude each other, or an invalid list of servers
  */
 export function overlayPlace(options: OverlayOptions): OverlayPlace | undefined {
   const { overlay, connectTimeout = CONNECT_TIMEOUT_MS } = options;
@@ -83,8 +83,8 @@ export function overlayPlace(options: OverlayOptions): OverlayPlace | undefined 
 }
 
 /**
- * The flags again, for a broker that is given the same; the servers go by {@link overlayVariable}. Other ranks than 0 try for
- * longer: when no server can be reached, rank 0 reports it for all.
+ * The flags again, for a broker with the same options; {@link overlayVariable} passes the servers on. Ranks other
+ * than 0 try for longer, so that rank 0 reports for all that no server can be reached.
  */
 export function overlayFlags(options: OverlayOptions, instance: string, rank: number): string[] {
   if (!options.overlay) return [];
@@ -107,7 +107,7 @@ export function hideOverlay(): void {
   hidePasswords();
 }
 
-/** A duration as an option has it, in milliseconds. */
+/** A duration in the form of an option, in milliseconds. */
 function delayMs(text: string): number {
   const value = parseDelay(text);
   if (value === undefined)

@@ -13,14 +13,14 @@ import { PACKAGE_ROOT } from "../version.js";
 import type { BrokerCommandOptions } from "./broker-place.js";
 import type { PhaseNews, PhaseOrder, PhaseStart } from "./phase-link.js";
 
-/** How long a phase whose time is over may take to cancel what it runs. */
+/** How long a phase whose time is over may take to cancel its running steps. */
 const EXPIRED_GRACE_MS = 5000;
 
 type Phase = PhaseStart["phase"];
 
-/** How a phase is begun. */
+/** The start of a phase. */
 export interface PhaseBegin extends PhaseStart {
-  /** How long it may take; Infinity: as long as it likes. */
+  /** The longest time that it may take; Infinity: without limit. */
   readonly timeoutMs: number;
   /** The message after the time-out. */
   readonly timeoutText: string;
@@ -28,8 +28,8 @@ export interface PhaseBegin extends PhaseStart {
 }
 
 /**
- * The process that plans and runs rc1, rc3 or both. It is started before it is needed, as that takes longer than a phase
- * itself, and waits for the order to begin.
+ * The process that plans and runs rc1, rc3 or both. It is started before it is needed, because its start takes longer
+ * than a phase itself. It then waits for the order to begin.
  */
 export class PhaseHost {
   readonly #process: ReturnType<typeof spawnPhase>;
@@ -40,7 +40,7 @@ export class PhaseHost {
   #onNews: (news: PhaseNews) => void = () => undefined;
   #isResting = false;
 
-  /** @param prefix what to call us when it cannot be started */
+  /** @param prefix our name in the message when it cannot be started */
   constructor(phase: Phase, options: BrokerCommandOptions, prefix: string) {
     this.#phase = phase;
     this.#isAlone = options.rank === 0 && (options.size ?? 1) === 1;
@@ -93,7 +93,7 @@ export class PhaseHost {
     const patience = startTimer(timeoutMs + EXPIRED_GRACE_MS, () => this.#process.kill());
     const timer = startTimer(timeoutMs, () => this.#order({ type: "expire", message: timeoutText }));
     const exited = Promise.race([done, this.#process.exited]).then(async (status) => {
-      // Its messages came through other pipes, and earlier.
+      // Its messages came through other pipes, and came earlier.
       await allIsRead();
       timer.cancel();
       patience.cancel();
@@ -107,7 +107,7 @@ export class PhaseHost {
     };
   }
 
-  /** Ends one that is not needed. */
+  /** Ends a host that is not needed. */
   async discard(): Promise<void> {
     this.#process.kill();
     await this.#process.exited;
@@ -115,7 +115,7 @@ export class PhaseHost {
 
   #order(order: PhaseOrder): void {
     const { child } = this.#process;
-    // Without a callback, one that dies meanwhile would be an error of ours.
+    // Without a callback, a process that ends meanwhile would count as an error of ours.
     if (child?.connected === true) child.send(order, () => undefined);
   }
 }

@@ -7,10 +7,10 @@ export type PhaseOrder =
   | { readonly type: "stop"; readonly signal: StopSignal }
   /** The time after which modules that have not ended are cancelled. */
   | { readonly type: "hurry"; readonly cancelAfterMs: number }
-  /** Its time is over. */
+  /** Its time has run out. */
   | { readonly type: "expire"; readonly message: string };
 
-/** With what a phase begins. */
+/** The data that a phase begins with. */
 export interface PhaseStart {
   readonly phase: "rc1" | "rc3";
   readonly env: Readonly<Record<string, string>>;
@@ -18,20 +18,20 @@ export interface PhaseStart {
   /** When to report a wait: first after this time, then again after each such time. */
   readonly waitingAfterMs: number;
   readonly waitingEveryMs: number;
-  /** Problems of files that the phase before has printed. */
+  /** Problems of files that the previous phase has printed. */
   readonly said: readonly string[];
 }
 
-/** The reports of the host of a phase to its broker. */
+/** The reports of a phase's host to its broker. */
 export type PhaseNews =
-  /** The first failure: of a unit, or of all. */
+  /** The first failure: of a unit, or of the whole phase. */
   | { readonly type: "failed"; readonly unit?: string | undefined; readonly message: string }
   | { readonly type: "waiting"; readonly text: string }
   /** A unit is done. */
   | { readonly type: "progress" }
-  /** It has printed a problem of a file. */
+  /** The phase has printed a problem of a file. */
   | { readonly type: "said"; readonly text: string }
-  /** The phase went well, and left no process behind: the host can run another phase. */
+  /** The phase succeeded, and left no process behind, so the host can run another phase. */
   | { readonly type: "done" };
 
 /**
@@ -52,7 +52,7 @@ export class PhaseChannel {
     });
   }
 
-  /** Waits until a phase may begin, and takes the environment that it has then. */
+  /** Waits until a phase may begin, and takes the environment of that moment. */
   async begin(): Promise<{ readonly link: PhaseLink; readonly start: PhaseStart }> {
     const start = await new Promise<PhaseStart>((resolve) => (this.#start = resolve));
     for (const name of Object.keys(process.env)) Reflect.deleteProperty(process.env, name);
@@ -62,13 +62,13 @@ export class PhaseChannel {
     return { link, start };
   }
 
-  /** The phase went well: until the broker orders another one, the host ends with the broker. */
+  /** The phase succeeded: until the broker orders another one, the host ends with the broker. */
   rest(): void {
     this.#link = undefined;
     this.#tell({ type: "done" });
   }
 
-  /** Lets go of the channel, so that the process can end. */
+  /** Releases the channel, so that the process can end. */
   async close(): Promise<void> {
     await this.#sent;
     process.removeAllListeners("disconnect");
@@ -93,11 +93,11 @@ export class PhaseChannel {
 export class PhaseLink {
   /** Aborted when nothing more is to be started. */
   readonly stop = new AbortController();
-  /** Aborted when what runs is to be cancelled. */
+  /** Aborted when the running steps are to be cancelled. */
   readonly cancel = new AbortController();
   /** The exit status after an interrupt. */
   status = 143;
-  /** Called when modules are to go at once or be cancelled. */
+  /** Called when modules are to end at once or be cancelled. */
   onHurry: (cancelAfterMs: number) => void = () => undefined;
   /** The broker's message about a phase that has timed out. */
   expired: string | undefined;
@@ -115,7 +115,7 @@ export class PhaseLink {
     this.#send(news);
   }
 
-  /** Starts nothing more, and cancels what runs. */
+  /** Starts nothing more, and cancels the running steps. */
   abort(): void {
     this.stop.abort();
     this.cancel.abort();

@@ -8,14 +8,14 @@ import {
 } from "../../broker/index.js";
 import type { BrokerCommandOptions, BrokerPlace } from "./broker-place.js";
 
-/** Makes an instance known that `sluice start` is about to start. */
+/** Registers an instance that `sluice start` is about to start. */
 export function registerStart(
   instance: Pick<RegisteredInstance, "id" | "name" | "rundir" | "size" | "files">,
 ): Registration {
   return register({ ...instance, rank: 0, uri: `local://${instance.rundir}/local-0` });
 }
 
-/** A broker that was started by itself. Ranks that share the run directory of rank 0 are found by that. */
+/** Registers a broker that was started by itself. Ranks that share the run directory of rank 0 are found there. */
 export async function registerBroker(
   broker: Broker,
   { instance }: BrokerCommandOptions,
@@ -27,7 +27,7 @@ export async function registerBroker(
   return register({ id, name: instance ?? id, uri, rundir, rank, size, files: [] });
 }
 
-/** This process runs it. */
+/** This process runs the instance. */
 function register(instance: Omit<RegisteredInstance, "pid" | "startTime">): Registration {
   return registerInstance({ ...instance, pid: process.pid, startTime: Date.now() / 1000 }, process.env);
 }

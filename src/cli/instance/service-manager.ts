@@ -16,14 +16,14 @@ export interface ServiceManager {
   readonly isManaged: boolean;
   /** How often it expects a message that the broker answers. */
   readonly watchdogMs: number | undefined;
-  /** The descriptor of the local socket, if it has opened that. */
+  /** The descriptor of the local socket, if the manager has opened that. */
   readonly socketFd: number | undefined;
 }
 
 /** The first descriptor that a manager hands over (sd_listen_fds(3)). */
 const FIRST_FD = 3;
 
-/** The variables of a manager, which our child processes do not get. */
+/** The variables of a manager, which are not passed to our child processes. */
 const VARIABLES = [
   ...["NOTIFY_SOCKET", "INVOCATION_ID", "WATCHDOG_USEC", "WATCHDOG_PID"],
   ...["LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES"],
@@ -31,14 +31,14 @@ const VARIABLES = [
 
 /**
  * Reads the variables of a service manager from the environment.
- * @throws ExitError if it hands over several sockets
+ * @throws ExitError if the manager passes several sockets
  */
 export function takeServiceManager(isContainer: boolean): ServiceManager {
   const { env, pid, ppid } = process;
   const notifySocket = env["NOTIFY_SOCKET"] || undefined;
   const isManaged = isContainer || notifySocket !== undefined || Boolean(env["INVOCATION_ID"]);
   const watchdogMs = watchdogInterval(env, [pid, ppid]);
-  // Descriptors for another process are not ours.
+  // Descriptors for another process do not count.
   const count = env["LISTEN_PID"] === String(pid) ? Number(env["LISTEN_FDS"] ?? 0) : 0;
   for (const name of VARIABLES) Reflect.deleteProperty(env, name);
   if (count > 1) throw new ExitError(1, `LISTEN_FDS is ${count}; a broker has one socket, its local one`);
@@ -57,7 +57,7 @@ export function notifierFor(socket: string, broker: Broker): ServiceNotifier {
   });
 }
 
-/** Each message is a process. */
+/** Each message starts a process. */
 const SHORTEST_EXTENSION_MS = 100;
 
 /** Requests more time from the manager. It receives every state. */

@@ -36,7 +36,7 @@ interface ShuffleOptions extends ConfigOptions, FilesOption, InsecureOption, Mod
   readonly json?: boolean;
 }
 
-/** Attributes that each start gets from us. */
+/** Attributes that the search sets for each start. */
 const OWN_ATTRIBUTES = ["statedir", SHUFFLE_ATTRIBUTE, "broker.rc1-timeout"];
 
 export function command(): Command {
@@ -91,7 +91,7 @@ async function run(program: readonly string[], options: ShuffleOptions): Promise
   if (verdict.failed !== undefined) process.exitCode = 1;
 }
 
-/** Starts instances, each with a state directory of its own, and reads how their rc1 went. */
+/** Starts instances, each with a state directory of its own, and reads the records of their rc1. */
 class Starts {
   readonly #program: readonly string[];
   readonly #options: ShuffleOptions;
@@ -129,7 +129,7 @@ class Starts {
     return { failure: failed ?? { unit: undefined, message: message === "" ? ended : message }, records };
   }
 
-  /** The records of all ranks; that of a failed rank comes first. */
+  /** The records of all ranks; the record of a failed rank comes first. */
   async #recordsIn(statedir: string): Promise<RunRecord[]> {
     const records: RunRecord[] = [];
     for (let rank = 0; rank < this.#options.size; rank++) {
@@ -177,7 +177,7 @@ class Starts {
     return { ended: isSuccess(end) ? undefined : `the start: ${commandEndText(end)}`, said };
   }
 
-  /** The terminal may have sent the signal to the start too, which counts both as one. */
+  /** The terminal may have sent the signal to the start too, which counts the two as one. */
   #stop(signal: "SIGINT" | "SIGTERM"): void {
     this.#signal ??= signal;
     this.#kill(signal);

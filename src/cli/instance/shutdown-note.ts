@@ -1,17 +1,17 @@
 import { type Broker, delayOf } from "../../broker/index.js";
 import { startInterval, type Timer } from "../../processes/index.js";
 
-/** How often to look which modules have gone. */
+/** How often it checks which modules have gone. */
 const LOOK_MS = 200;
 
 /**
- * Says once which modules a shutdown waits for, with the processes of those that have one. It does so when
- * one takes longer to go than the attribute `broker.stopping-after` says.
+ * Says once which modules a shutdown waits for, with the processes of the modules that have one. It does so when a
+ * module takes longer to go than the attribute `broker.stopping-after` says.
  */
 export class ShutdownNote {
   readonly #broker: Broker;
   readonly #tell: (text: string) => void;
-  /** Name → when it was first seen to be leaving. */
+  /** Name → when it was first found to be leaving. */
   readonly #since = new Map<string, number>();
   #timer: Pick<Timer, "cancel"> | undefined;
 
@@ -21,7 +21,7 @@ export class ShutdownNote {
     this.#tell = tell;
   }
 
-  /** The shutdown has begun; several calls are allowed. */
+  /** Reports the begin of the shutdown; several calls are allowed. */
   begin(): void {
     this.#timer ??= startInterval(LOOK_MS, () => this.#look());
   }

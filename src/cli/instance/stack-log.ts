@@ -3,7 +3,7 @@ import { LabelledLines, printProgramLine } from "../terminal/program-line.js";
 
 interface StackLogOptions {
   readonly uri: string;
-  /** Where a live view may have to make room for a line. */
+  /** Prints a line where a live view may have to make room for it. */
   readonly print: (text: string) => void;
   /** Called when the reader of standard output has gone. */
   readonly onReaderGone: () => void;
@@ -19,7 +19,7 @@ export class StackLog {
     this.#options = options;
   }
 
-  /** Clients can connect. On a terminal the start has its live view first. */
+  /** Clients can connect. On a terminal the live view of the start comes first. */
   serving(): void {
     if (!this.#isTerminal) this.#following ??= this.#follow();
   }
@@ -29,7 +29,7 @@ export class StackLog {
     this.#following ??= this.#follow();
   }
 
-  /** Resolves when all that was written is printed. The instance has ended. */
+  /** Resolves when all written lines have been printed. The instance has ended. */
   async end(): Promise<void> {
     await this.#following;
   }
@@ -45,7 +45,7 @@ export class StackLog {
         else printProgramLine(line);
       }
     } catch {
-      // The instance and its log have ended; other messages give the reason.
+      // The instance and its log have ended, and other messages give the reason.
     }
   }
 }

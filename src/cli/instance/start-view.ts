@@ -6,7 +6,7 @@ import { LineSplitter } from "../../rc/index.js";
 import { isRunEventJson } from "../../run/index.js";
 import { canShowLive, type LiveRegion, openLiveRegion } from "../terminal/live-region.js";
 
-/** The descriptor on which a broker gets the pipe for the events of its rc files; 3 is that of its orders. */
+/** The descriptor on which a broker gets the pipe for the events of its rc files; descriptor 3 is for its orders. */
 export const EVENTS_FD = 4;
 
 /** The live view of rc1 and rc3 on the terminal of `start`, or undefined where there is none. */
@@ -16,9 +16,9 @@ export async function openStartView(): Promise<StartView | undefined> {
 }
 
 /**
- * Shows how rc1 and rc3 go. They run in processes of their own, which report what happens through a pipe.
- * Their messages and those of the broker come here too while the view lasts, so that they do not disturb it. When the
- * initial program has the terminal nothing is drawn.
+ * Shows the progress of rc1 and rc3. They run in processes of their own, which report what happens through a pipe.
+ * Their messages and those of the broker come here too while the view lasts, so that they do not disturb it. While
+ * the initial program has the terminal, the view draws nothing.
  */
 export class StartView {
   readonly #region: LiveRegion;
@@ -38,7 +38,7 @@ export class StartView {
     for (const one of [stdout, stderr, pipe]) if (one !== null && one !== undefined) this.#pipes.push(one);
   }
 
-  /** Talk of our own. */
+  /** A message of our own. */
   say(text: string): void {
     this.talk(`${text}\n`);
   }
@@ -48,14 +48,14 @@ export class StartView {
     this.#region.above(`${line}\n`, process.stdout);
   }
 
-  /** Talk as it is. */
+  /** Text that is shown unchanged. */
   talk(text: string): void {
     this.#region.above(text);
   }
 
-  /** Resolves when the terminal is the initial program's. */
+  /** Resolves when the initial program can use the terminal. */
   async leave(): Promise<void> {
-    // The reports of rc1 before its end are in the pipe by now.
+    // By now the pipe has all reports of rc1 before its end.
     await allIsRead();
     this.#region.end();
     this.#hasProgram = true;
@@ -66,14 +66,16 @@ export class StartView {
     this.#hasProgram = false;
   }
 
-  /** Gives the terminal back. What of the broker's outlives it would keep the pipes open, and us with them. */
+  /**
+   * Releases the terminal. A process that outlives the broker would keep the pipes open, and this process with them.
+   */
   async close(): Promise<void> {
     await allIsRead();
     this.#region.end();
     for (const pipe of this.#pipes) pipe.destroy();
   }
 
-  /** Whole lines above the view, while there is one. */
+  /** Passes on whole lines, above the view while there is one. */
   #passOn(talk: Readable): void {
     const decoder = new StringDecoder("utf8");
     let rest = "";
@@ -89,7 +91,9 @@ export class StartView {
     talk.on("close", () => write(rest + decoder.end()));
   }
 
-  /** The reports of rc1 or rc3. Their messages take the same path as all others, so that the order is correct. */
+  /**
+   * The reports of rc1 or rc3. Their messages take the same path as all other messages, so that the order is correct.
+   */
   take(line: string): void {
     const report: unknown = JSON.parse(line);
     if (typeof report !== "object" || report === null || !("event" in report)) return;

@@ -59,11 +59,11 @@ interface StartOptions
   readonly verbose?: boolean;
   readonly quiet?: boolean;
   readonly detach?: boolean;
-  /** This is the process in the background. */
+  /** Whether this is the process in the background. */
   readonly detached?: Detached;
 }
 
-/** Each is a process, and has a connection to rank 0: more do not run on one machine. */
+/** Each rank is a process, and has a connection to rank 0. One machine cannot run more. */
 const MAX_RANKS = 10_000;
 
 /** Default of the attribute `broker.shutdown-timeout`. */
@@ -104,7 +104,7 @@ async function start(program: readonly string[], options: StartOptions): Promise
     return;
   }
   const stops = new EarlyStops();
-  // The brokers see to what they start, and end by themselves if this process is killed.
+  // The brokers look after their own processes, and end by themselves if this process is killed.
   const mark = becomeOwner({ graceSeconds: undefined });
   const view = await openView(options, stops);
   const say = (text: string): void => (view ?? { say: sayPlain }).say(`sluice-start: ${text}`);
@@ -137,7 +137,7 @@ interface Place {
   readonly files: readonly string[];
 }
 
-/** The two that talk for a start. */
+/** The two printers of a start. */
 interface Talk {
   readonly view: StartView | DetachedView | undefined;
   readonly say: (text: string) => void;
@@ -225,7 +225,7 @@ async function run(place: Place, { program, options, view, say, stops }: Running
       if (view instanceof DetachedView) view.ready({ uri, name: place.name, pid: process.pid });
     },
   });
-  // Node's own answer to the first of these is to wait for a debugger.
+  // Node's own action for the first of these is to wait for a debugger.
   for (const signal of ["SIGUSR1", "SIGUSR2"] as const) process.on(signal, () => supervisor.forward(signal));
   if (options.logFile !== undefined) process.on("SIGUSR2", () => supervisor.reopenLogs());
   const ended = supervisor.run();
@@ -246,7 +246,7 @@ function printer(view: Talk["view"]): (text: string) => void {
   return view instanceof StartView ? (text) => view.print(text) : printStyled;
 }
 
-/** Takes the signals that stop an instance, before there is anything to take away. */
+/** Takes the signals that stop an instance, before there is anything to clean up. */
 class EarlyStops {
   readonly #early: StopSignal[] = [];
   #take: (signal: StopSignal) => unknown = (signal) => this.#early.push(signal);
@@ -261,7 +261,7 @@ class EarlyStops {
     this.#take(signal);
   }
 
-  /** From now on this acts on them, beginning with those that came before. */
+  /** From now on this acts on the signals, beginning with the earlier ones. */
   passOn(act: (signal: StopSignal) => void): void {
     this.#take = act;
     this.#early.forEach(act);
@@ -283,7 +283,10 @@ function initialProgram(words: readonly string[], onTerminal: boolean): readonly
   return rest.length === 0 && /\s/.test(first) ? ["bash", "-c", first] : words;
 }
 
-/** The same for all ranks but for the rank, and that rank 0 has the initial program and reports the progress of rc1. */
+/**
+ * All ranks have the same command line except for the number. Only rank 0 has the initial program and reports the
+ * progress of rc1.
+ */
 function brokerArgvs(
   { id, rundir, files }: Place,
   hasProgram: boolean,
@@ -313,7 +316,7 @@ function brokerArgvs(
     ...overlayFlags(options, options.instance ?? id, rank),
     ...shared,
     ...(rank === 0 && hasProgram ? ["--supervised-program"] : []),
-    // Only we show what happens.
+    // Only this process shows progress.
     ...(rank === 0 && hasView ? [`--events-fd=${EVENTS_FD}`] : ["--quiet"]),
   ]);
 }

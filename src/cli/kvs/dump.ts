@@ -22,7 +22,7 @@ export function dumpCommand(): Command {
     });
 }
 
-/** A dump that fails leaves an older one of the name as it was. */
+/** If a dump fails, an older dump of the same name does not change. */
 async function dumpTo(handle: Handle, file: string): Promise<void> {
   const temporary = `${file}.${process.pid}.new`;
   const stream = createWriteStream(temporary, { mode: 0o600, flags: "wx" });

@@ -36,7 +36,7 @@ export function fsckCommand(): Command {
 async function check(directory: string, options: FsckOptions): Promise<Report> {
   if (!existsSync(directory)) throw new ExitError(1, `${directory}: No such file or directory`);
   refuseInsecureTree(guardFor(options), directory);
-  // Loaded only here: nothing else of the command line needs a store.
+  // Loaded only here, because no other command needs a store.
   const [{ lockStateDirectory }, { openStore }, { checkStore }] = await Promise.all([
     import("../../broker/state-lock.js"),
     import("../../modules/content/open-store.js"),

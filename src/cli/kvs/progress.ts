@@ -1,9 +1,9 @@
 import type { WriteStream } from "node:tty";
 
-/** Not more often than this. */
+/** The line is drawn at most this often. */
 const PERIOD_MS = 200;
 
-/** How far something has got, on one line of standard error while that is a terminal. */
+/** The progress of a transfer, on one line of standard error if that is a terminal. */
 export class Progress {
   readonly #label: string;
   readonly #stream: WriteStream | undefined;
@@ -16,7 +16,7 @@ export class Progress {
     this.#stream = process.stderr.isTTY ? process.stderr : undefined;
   }
 
-  /** @param totalBytes where it is known */
+  /** @param totalBytes the total if it is known */
   add(bytes: number, totalBytes?: number): void {
     this.#bytes += bytes;
     const nowMs = performance.now();
@@ -26,7 +26,7 @@ export class Progress {
     this.#stream.write(`\r\u001b[K${this.#label}: ${megabytes(this.#bytes)}${total} MB`);
   }
 
-  /** Takes the line away. */
+  /** Removes the line. */
   end(): void {
     if (this.#shownAtMs !== undefined) this.#stream?.write("\r\u001b[K");
   }

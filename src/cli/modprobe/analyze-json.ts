@@ -5,7 +5,7 @@ export function headlineJson({ durationNs, unitCount, ...rest }: Headline): obje
   return { ...rest, units: unitCount, durationMs: durationNs / 1e6 };
 }
 
-/** One unit with what it took. */
+/** One unit and its duration. */
 export function blameJson({ unit, action, startNs, durationNs, ended }: Blame): object {
   return { unit, action, startMs: startNs / 1e6, durationMs: durationNs / 1e6, ended };
 }

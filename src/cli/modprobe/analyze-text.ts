@@ -1,6 +1,6 @@
 import { type Blame, type ChainLink, type Prediction, type Removed, timespan } from "../../analysis/index.js";
 
-/** Deeper links of a chain are not set in any further, so that a chain of thousands stays readable. */
+/** Deeper links of a chain are not indented further, so that a chain of thousands stays readable. */
 const DEEPEST = 24;
 
 const ENDED: Readonly<Record<Blame["ended"], string>> = {
@@ -10,7 +10,7 @@ const ENDED: Readonly<Record<Blame["ended"], string>> = {
   cancel: " (cancelled)",
 };
 
-/** As systemd-analyze has it: the time, and the unit. */
+/** In the form of systemd-analyze: the time, and the unit. */
 export function blameLines(blames: readonly Blame[]): string[] {
   const times = blames.map(({ durationNs }) => timespan(durationNs));
   const width = times.reduce((most, time) => Math.max(most, time.length), 8);
@@ -34,7 +34,7 @@ export function linkText({ unit, startNs, durationNs, slackNs, slotWaitNs, lagNs
     `${unit} @${timespan(startNs)} +${timespan(durationNs)}`,
     ...(slackNs > 0 ? [`slack ${timespan(slackNs)}`] : []),
     ...(slotWaitNs > 0 ? [`waited ${timespan(slotWaitNs)} for a slot`] : []),
-    // Less than a millisecond is what every start takes.
+    // Every start takes up to a millisecond.
     ...(lagNs >= 1e6 ? [`handed out ${timespan(lagNs)} late`] : []),
   ];
   return parts.join(", ");

@@ -67,7 +67,7 @@ export function command(): Command {
   return analyze;
 }
 
-/** Commander takes a view that it does not know for an argument too many. */
+/** Commander takes an unknown view for a surplus argument. */
 function refuseUnknownView(analyze: Command): void {
   const [name] = analyze.args;
   if (name === undefined) return;
@@ -234,7 +234,7 @@ function whyNoChain({ plan, events }: RunRecord, name: string): string {
   return `${name} did not run: ${why}`;
 }
 
-/** All of them in one go. */
+/** Reports all of them at once. */
 function refuseUnknown({ plan }: RunRecord, names: readonly string[]): void {
   const known = new Set(plan.steps.map(({ unit }) => unit));
   const unknown = [...new Set(names)].filter((name) => !known.has(name));

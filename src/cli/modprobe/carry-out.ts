@@ -87,10 +87,10 @@ export async function withRunView<T>(
 }
 
 /**
- * Carries out a plan, telling people how it goes, and records the run. The first SIGINT or SIGTERM starts nothing more,
- * the second cancels what runs (docs/design/planning.md §7).
+ * Carries out a plan, shows its progress to people, and records the run. The first SIGINT or SIGTERM starts nothing
+ * more, the second cancels the running steps (docs/design/planning.md §7).
  * @param onReport gets the report however the run ended
- * @throws ExitError with status 1 if it failed, 130 or 143 if it was interrupted; after all messages
+ * @throws ExitError with status 1 if it failed, 130 or 143 if it was interrupted; it has printed all messages before
  */
 export async function carryOut(
   plan: Plan,
@@ -115,7 +115,7 @@ export async function carryOut(
   const recording = isRecorded ? RunRecording.open(command, context) : undefined;
   const reporter = RunReporter.open(plan, context.handle, command);
   const shuffle = options.shuffle ?? (command === "rc1" ? shuffleOf(context.facts.attrs) : undefined);
-  // The start of an instance reports its own.
+  // The start of an instance prints its own orders.
   if (options.shuffle !== undefined) view.say(`${PREFIX}: ${shuffleText(options.shuffle)}`);
   try {
     const executor = new InstanceStepExecutor({
@@ -159,7 +159,7 @@ export async function carryOut(
   }
 }
 
-/** Why what loads or removes modules was refused. */
+/** Why a request to load or remove modules was refused. */
 function noInstance(): ExitError {
   return new ExitError(
     1,
@@ -189,14 +189,14 @@ function tellFailure(link: PhaseLink, event: RunEvent, waitedFor: readonly strin
 interface Interrupts {
   /** Aborted when nothing more is to be started. */
   readonly first: AbortSignal;
-  /** Aborted when what runs is to be cancelled. */
+  /** Aborted when the running steps are to be cancelled. */
   readonly second: AbortSignal;
   /** The exit status in that case. */
   readonly status: number;
   stop(): void;
 }
 
-/** Those of a run for a broker, which reports them itself. */
+/** The interrupts of a run for a broker, which reports them itself. */
 class HostInterrupts implements Interrupts {
   readonly #link: PhaseLink;
   readonly first: AbortSignal;
@@ -213,11 +213,14 @@ class HostInterrupts implements Interrupts {
   }
 
   stop(): void {
-    // The channel is open until the process ends.
+    // The channel stays open until the process ends.
   }
 }
 
-/** Turns the process's signals into the two stages of an interruption; one that comes twice at once is one. */
+/**
+ * Turns the process's signals into the two stages of an interruption. A signal that comes twice at once counts as
+ * one.
+ */
 class SignalInterrupts implements Interrupts {
   readonly #first = new AbortController();
   readonly #second = new AbortController();

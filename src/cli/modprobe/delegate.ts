@@ -10,7 +10,7 @@ import { PACKAGE_ROOT } from "../version.js";
 
 /**
  * Runs the command line of this process on each rank.
- * @returns `own rank` if that is the only one, and nothing was done
+ * @returns `own rank` if that is the only rank, and the caller has to do the work
  * @throws ExitError with the highest status of all ranks if one failed
  */
 export function doOnRanks(
@@ -38,7 +38,7 @@ export function doOnRanks(
   });
 }
 
-/** The command line of this process, for a rank where it is to be done. */
+/** The command line of this process, for a rank that is to run it. */
 export function sameCommand(): string[] {
   // The names of the command and of its subcommand come before all options.
   const [, , ...words] = process.argv;

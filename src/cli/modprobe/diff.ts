@@ -23,7 +23,7 @@ interface DiffOptions extends Omit<FactOptions, "rank">, UnitOptions, RankFactOp
 
 export function command(): Command {
   const diff = withRankFacts(withUnitOptions(withFacts(new Command("diff"))));
-  // Elsewhere the last rank counts; here there are two of them.
+  // For other commands the last rank counts; here there are two ranks.
   diff.options.find((option) => option.long === "--rank")?.argParser(collect(wholeNumber));
   return diff
     .argument("[a]", "a lock, a rank, or a configuration file or directory")
@@ -53,7 +53,10 @@ export function command(): Command {
     });
 }
 
-/** A lock as it was written; or what the plan is on a rank, or with a configuration over the other ones. */
+/**
+ * Reads a lock as it was written. Otherwise works out the plan of a rank, or the plan with a configuration over the
+ * other ones.
+ */
 async function sideOf(text: string, options: Omit<DiffOptions, "rank">): Promise<LockSide> {
   if (/^\d+$/.test(text)) {
     const rank = Number(text);

@@ -6,7 +6,7 @@ import type { Catalog } from "../../units/index.js";
 
 /**
  * Warnings about the dotenv files of programs: a missing file, and lines that foreman, systemd or docker
- * read otherwise. Warnings: `LOAD_NOT_FOUND`, `UNIT_ENVIRONMENT_FILE`. Each file is looked at once.
+ * read otherwise. Warnings: `LOAD_NOT_FOUND`, `UNIT_ENVIRONMENT_FILE`. Each file is read once.
  */
 export async function environmentFileWarnings(catalog: Catalog): Promise<Diagnostic[]> {
   const found: Diagnostic[] = [];
@@ -30,7 +30,7 @@ export async function environmentFileWarnings(catalog: Catalog): Promise<Diagnos
   return found;
 }
 
-/** The doubts, or why the file cannot be read. */
+/** The doubtful lines, or why the file cannot be read. */
 async function readDoubts(
   path: string,
   isOptional: boolean,

@@ -22,10 +22,10 @@ interface VerifiedPlan {
 }
 
 /**
- * Makes the instance open and verify the libraries of a plan, before the first step. Without an
- * instance there is nothing to load into.
- * @param replan gives the plan without optional units that were refused
- * @throws ExitError after every failure was printed
+ * Makes the instance open and verify the libraries of a plan, before the first step. Without an instance there is no
+ * load.
+ * @param replan also receives the plan without the refused optional units
+ * @throws ExitError after it has printed every failure
  */
 export async function withVerifiedLibraries(
   first: Plan,
@@ -52,7 +52,10 @@ export async function withVerifiedLibraries(
   return { plan, digests: {} };
 }
 
-/** The failures of the libraries of all units, with those of the plan verified together; empty without libraries. */
+/**
+ * The failures of the libraries of all units. The libraries of the plan are verified together. Empty without
+ * libraries.
+ */
 export async function checkLibrariesOf(
   { catalog, steps }: Plan,
   { configuration, guard }: Pick<PlanningContext, "configuration" | "guard">,

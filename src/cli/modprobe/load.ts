@@ -24,7 +24,7 @@ export function command(): Command {
     .action((modules: readonly string[], options: LoadOptions) =>
       hereOrOnRanks(options, () =>
         withLiveContext(options, async (context) => {
-          // A load by name also loads modules that the environment disables.
+          // A load by name also loads modules that the environment has disabled.
           const catalog = await composeFor(options, context, { disableFromEnv: false });
           const { facts, loaded } = context;
           const planOf = (from: Catalog): Plan =>

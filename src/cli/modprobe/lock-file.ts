@@ -16,7 +16,8 @@ export function lockFileText(lock: PlanLock): string {
 
 /**
  * Reads a lock file.
- * @throws ExitError if it cannot be read, is no lock, or was changed by hand, so that its hash is not that of its plan
+ * @throws ExitError if it cannot be read, is no lock, or was changed by hand, so that its hash differs from the hash
+ *   of its plan
  */
 export function readLock(path: string): PlanLock {
   const value = parsed(readText(path));
@@ -27,7 +28,10 @@ export function readLock(path: string): PlanLock {
   return lock;
 }
 
-/** Whether a file is meant to be a lock: by its suffix, or by what it holds if other things are in such files too. */
+/**
+ * Whether a file is meant to be a lock: by its suffix, or by its contents if files with that suffix may have other
+ * contents.
+ */
 export function isLockFile(path: string): boolean {
   if (path.endsWith(".lock")) return true;
   return path.endsWith(".json") && isLock(parsed(readText(path)));
@@ -41,7 +45,7 @@ function readText(path: string): string {
   }
 }
 
-/** The value of a text as JSON; undefined if it is not JSON, and so no lock. */
+/** The value of a text as JSON; undefined if the text is not JSON, and so no lock. */
 function parsed(text: string): unknown {
   try {
     return JSON.parse(text);
@@ -51,7 +55,7 @@ function parsed(text: string): unknown {
   }
 }
 
-/** The hash vouches for the rest: only we write it. */
+/** The hash shows that the other fields are valid, because only we write it. */
 function isLock(value: unknown): value is PlanLock & { readonly hash: string } {
   return (
     typeof value === "object" &&

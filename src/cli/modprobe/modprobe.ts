@@ -83,7 +83,7 @@ export function command(words: Words, program: MakeProgram): Promise<Command> {
     "after",
     "\nExample:\n  sluice modprobe rc1 --dry-run --rank 3 --size 16",
   );
-  // If this process is killed, what it has started has no one to end it.
+  // If this process is killed, no other process ends the ones that it has started.
   modprobe.hook("preAction", () => void becomeOwner({ graceSeconds: 0 }));
   return addCommands(modprobe, COMMANDS, words, program);
 }

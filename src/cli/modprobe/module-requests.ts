@@ -11,7 +11,7 @@ import {
 import type { Catalog } from "../../units/index.js";
 import { SHIPPED_MODULES } from "../version.js";
 
-/** Loaders that run JavaScript, TypeScript or Python; what another one makes of a file is not known. */
+/** Loaders that run JavaScript, TypeScript or Python. How another loader runs a file is unknown. */
 const LOADERS: readonly (string | undefined)[] = [undefined, "thread", "process", "exec", "python"];
 
 /** The requests of modules before they run, for units with requirements, by unit. */
@@ -41,7 +41,7 @@ async function requestsOf(
   try {
     return await readStartupRequests(await findModule(module, search));
   } catch (error) {
-    // A plan for another machine names modules that this one need not have.
+    // A plan for another machine names modules that this machine need not have.
     if (error instanceof SluiceError && error.code === "LOAD_NOT_FOUND") return [];
     throw error;
   }

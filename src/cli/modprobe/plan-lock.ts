@@ -28,9 +28,9 @@ export interface LockedPlans {
 }
 
 /**
- * Plans rc1 for one rank, or for each class of ranks. The rc files are read once, with the rank of the facts.
+ * Plans rc1 for one rank, or for each class of ranks. The rc files are read once, for the rank of the facts.
  * @param rank the only rank to plan for; null for all
- * @throws ExitError after the problems were printed
+ * @throws ExitError after it has printed the problems
  */
 export async function lockPlans(
   context: PlanningContext,
@@ -62,7 +62,7 @@ export interface LockSide {
   account(ranks: string | undefined): AccountInput | undefined;
 }
 
-/** A lock as it was written. */
+/** A lock in the form in which it was written. */
 export function writtenSide(lock: PlanLock): LockSide {
   return { lock, account: () => undefined };
 }
@@ -83,7 +83,7 @@ export function plannedSide(
   };
 }
 
-/** A difference, and what is behind it. */
+/** A difference and its causes. */
 export interface CausedDifference extends Pick<LockDifference, "ranks" | "change"> {
   readonly causes: readonly Cause[];
 }
@@ -97,7 +97,7 @@ export function diffSides(before: LockSide, after: LockSide): CausedDifference[]
   }));
 }
 
-/** Lines for people: what differs, and below it the causes. */
+/** Lines for people: the difference, and below it the causes. */
 export function differenceLines({ causes, ...difference }: CausedDifference): string[] {
   return [differenceText(difference), ...causeLines(causes).map((line) => `  ${line}`)];
 }

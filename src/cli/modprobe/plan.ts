@@ -49,7 +49,7 @@ async function show(options: PlanOptions): Promise<void> {
       const { facts, loaded } = context;
       const names = new Set(loaded.map(({ name }) => name));
       for (const each of plans) {
-        // The running modules are known for this rank only.
+        // The running modules are known only for this rank.
         const here = rankSetHas(each.ranks, facts.rank) ? names : new Set<string>();
         classLines(each, here).forEach(printLine);
       }
@@ -69,7 +69,7 @@ function printMatrix(plans: readonly RankedPlan[], asJson: boolean): void {
 
 const TITLE_MAX = 24;
 
-/** A class may be of many ranges; the plan without --matrix, and --json, have them all. */
+/** A class may consist of many ranges; the plan without --matrix, and --json, show all of them. */
 function columnTitle(ranks: string): string {
   return ranks.length <= TITLE_MAX ? ranks : `${ranks.slice(0, TITLE_MAX - 1)}…`;
 }
@@ -79,7 +79,7 @@ function cellText(cell: MatrixCell): string {
   return cell.kind === "planned" ? cell.action : `(${cell.reason})`;
 }
 
-/** @param loaded names of modules that run already, which are marked */
+/** @param loaded names of modules that already run, which it marks */
 function classLines({ ranks, plan }: RankedPlan, loaded: ReadonlySet<string>): string[] {
   const leftOut = Array.from(plan.leftOut, ([unit, reason]) => `    ${unit}: ${reasonText(reason)}`);
   return [
@@ -93,7 +93,7 @@ function classLines({ ranks, plan }: RankedPlan, loaded: ReadonlySet<string>): s
 
 /**
  * Plans for the size and rank of a lock, unless flags override them.
- * @throws ExitError if the plan is not the locked one; what differs is printed before
+ * @throws ExitError if the plan is not the locked one; the differences are printed before
  */
 export async function check(
   path: string,

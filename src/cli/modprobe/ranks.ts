@@ -3,11 +3,11 @@ import type { RankSet } from "../../units/index.js";
 import type { Gathering } from "../ranks/rank-output.js";
 import { rankOption } from "../ranks/ranks.js";
 
-/** On which ranks of an instance a command is to do its work. */
+/** The ranks of an instance on which a command is to do its work. */
 export interface OnRanksOptions {
   readonly uri?: string;
   readonly onRanks?: RankSet;
-  /** This is the process that does it on one of them. */
+  /** Whether this process does the work on one of these ranks. */
   readonly here?: boolean;
 }
 
@@ -24,7 +24,7 @@ export function withOnRanks(command: Command): Command {
 }
 
 /**
- * Does it here; or, with `-r`, has each of those ranks do it. There it is the same command in a process of
+ * Runs it here; or, with `-r`, has each of those ranks run it. There it is the same command in a process of
  * its own. So it makes plans by the rank's own facts and files, and rc files and tasks run where they belong.
  * @throws ExitError with the highest status of all ranks if one failed, after each has printed the reason
  */
@@ -38,7 +38,7 @@ export async function hereOrOnRanks(
     await doHere();
     return;
   }
-  // Loaded only by commands that ask other ranks.
+  // Loaded only by commands that send requests to other ranks.
   const { doOnRanks } = await import("./delegate.js");
   if ((await doOnRanks(options, onRanks, gathering)) === "own rank") await doHere();
 }

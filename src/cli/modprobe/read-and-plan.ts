@@ -21,19 +21,19 @@ import { say, sayDiagnostics } from "../terminal/output.js";
 /** The options of the plan. */
 export interface Phase {
   readonly files: readonly string[];
-  /** Whose declarative tasks are roots; undefined for `run FILE`. */
+  /** The runlevel whose declarative tasks are roots; undefined for `run FILE`. */
   readonly runlevel?: Runlevel;
-  /** Modules that a person has loaded by name, and that stay. */
+  /** Modules that a user has loaded by name, and that stay. */
   readonly kept?: readonly string[];
-  /** Default: what the instance has loaded. */
+  /** Default: the modules that the instance has loaded. */
   readonly loaded?: readonly LoadedModule[];
 }
 
 export interface PlanningOptions extends UnitOptions {
   readonly verbose?: boolean;
-  /** Only plans: settings of rc files must not reach the instance. */
+  /** Only plans, so settings of rc files must not reach the instance. */
   readonly planOnly?: boolean;
-  /** Where what tasks print goes; to standard output and error without one. */
+  /** Where the output of tasks goes; to standard output and error without a view. */
   readonly view?: RunView;
 }
 
@@ -49,7 +49,7 @@ export interface Asked {
 
 /**
  * Reads the rc files, composes, plans, and runs the function with the plan and the host of the files' code.
- * @throws ExitError after all problems of all files were printed
+ * @throws ExitError after it has printed all problems of all files
  */
 export async function withPlan<T>(
   phase: Phase,
@@ -112,7 +112,10 @@ export function rcSessionFor(
   });
 }
 
-/** Says which files were read with stand-ins, and where one decided what is planned (docs/design/flux.md §1). */
+/**
+ * Says which files were read with stand-ins, and where a stand-in decided a part of the plan
+ * (docs/design/flux.md §1).
+ */
 function sayStandIns({ standIns }: RcReading, warnings: readonly Diagnostic[]): void {
   for (const { file, names } of standIns) {
     say(`${PREFIX}: ${file}: read with stand-ins for ${names.join(", ")}`);
@@ -142,7 +145,7 @@ export async function loadedAfterStart(
   });
 }
 
-/** The rc files of a phase, in order. An instance that consists of files has none. */
+/** The rc files of a phase, in order. An instance that consists of files has no rc files. */
 export async function phaseFiles(
   runlevel: Runlevel,
   { facts }: Pick<PlanningContext, "facts">,
@@ -163,8 +166,8 @@ export interface UnitsRead {
 }
 
 /**
- * Composes twice: what rc files ask about modules is answered from the units without them, and what they say is then
- * composed over those.
+ * Composes twice. The first result, from the units without rc files, answers the questions of the rc files about
+ * modules. The second adds the edits of the rc files.
  * @param further fragments that come after all others
  */
 export async function readUnits(

@@ -13,7 +13,7 @@ interface RemoveOptions extends FactOptions, UnitOptions, CarryOutOptions, OnRan
 }
 
 export function command(): Command {
-  // Nothing may follow the dots: commander would take a single name, and its letters for names.
+  // No text may follow the dots: commander would then take a single name, and treat its letters as names.
   return withOnRanks(withJobs(withUnitOptions(withFacts(new Command("remove")))))
     .argument("<module...>", "loaded units or services, or all")
     .option("--dry-run", "print the steps without running them; without an instance, after an rc1")

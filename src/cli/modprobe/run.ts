@@ -70,7 +70,9 @@ function withRunOptions(command: Command): Command {
     );
 }
 
-/** Here, or on the ranks that `-r` names; each prints one JSON object if it is to show dependencies. */
+/**
+ * Runs here, or on the ranks that `-r` names; with `--json`, each rank prints one JSON object of its dependencies.
+ */
 function onRanks(options: RunOptions, run: (context: PlanningContext) => Promise<void>): Promise<void> {
   return hereOrOnRanks(options, () => withPlanningContext(options, run), options.showDeps ? "json" : "lines");
 }
@@ -82,7 +84,7 @@ async function execute(
   options: RunOptions,
 ): Promise<void> {
   if (options.showDeps === true || options.dryRun === true) {
-    // The whole start-up, as without an instance, whatever runs already.
+    // The whole start-up, as without an instance, regardless of the running modules.
     const whole = phase.runlevel === "rc1" ? { ...phase, loaded: [] } : phase;
     await withAnyPlan(whole, context, { ...options, planOnly: true }, (planned) => {
       if (options.showDeps) printJsonOf(eachDependencies(planned));
@@ -106,13 +108,13 @@ async function execute(
   );
 }
 
-/** Whether the broker prints those lines of its log that tasks are logged as. */
+/** Whether the broker prints the lines of its log at the level of tasks. */
 function showsInfo(attributes: Readonly<Record<string, string>>): boolean {
   const threshold = parseLogLevel(attributes["log-stderr-level"] ?? "");
   return threshold !== undefined && reaches("info", threshold);
 }
 
-/** The way down of a live instance is planned from what the broker has recorded, and needs no sound files. */
+/** A stop of a live instance is planned from the broker's records, and does not need valid files. */
 function withAnyPlan(
   phase: Phase,
   context: PlanningContext,

@@ -4,9 +4,8 @@ import { pathToFileURL } from "node:url";
 const SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json";
 
 /**
- * Diagnostics as a SARIF 2.1.0 log (OASIS), which editors and CI services show at the lines that they are
- * about. It has one run, a rule for each code, a result for each diagnostic. Lines and columns count from 1,
- * columns in UTF-16 units.
+ * Diagnostics as a SARIF 2.1.0 log (OASIS), which editors and CI services show at the lines in question. It has one
+ * run, a rule for each code, a result for each diagnostic. Lines and columns count from 1, columns in UTF-16 units.
  */
 export function toSarif(diagnostics: readonly Diagnostic[], version: string) {
   const codes = [...new Set(diagnostics.map(({ code }) => code))].sort(compareText);

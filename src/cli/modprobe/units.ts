@@ -20,7 +20,7 @@ import { ExitError, say, sayDiagnostics } from "../terminal/output.js";
 /** The name of every subcommand of `modprobe` in messages. */
 export const PREFIX = "sluice-modprobe";
 
-/** Flags that change units for this once. */
+/** Flags that change units for this run only. */
 export interface UnitOptions extends ModulesOption, FilesOption {
   readonly setAlternative?: readonly (readonly [service: string, unit: string])[];
   readonly disable?: readonly string[];
@@ -45,7 +45,7 @@ export function withUnitOptions(command: Command): Command {
 
 /**
  * Composes all units as flags, environment and configuration have it.
- * @throws ExitError after the problems were printed
+ * @throws ExitError after it has printed the problems
  */
 export async function composeFor(
   options: UnitOptions,
@@ -67,7 +67,7 @@ export function tryCompose(
   return composeUnits(composeOptions(options, context, more));
 }
 
-/** As {@link tryCompose}, of all that is sound. */
+/** As {@link tryCompose}, of all valid parts. */
 export function composeSoundFor(
   options: UnitOptions,
   context: PlanningContext,
@@ -104,8 +104,8 @@ function composeOptions(
 }
 
 /**
- * The value of a result, its warnings printed.
- * @throws ExitError after the problems were printed
+ * Prints the warnings of a result, and returns its value.
+ * @throws ExitError after it has printed the problems
  */
 export function valueOf<T>(result: Result<T>): T {
   if (!result.ok) throw refused(result.diagnostics);
@@ -113,7 +113,7 @@ export function valueOf<T>(result: Result<T>): T {
   return result.value;
 }
 
-/** Prints problems, and gives what to throw for them. */
+/** Prints problems, and returns the error to throw for them. */
 export function refused(diagnostics: readonly Diagnostic[]): ExitError {
   sayDiagnostics(diagnostics, PREFIX);
   return new ExitError(1, "", placeAbove(diagnostics.filter(({ severity }) => severity === "error")));
@@ -126,7 +126,7 @@ function placeAbove([first, ...others]: readonly Diagnostic[]): string {
   return `${formatLocation(first.location)}${more}, see above`;
 }
 
-/** For `-v`: each directory and file that is looked at. */
+/** For `-v`: prints each directory and file that is read. */
 export function sayReading(event: ReadEvent): void {
   say(event.kind === "checking" ? `checking ${event.directory}/${event.pattern}` : `loading ${event.file}`);
 }

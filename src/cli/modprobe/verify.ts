@@ -72,7 +72,7 @@ interface Verified {
   readonly catalog: Catalog | undefined;
 }
 
-/** Everything wrong or doubtful, each once, sorted by place. */
+/** All errors and doubts, each once, sorted by place. */
 async function findAll(
   files: readonly string[],
   context: PlanningContext,
@@ -154,7 +154,7 @@ async function unitWarnings(
   ];
 }
 
-/** The same place and words are the same problem, on however many ranks. */
+/** A problem with the same place and text counts once, for any number of ranks. */
 function keyOf({ code, message, location }: Diagnostic): string {
   return JSON.stringify([code, message, location?.file, location?.line, location?.column]);
 }

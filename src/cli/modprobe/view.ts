@@ -9,17 +9,17 @@ import { RunProgress } from "../terminal/run-progress.js";
 /** How to report a run. */
 export interface ViewOptions {
   readonly verbose?: boolean;
-  /** Failures alone, and no live view. */
+  /** Only failures, without a live view. */
   readonly quiet?: boolean;
   /** Events as JSON lines on standard output. */
   readonly json?: boolean;
-  /** Standard output is read into the log of the broker: what tasks print goes there, with their names. */
+  /** Standard output is read into the log of the broker: the output of tasks goes there, with their names. */
   readonly log?: { readonly isOnStderr: boolean } | undefined;
   /** A file descriptor of the process that shows the run: lines of `{command, event}`. */
   readonly eventsFd?: number;
 }
 
-/** Tells people how a run goes. */
+/** Shows the progress of a run. */
 export interface RunView {
   /** Whether it prints no lines about progress, or shows progress in another way. */
   readonly isQuiet?: boolean;
@@ -28,11 +28,11 @@ export interface RunView {
   output(line: OutputLine): void;
   /** Talk. */
   say(text: string): void;
-  /** Leaves the terminal as it was. */
+  /** Restores the terminal. */
   close(): void;
 }
 
-/** The view that options and the terminal ask for. */
+/** The view for the options and the terminal. */
 export async function openRunView(command: string, options: ViewOptions): Promise<RunView> {
   const { verbose = false, quiet = false, json = false, eventsFd } = options;
   if (json) return new JsonView(verbose);
@@ -49,8 +49,8 @@ export function printOutput({ stream, text }: OutputLine): void {
 }
 
 /**
- * Each line goes to the log, whatever stream it was written to. What was meant for people is for them too, unless they are
- * shown the log anyway.
+ * Each line goes to the log, from either stream. Lines that were meant for people are for them here
+ * too, unless they see the log anyway.
  */
 function outputToLog({ isOnStderr }: { readonly isOnStderr: boolean }): (line: OutputLine) => void {
   return (line) => {
@@ -60,7 +60,7 @@ function outputToLog({ isOnStderr }: { readonly isOnStderr: boolean }): (line: O
   };
 }
 
-/** How many names of units one line holds before it says how many more there are. */
+/** How many names of units one line has before it counts the others. */
 const NAMES_SHOWN = 12;
 
 /** After the failure of an optional unit. */
@@ -82,8 +82,8 @@ interface PlainViewOptions {
 }
 
 /**
- * Tells people on standard error how a run goes: failures always, each start and end when verbose. Units that were never
- * started are gathered by their cause, one line each, however many they are.
+ * Shows the progress of a run to people on standard error: failures always, each start and end when verbose. Units
+ * that were never started are grouped by their cause, with one line for each cause.
  */
 class PlainView implements RunView {
   readonly isQuiet: boolean;
@@ -143,7 +143,7 @@ class PlainView implements RunView {
   }
 
   close(): void {
-    // Nothing of it stays on the terminal.
+    // The view leaves no text on the terminal.
   }
 
   #gather(event: SkipEvent | NotStartedEvent): void {
@@ -186,7 +186,7 @@ interface ReportingOptions {
   readonly output: (line: OutputLine) => void;
 }
 
-/** For `start`: it has the terminal, so that it shows the run. */
+/** For `start`, which has the terminal and so shows the run. */
 class ReportingView implements RunView {
   readonly isQuiet = true;
   readonly #command: string;
@@ -206,7 +206,7 @@ class ReportingView implements RunView {
   show(event: RunEvent): void {
     this.#plain.show(event);
     this.#progress.add(event);
-    // That all is down again is no news.
+    // The end of the shutdown needs no line.
     const isNews = event.type === "summary" && (this.#command !== "rc3" || event.outcome !== "ok");
     const summary = isNews ? this.#progress.summary() : undefined;
     if (summary !== undefined) this.say(summary);
@@ -228,7 +228,7 @@ class ReportingView implements RunView {
       for (let at = 0; at < bytes.length;) at += writeSync(this.#fd, bytes, at);
     } catch (error) {
       this.#fd = undefined;
-      // The process that showed the run has gone; that is no reason to stop in the middle of it.
+      // The process that showed the run has gone, but the run must not stop for that.
       say(
         `sluice-modprobe: the live view has ended: ${error instanceof Error ? error.message : String(error)}`,
       );
@@ -236,7 +236,7 @@ class ReportingView implements RunView {
   }
 }
 
-/** For people at a terminal: what runs right now, below what is to stay. */
+/** For people at a terminal: shows the running steps below the lines that stay. */
 class LiveView implements RunView {
   readonly isQuiet = true;
   readonly #region: LiveRegion;

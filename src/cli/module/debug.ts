@@ -40,7 +40,7 @@ export function debugCommand(): Command {
     });
 }
 
-/** In hexadecimal, octal or decimal, as C has them. */
+/** In hexadecimal, octal or decimal, with the prefixes of C. */
 function mask(text: string): number {
   const digits = /^(?:0[xX]([0-9a-fA-F]{1,8})|0([0-7]{1,11})|(0|[1-9][0-9]{0,9}))$/.exec(text);
   if (digits === null)

@@ -72,7 +72,10 @@ async function runInForeground(module: ForegroundModule, signal: AbortSignal): P
   await module.ended;
 }
 
-/** Aborted by the first signal that would end us, before there is anything to leave behind; the second one does end us. */
+/**
+ * The first signal that would end this process aborts it, before anything has to be cleaned up. The second one does
+ * end the process.
+ */
 function endedBySignal(): AbortController {
   const controller = new AbortController();
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
@@ -84,7 +87,7 @@ function endedBySignal(): AbortController {
   return controller;
 }
 
-/** Reports a failed request, and still sends the next one: a test wants to see all results. */
+/** Reports a failed request, and still sends the next one, because a test needs all results. */
 async function request({ name, handle }: LoneModule, line: string): Promise<void> {
   const [, method = "", json] = /^(\S+)(?:\s+(.*))?$/.exec(line) ?? [];
   try {

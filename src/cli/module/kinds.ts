@@ -33,13 +33,13 @@ interface KindsOptions extends ConfigOptions {
   readonly uri?: string;
 }
 
-/** The path of a kind's contract: from the configuration, else the shipped one. */
+/** The path of a kind's contract: from the configuration, or else the shipped contract. */
 function contractOf(name: string, kinds: Kinds): string | undefined {
   const file = `${PACKAGE_ROOT}etc/kinds/${name}.json`;
   return kinds.get(name)?.contract ?? (/^[\w-]+$/.test(name) && existsSync(file) ? file : undefined);
 }
 
-/** The contract that a module has to keep. */
+/** The contract that a module has to fulfil. */
 async function contractFor({ kind, contract: given, ...options }: CertifyOptions): Promise<Contract> {
   if (given !== undefined) return contractIn(given, kind);
   return withPlanningContext(options, ({ configuration }) => {

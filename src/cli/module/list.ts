@@ -43,7 +43,7 @@ const LISTED = {
   services: "string[]",
 } as const;
 
-/** Services beyond this many characters are cut with `+` in the long form, which has little room left for them. */
+/** In the long form, with little room for services, a longer list of services is cut with `+`. */
 const LONG_SERVICE_WIDTH = 24;
 
 function modulesWithRank({ rank, value }: RankAnswer<readonly JsonValue[]>): readonly JsonValue[] {
@@ -51,7 +51,7 @@ function modulesWithRank({ rank, value }: RankAnswer<readonly JsonValue[]>): rea
   return value.map((module) => ({ rank, ...(module as Readonly<Record<string, JsonValue>>) }));
 }
 
-/** With a column for the rank where several have answered. */
+/** With a column for the rank if several have answered. */
 function printModules(answers: readonly RankAnswer<readonly JsonValue[]>[], long: boolean): void {
   const rankCell = (text: string): string => (answers.length > 1 ? `${text.padStart(4)} ` : "");
   const head = moduleLine(["Module", "Idle", "S ", "Sendq", "Recvq", "Service"], long ? "Path" : undefined);

@@ -69,7 +69,7 @@ function withLoading(command: Command): Command {
     );
 }
 
-/** Name and loader as a load or reload of the path asks for them. */
+/** Name and loader for a load or reload of the path. */
 function howToRun(
   path: string,
   { name, exec, loader, insecure }: LoadOptions,

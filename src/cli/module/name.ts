@@ -2,15 +2,15 @@ import { resolve } from "node:path";
 import { fields, type Handle, type NodeId } from "../../messages/index.js";
 import { ExitError } from "../terminal/output.js";
 
-/** A path as the broker, in another directory, must see it; a bare name stays one. */
+/** A path in the form for the broker, which runs in another directory; a bare name stays one. */
 export function modulePath(text: string): string {
   return text.includes("/") ? resolve(text) : text;
 }
 
 /**
- * The name of a module, for what is asked of the module itself.
+ * The name of a module, for a request to the module itself.
  * @param text its name, or the path that it was loaded from
- * @param rank where it is loaded
+ * @param rank the rank on which it is loaded
  */
 export async function loadedName(handle: Handle, text: string, rank: NodeId = "any"): Promise<string> {
   if (!text.includes("/")) return text;

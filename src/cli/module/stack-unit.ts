@@ -21,7 +21,7 @@ export async function stackUnitRequest(
   const { catalog } = await composeSoundUnits({ files, disableFromEnv: false });
   const unit = catalog.byName.get(name);
   if (unit?.kind !== "module") return undefined;
-  // As a module of a plan it belongs to a unit, which apply later compares with the files.
+  // Like every module of a plan, it belongs to a unit. A later apply compares it with the files.
   const order = { nodes: [name], offsets: [0, 0], targets: [] };
   const { plan } = fields(await handle.rpc("module.plan", order, { rank }), { plan: "integer" });
   const given = args.length === 0 ? {} : { args: [...unit.args, ...args], unitArgs: unit.args };

@@ -39,7 +39,7 @@ export function statsCommand(): Command {
 
 const WHOSE = ["self", "children", "thread"];
 
-/** In `-R NAME` the name is no value of the option, although it stands where one could. */
+/** In `-R NAME` the name is no value of the option, although a value could stand there. */
 function untangle(
   name: string | undefined,
   rusage: string | true | undefined,

@@ -137,7 +137,7 @@ function jsonOrText(text: string): unknown {
   try {
     return JSON.parse(text) as unknown;
   } catch (error) {
-    // A module in any language may have sent what is no JSON; that is worth seeing, too.
+    // A module in any language may have sent invalid JSON, which users need to see, too.
     if (error instanceof SyntaxError) return text;
     throw error;
   }

@@ -12,7 +12,7 @@ interface ExecOptions {
   readonly rank: RankSet;
   readonly exclude?: RankSet;
   readonly labelIo?: boolean;
-  /** As older versions of `flux exec` spell them. */
+  /** The spellings of older versions of `flux exec`. */
   readonly labelio?: boolean;
   readonly noinput?: boolean;
   readonly dir?: string;

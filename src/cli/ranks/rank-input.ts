@@ -3,15 +3,17 @@ import { systemMessage } from "../../errors/index.js";
 import type { RemoteCommand } from "../../messages/index.js";
 
 /**
- * Passes what is read on to every command that still takes it. The next piece is read when all have taken the last:
- * nothing piles up for one that is slow.
+ * Passes the bytes of standard input on to every command that still takes them. It reads the next piece when all
+ * ranks have taken the last one, so a slow rank makes no data pile up.
  */
 export class RankInput {
   readonly #source: Readable;
   readonly #takers: Set<RemoteCommand>;
   readonly #onError: (error: unknown) => void;
 
-  /** @param onError what could not be read or passed on; the commands that are left then find the end of their input */
+  /**
+   * @param onError receives errors of reading or passing on; the remaining commands then find the end of their input
+   */
   constructor(source: Readable, commands: readonly RemoteCommand[], onError: (text: string) => void) {
     this.#source = source;
     this.#takers = new Set(commands);

@@ -1,17 +1,20 @@
 import type { OutputStream } from "../../messages/index.js";
 
-/** A line is passed on in pieces of this many bytes at most: output without line ends must not fill the memory. */
+/**
+ * A line is passed on in pieces of this many bytes at most, because output without line ends must not fill the
+ * memory.
+ */
 const LONGEST_LINE = 1024 * 1024;
 
 const NEWLINE = 0x0a;
 
-/** Cuts output of one rank into whole lines, so that those of several do not mix; bytes stay as they are. */
+/** Cuts output of one rank into whole lines, so that lines of several ranks do not mix. It does not change bytes. */
 export class RankLines {
   readonly #label: Buffer | undefined;
   #held: Buffer[] = [];
   #heldBytes = 0;
 
-  /** @param label put before each line; undefined: none */
+  /** @param label put before each line; undefined: no label */
   constructor(label: string | undefined) {
     this.#label = label === undefined ? undefined : Buffer.from(label);
   }
@@ -28,7 +31,7 @@ export class RankLines {
     return [...whole, ...this.end()];
   }
 
-  /** @returns the last line, if it has no end; with a label it gets one, as others will write after it */
+  /** @returns the last line, if it has no end; with a label it gets one, because other lines follow it */
   end(): Buffer[] {
     if (this.#heldBytes === 0) return [];
     const rest = this.#taken();
@@ -58,15 +61,15 @@ export class RankLines {
 /** How the output of several ranks is put together: line by line, or as one JSON object by rank. */
 export type Gathering = "lines" | "json";
 
-/** Writes the output of one rank to ours. */
+/** Writes the output of one rank to our outputs. */
 export interface RankOutput {
   /** Resolves when all of it has been written, or is held until its line is whole. */
   write(stream: OutputStream, bytes: Buffer): Promise<void> | undefined;
-  /** Writes what is held. */
+  /** Writes the bytes that it holds back. */
   end(): Promise<void>;
 }
 
-/** How to write out one output of a rank: in whole lines, each with a label in front if there is one. */
+/** How to write an output of a rank: in whole lines, each with a label in front if there is one. */
 export interface LineOptions {
   readonly label?: string | undefined;
 }
@@ -77,7 +80,7 @@ export interface RankOutputOptions {
   readonly stderr?: LineOptions | undefined;
 }
 
-/** Writes what one rank prints to our own standard output and error. */
+/** Writes the output of one rank to our own standard output and error. */
 export function rankOutput(options: RankOutputOptions): RankOutput {
   const splitters = { stdout: splitterOf(options.stdout), stderr: splitterOf(options.stderr) };
   return {
@@ -89,7 +92,7 @@ export function rankOutput(options: RankOutputOptions): RankOutput {
   };
 }
 
-/** The same, but keeps its standard output: for a command that prints one value. */
+/** The same, but keeps its standard output, for a command that prints one value. */
 export function gatheredOutput(pieces: Buffer[], stderr: LineOptions): RankOutput {
   const errors = rankOutput({ stderr });
   return {

@@ -4,18 +4,18 @@ import { type RankOptions, ranksIn } from "./ranks.js";
 import { untilInterrupted, withInstance } from "../session.js";
 
 interface RankStream {
-  /** Begins the stream of one rank; `any` if none is named. */
+  /** Begins the stream of one rank; `any` if the command names no rank. */
   readonly open: (handle: Handle, options: RpcOptions & { readonly rank: NodeId }) => AsyncIterable<Payload>;
   /**
-   * Shows what comes, with the rank that it comes from if several were named.
+   * Shows a response, with the rank that it comes from if the user named several.
    * @returns `"enough"` ends all streams
    */
   readonly show: (payload: Payload, rank: number | undefined) => "enough" | undefined;
 }
 
 /**
- * Shows streams of every named rank, each as it comes, until all have ended, Ctrl-C, or the reader has gone. A rank
- * that fails prints the reason while the others continue; the status is then 1.
+ * Shows the streams of every named rank as they come. It ends when all have ended, at Ctrl-C, or when the reader has
+ * gone. A rank that fails prints the reason while the others continue; the status is then 1.
  */
 export async function followRanks(options: RankOptions, { open, show }: RankStream): Promise<void> {
   await withInstance(options, (handle) =>
@@ -36,7 +36,7 @@ export async function followRanks(options: RankOptions, { open, show }: RankStre
       const failed: number[] = [];
       const fail = (rank: number, error: unknown): void => {
         failed.push(rank);
-        // At once: the others may go on for long.
+        // At once, because the others may run for long.
         sayError(error, `${commandPrefix()}: rank ${rank}`);
       };
       await Promise.all(
@@ -51,7 +51,7 @@ export async function followRanks(options: RankOptions, { open, show }: RankStre
   );
 }
 
-/** Takes what a stream that we have ended ourselves ends with for its end. */
+/** Treats the error of a stream that we have ended ourselves as its normal end. */
 function unlessAborted(signal: AbortSignal): (error: unknown) => void {
   return (error) => {
     if (!signal.aborted) throw error;

@@ -7,7 +7,7 @@ import { withInstance, withUri } from "../session.js";
 /** The options of a command that acts on ranks. */
 export interface RankOptions {
   readonly uri?: string;
-  /** Default: the first that answers, with the own rank before others. */
+  /** Default: the first rank that answers, with the own rank before others. */
   readonly rank?: RankSet;
 }
 
@@ -37,10 +37,10 @@ function rankSet(text: string): RankSet {
 /**
  * The ranks of an instance that are in a set, ascending.
  * @param status of the error
- * @throws ExitError if the set names ranks that the instance does not have, or none that it has
+ * @throws ExitError if the set names ranks that the instance does not have, or no rank that it has
  */
 export function ranksIn(set: RankSet, size: number, status = 1): number[] {
-  // `all`, `>N` and `<N` are of the ranks that there are; an idset means exactly its ids.
+  // `all`, `>N` and `<N` select among the existing ranks; an idset means exactly its ids.
   const isOpen = /^(?:all|[<>])/.test(set.text);
   const missing = set.ranges
     .filter(([, high]) => high >= size)
@@ -76,10 +76,10 @@ export function bracketed(ranks: readonly number[]): string {
 }
 
 /**
- * Asks every rank that is named, at the same time, and shows their answers. If several failed, each prints the reason;
- * the status is then 1.
- * @param ask what to do with one rank; `any` if none is named
- * @param show gets the answers that came, in order of ranks
+ * Sends a request to every named rank at the same time, and shows their answers. If several failed, each prints the
+ * reason; the status is then 1.
+ * @param ask the action for one rank; `any` if the command names no rank
+ * @param show receives the successful answers, in the order of ranks
  */
 export async function onRanks<T>(
   options: RankOptions,
@@ -104,7 +104,7 @@ export async function onRanks<T>(
   });
 }
 
-/** Where several ranks answered, each line begins with its rank, as `exec -l` has it. */
+/** If several ranks answered, each line begins with its rank, as with `exec -l`. */
 export function labelled<T>(answers: readonly RankAnswer<T>[], lineOf: (value: T) => string): string[] {
   return answers.map(({ rank, value }) =>
     answers.length === 1 || rank === undefined ? lineOf(value) : `${rank}: ${lineOf(value)}`,

@@ -16,10 +16,10 @@ import { bracketed } from "./ranks.js";
 /** A command to be run on several ranks at the same time. */
 export interface RanksRun extends Pick<RemoteCommandOptions, "command" | "cwd" | "env"> {
   readonly ranks: readonly number[];
-  /** Passed on to all of them; undefined: they find it empty. */
+  /** Passed on to all commands; undefined: their input is empty. */
   readonly input?: Readable | undefined;
   readonly outputOf: (rank: number) => RankOutput;
-  /** Says what went wrong, and with `verbose` what goes on. */
+  /** Tells the user about failures, and with `verbose` about progress. */
   readonly say: (text: string) => void;
   readonly verbose?: boolean;
 }
@@ -39,18 +39,21 @@ export const EX_NOHOST = 68;
 const NOT_EXECUTABLE = 126;
 const NOT_FOUND = 127;
 
-/** Signals that are passed on, and end a program unless it takes them otherwise. */
+/** Signals that are passed on, and that end a program without a handler for them. */
 const ENDING = ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"] as const satisfies NodeJS.Signals[];
 
-/** Those that a program has its own use for, as often as they come. Node would wait for a debugger. */
+/**
+ * Signals that programs use for themselves, each as often as it comes. Node's own action for SIGUSR1 would be a wait
+ * for a debugger.
+ */
 const PLAIN = ["SIGUSR1", "SIGUSR2"] as const satisfies NodeJS.Signals[];
 
 /**
- * Runs a command on ranks to its end everywhere. Signals that come meanwhile go to all of its process groups.
- * If one of those that end programs comes again, it kills them; once more, and it gives them up.
- * @returns the highest status: that of the command, or 128 + N if signal N killed it. Else 127 not found, 126
+ * Runs a command on ranks to its end everywhere. Signals that come during the run go to all of its process groups.
+ * If a terminating signal comes again, it kills them. At a third one, it abandons them.
+ * @returns the highest status: the status of the command, or 128 + N if signal N killed it. Else 127 not found, 126
  *   not executable, 68 for a rank out of reach
- * @throws ExitError if they were given up
+ * @throws ExitError if it abandoned the commands
  */
 export async function runOnRanks(handle: Handle, run: RanksRun): Promise<readonly RankEnd[]> {
   const outputs = new Map(run.ranks.map((rank) => [rank, run.outputOf(rank)]));
@@ -91,7 +94,7 @@ export function highestStatus(ends: readonly RankEnd[]): number {
   return ends.reduce((highest, { status }) => Math.max(highest, status), 0);
 }
 
-/** Says how commands ended that failed, ranks with the same end together: `[0-3]: Exit 2`. */
+/** Prints how failed commands ended. Ranks with the same end share a line: `[0-3]: Exit 2`. */
 export function failureLines(ends: readonly RankEnd[]): string[] {
   const ranksByText = new Map<string, number[]>();
   for (const end of ends) {

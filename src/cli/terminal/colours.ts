@@ -10,7 +10,7 @@ export const noColours: Colours = pc.createColors(false);
 /**
  * The colours for a stream: only on a terminal that has them, and never with `NO_COLOR`. `FORCE_COLOR` asks for them
  * elsewhere (docs/design/cli.md §1).
- * @param when what the user has asked for by an option; `auto` leaves it to the stream and the environment
+ * @param when the user's choice by an option; `auto` leaves it to the stream and the environment
  */
 export function coloursFor(
   stream: Pick<NodeJS.WriteStream, "isTTY">,
@@ -25,7 +25,7 @@ export function hasColours(stream: Pick<NodeJS.WriteStream, "isTTY">, env = proc
   const { NO_COLOR = "", FORCE_COLOR = "", TERM } = env;
   if (NO_COLOR !== "") return false;
   if (FORCE_COLOR !== "") return FORCE_COLOR !== "0" && FORCE_COLOR !== "false";
-  // Undefined of a pipe, for which picocolors would decide by itself, and have colours in CI.
+  // Undefined for a pipe: picocolors would decide by itself, and would use colours in CI.
   return stream.isTTY ? TERM !== "dumb" : false;
 }
 
@@ -43,7 +43,7 @@ export function colouredDiagnostic(text: string, severity: Diagnostic["severity"
   ].join("\n");
 }
 
-/** A line of `explain`: names of units stand out, with what becomes of them; places in files step back. */
+/** A line of `explain`: names of units are bold, with their states; places in files are dim. */
 export function colouredAccountLine(text: string, colours: Colours): string {
   const shown = escapeControls(text);
   if (!shown.startsWith(" ")) {
@@ -56,7 +56,7 @@ export function colouredAccountLine(text: string, colours: Colours): string {
   return shown.replace(/ \((?:[^()]*:\d+:\d+|setup\(\) of [^()]*)\)$/, (place) => colours.dim(place));
 }
 
-/** Lines of the live view: what is being done in cyan, failures in red. */
+/** Lines of the live view: running steps in cyan, failures in red. */
 export function colouredFrame(lines: readonly string[], colours: Colours): string[] {
   return lines.map((line) =>
     line

@@ -12,7 +12,10 @@ export function journalLines(text: string, level: LogLevel): string {
   return isJournal ? text.replace(/^/gm, `<${LOG_LEVELS.indexOf(level)}>`) : text;
 }
 
-/** The manager names device and inode of the stream that it has made: it may have been redirected since. */
+/**
+ * The manager names device and inode of the stream that it has made, because the stream may have been redirected
+ * since.
+ */
 function isSameFile(descriptor: number, name: string | undefined): boolean {
   if (name === undefined) return false;
   try {

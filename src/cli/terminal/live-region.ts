@@ -3,7 +3,7 @@ import type { RunEvent, RunEventJson } from "../../run/index.js";
 import { colouredFrame, coloursFor } from "./colours.js";
 import { RunProgress, type TerminalSize } from "./run-progress.js";
 
-/** Shorter runs show no frame at all: it would only flicker. */
+/** Shorter runs show no frame, because it would only flicker. */
 const FIRST_FRAME_MS = 100;
 const FRAME_MS = 100;
 
@@ -31,7 +31,7 @@ export async function openLiveRegion(stream: NodeJS.WriteStream): Promise<LiveRe
     import("log-update"),
     import("string-width"),
   ]);
-  // The size is asked for each time: a process in another session than the terminal gets no signal of a change.
+  // The size is read each time, because a process in another session than the terminal gets no signal of a change.
   const view = new Proxy(stream, {
     get: (target, key) => {
       if (key === "columns") return sizeOf(target).columns;
@@ -45,13 +45,13 @@ export async function openLiveRegion(stream: NodeJS.WriteStream): Promise<LiveRe
 
 function sizeOf(stream: Terminal): TerminalSize {
   const [columns, rows] = stream.getWindowSize();
-  // A terminal that does not know its size reports 0.
+  // A terminal of unknown size reports 0.
   return { columns: columns || 80, rows: rows || 24 };
 }
 
 /**
- * The live view of one run after the other on a terminal (docs/design/planning.md §7). Whatever else is to be on that
- * terminal while one lasts has to go through {@link above}.
+ * The live view of one run after the other on a terminal (docs/design/planning.md §7). All other output to that
+ * terminal has to go through {@link above} during that time.
  */
 export class LiveRegion {
   readonly #stream: Terminal;
@@ -69,7 +69,7 @@ export class LiveRegion {
     this.#drawing = drawing;
   }
 
-  /** Takes what happens in a run; its last event takes the view away. */
+  /** Takes the events of a run; its last event removes the view. */
   show(event: RunEvent | RunEventJson): void {
     if (event.type === "plan") {
       this.#progress = new RunProgress();
@@ -96,7 +96,7 @@ export class LiveRegion {
     return this.#progress;
   }
 
-  /** Takes the view away and gives the cursor back. */
+  /** Removes the view and shows the cursor again. */
   end(): void {
     this.#timer?.cancel();
     this.#timer = undefined;
@@ -113,7 +113,7 @@ export class LiveRegion {
       this.#draw();
       this.#drawAfter(FRAME_MS);
     };
-    // A view is no reason to stay.
+    // A view must not keep the process alive.
     this.#timer = startTimer(delayMs, drawNext, { keepsAlive: false });
   }
 

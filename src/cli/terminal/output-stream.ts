@@ -9,13 +9,13 @@ export function finishWithoutReader(): void {
 }
 
 /**
- * Deals with a standard output that takes no more. That its reader has gone, as in `sluice … | head`, ends
- * the command quietly. It prints any other error, such as a full disk, and the status is 1.
+ * Handles a standard output that takes no more data. If its reader has gone, as in `sluice … | head`, the command
+ * ends quietly. It prints any other error, such as a full disk, and the status is 1.
  */
 export function watchOutput(): void {
   let isBroken = false;
   process.stdout.on("error", (error) => {
-    // Later writes fail as well, in words of their own.
+    // Later writes fail as well, with other messages.
     if (isBroken) return;
     isBroken = true;
     const status = isErrno(error, "EPIPE") ? 0 : 1;
@@ -27,7 +27,7 @@ export function watchOutput(): void {
   });
 }
 
-/** Talk that cannot be written is no reason to stop in the middle of a boot or a shutdown, nor to fail. */
+/** A failure to write messages must not stop a boot or a shutdown, nor make it fail. */
 export function outliveListener(): void {
   process.stderr.on("error", () => {
     // The reader has gone.

@@ -12,22 +12,22 @@ import {
   renderDiagnostic,
 } from "../../errors/index.js";
 
-/** Writes a result to standard output, control characters written out. */
+/** Writes a result to standard output, with control characters escaped. */
 export function printLine(text: string): void {
   process.stdout.write(`${escapeControls(text)}\n`);
 }
 
-/** Writes a result with colours of ours; what it has of others is escaped already. */
+/** Writes a result with colours of ours; its parts from other sources are escaped already. */
 export function printStyled(text: string): void {
   process.stdout.write(`${text}\n`);
 }
 
-/** Writes a JSON result to standard output: compact on one line, which is what scripts read. */
+/** Writes a JSON result to standard output, compact on one line for scripts. */
 export function printJson(value: unknown): void {
   printStyled(printableJson(value));
 }
 
-/** As {@link printJson}, of an object by its entries, in their order. */
+/** As {@link printJson}, for the entries of an object, in their order. */
 export function printJsonOf(entries: Iterable<readonly [name: string, value: unknown]>): void {
   const chunks: string[] = [];
   let chunk: string[] = [];
@@ -44,7 +44,7 @@ export function printJsonOf(entries: Iterable<readonly [name: string, value: unk
 /** The number of entries joined at a time: a text of tens of thousands of pieces takes more memory than the joined text. */
 const ENTRIES_OF_CHUNK = 1000;
 
-/** Talk, to standard error, control characters written out; for the journal of systemd with its level. */
+/** Writes a message to standard error, with control characters escaped; for the journal of systemd with its level. */
 export function say(text: string, level: LogLevel = "info"): void {
   process.stderr.write(`${journalLines(escapeControls(text), level)}\n`);
 }
@@ -55,7 +55,7 @@ export function commandPrefix(): string {
   return name === undefined ? "sluice" : `sluice-${name}`;
 }
 
-/** A command that failed after it printed the reason, or that has its own status. */
+/** The error of a command that failed after it printed the reason, or that has its own status. */
 export class ExitError extends Error {
   readonly status: number;
   /** Why it failed, if the command has printed the details before. */
@@ -79,8 +79,8 @@ let memory: { readonly known: ReadonlySet<string>; readonly tell: (text: string)
 
 /**
  * Prints each problem once for several processes, such as rc1 and rc3 of an instance.
- * @param known those that were printed before
- * @param tell gets each that this process prints
+ * @param known those that another process has already printed
+ * @param tell receives each problem that this process prints
  */
 export function shareDiagnostics(known: readonly string[], tell: (text: string) => void): void {
   memory = { known: new Set(known), tell };

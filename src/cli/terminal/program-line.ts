@@ -24,7 +24,7 @@ export function printProgramLine(payload: Payload, prefix = ""): void {
   printStyled(`${prefix}${dim(stamp)} ${cyan(unit)} | ${shownText(payload)}`);
 }
 
-/** Lines for a terminal: labels as wide as the widest so far, each unit in a colour of its own. */
+/** Lines for a terminal: labels as wide as the widest so far, each unit in its own colour. */
 export class LabelledLines {
   readonly #colours = coloursFor(process.stdout);
   /** Name of the colour of each unit. */

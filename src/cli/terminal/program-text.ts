@@ -8,8 +8,8 @@ const COLOURS = /\u001b\[[\d;]*m/g;
 const RESET = "\u001b[0m";
 
 /**
- * A line of a program, fit for standard output: its colours pass on a terminal and are removed elsewhere. Every other control
- * character is written out.
+ * A line of a program, safe for standard output: its colours pass on a terminal and are removed elsewhere. Every
+ * other control character is escaped.
  */
 export function programText(text: string, isColoured = hasColours(process.stdout)): string {
   if (!text.includes("\u001b")) return escapeControls(text);

@@ -1,6 +1,6 @@
 import type { RunEvent, RunEventJson, StepAction } from "../../run/index.js";
 
-/** Room on a terminal. */
+/** The room on a terminal. */
 export interface TerminalSize {
   readonly columns: number;
   readonly rows: number;
@@ -14,7 +14,7 @@ interface Running {
   readonly startedAtMs: number;
 }
 
-/** How far a run has come, from its events, and what to show of that. */
+/** The progress of a run, from its events, and the text to show for it. */
 export class RunProgress {
   readonly #running = new Map<string, Running>();
   #stepCount = 0;
@@ -22,7 +22,7 @@ export class RunProgress {
   #failed = 0;
   #summary: Extract<RunEvent, { readonly type: "summary" }> | undefined;
 
-  /** Whether there is nothing to do. */
+  /** Whether there is no step to run. */
   get isEmpty(): boolean {
     return this.#stepCount === 0;
   }
@@ -58,9 +58,10 @@ export class RunProgress {
   }
 
   /**
-   * One line for each running unit, the longest running first, then the counts; never more than the terminal has rows.
+   * One line for each running unit, the longest running first, then the counts; never more lines than the terminal
+   * has rows.
    * @param nowMs since the start of the run
-   * @param widthOf columns that a text takes
+   * @param widthOf the number of columns that a text takes
    */
   frame(nowMs: number, { columns, rows }: TerminalSize, widthOf: (text: string) => number): string[] {
     // The row below the last line is where the cursor stands.
@@ -85,7 +86,7 @@ export class RunProgress {
     return `${this.#done + this.#failed}/${units(this.#stepCount)}, ${this.#running.size} running${failed}, ${secondsText(nowMs)}`;
   }
 
-  /** `25 units in 1.2 s, 1 failed`; undefined before the end, and where there was nothing to do. */
+  /** `25 units in 1.2 s, 1 failed`; undefined before the end, and for a run without steps. */
   summary(): string | undefined {
     if (this.#summary === undefined || this.isEmpty) return undefined;
     const { atMs, outcome, failed, cancelled, skipped, notStarted } = this.#summary;

@@ -3,7 +3,7 @@ import { sleep } from "../../processes/index.js";
 import type { Sampler } from "./sample.js";
 import type { RankSample } from "./table.js";
 
-/** A rank to show, and what reads it. */
+/** A rank to show, and the function that reads it. */
 export interface RankFeed {
   readonly rank: number;
   readonly sampler: Sampler;
@@ -12,7 +12,7 @@ export interface RankFeed {
 export interface FeedOptions {
   /** Samples of each rank until it ends by itself. */
   readonly iterations: number;
-  /** How long a rank that has failed is left alone. */
+  /** The time between a rank's failure and the next attempt. */
   readonly periodMs: number;
   /** Called at each sample, and when a rank fails. */
   readonly onChange: () => void;
@@ -35,8 +35,9 @@ export class RankFeeds {
   }
 
   /**
-   * Takes samples until each rank has given as many as there are to be. A rank that fails is asked again after a period.
-   * @throws SluiceError that of a rank when all have failed; `ECANCELED` once the signal is aborted
+   * Takes samples until each rank has given the requested number. After a failure, it tries the rank again after a
+   * period.
+   * @throws SluiceError of one rank when all have failed; `ECANCELED` once the signal is aborted
    */
   async follow(signal: AbortSignal): Promise<void> {
     const ended = new AbortController();

@@ -1,6 +1,6 @@
 import { fields, type Handle, type NodeId, type Payload } from "../../messages/index.js";
 
-/** A module at one time, with what it did per second since the time before. */
+/** A module at one time, with its rates per second since the time before. */
 export interface ModuleSample {
   readonly name: string;
   readonly uuid: string;
@@ -9,20 +9,20 @@ export interface ModuleSample {
   readonly phase: string;
   /** How often it was restarted after a failure. */
   readonly restarts: number;
-  /** `ok`, `silent`, `failing` or `failed`; absent where nothing asks. */
+  /** `ok`, `silent`, `failing` or `failed`; absent without a probe. */
   readonly health?: string | undefined;
-  /** Attempts of its probe that have failed in a row, and how many are a failure. */
+  /** Failed attempts of its probe in a row, and the number that counts as a failure. */
   readonly probe?: { readonly failures: number; readonly limit: number } | undefined;
   readonly idleSeconds: number;
-  /** How long it has owed the answer to a ping of its watchdog; 0 if it owes none. */
+  /** How long an answer to a ping of its watchdog has been due; 0 if none is due. */
   readonly owedSeconds: number;
   readonly sendq: number;
   readonly recvq: number;
   readonly services: readonly string[];
-  /** Messages that it was given, and that it has sent. */
+  /** Messages that it has received and sent. */
   readonly rxPerSecond: number;
   readonly txPerSecond: number;
-  /** Id of its process; absent for one in a thread of the broker. */
+  /** Id of its process; absent for a module in a thread of the broker. */
   readonly pid?: number | undefined;
   /** 100 is one processor. */
   readonly cpuPercent?: number | undefined;
@@ -93,7 +93,7 @@ const MODULE = {
 
 type Row = ReturnType<typeof fields<typeof MODULE>>;
 
-/** Counts up to a time. */
+/** The counts up to a time. */
 interface Counted {
   readonly atSeconds: number;
   readonly rx: number;
@@ -107,12 +107,12 @@ interface Rates {
   readonly cpuPercent: number;
 }
 
-/** A sample that comes this much sooner than its period is one of a change. */
+/** A sample that comes this much sooner than its period was caused by a change. */
 const PART_OF_PERIOD = 0.9;
 
 /**
- * Reads the broker's reports about its modules, and computes rates. The first ones are the means since each
- * module was started, as top(1) has it. Rates change once a period, even if reports arrive in between.
+ * Reads the broker's reports about its modules, and computes rates. The first rates are the means since each module
+ * was started, as in top(1). Rates change once a period, even if reports arrive in between.
  */
 export class Sampler {
   readonly #handle: Handle;
@@ -120,13 +120,13 @@ export class Sampler {
   readonly #periodMs: number;
   readonly #rows = new Map<string, Row>();
   #stream: AsyncIterator<Payload, unknown> | undefined;
-  /** When rates were made last. */
+  /** The time of the last rates. */
   #dueSeconds = -Infinity;
-  /** Counts of that time, by uuid; the broker's own are under the empty one. */
+  /** Counts of that time, by uuid; the broker's own have an empty uuid. */
   #before = new Map<string, Counted>();
   #rates = new Map<string, Rates>();
 
-  /** @param rank whose broker is asked; default: that of the handle */
+  /** @param rank the rank whose broker answers; default: the rank of the handle */
   constructor(
     handle: Handle,
     { rank = "any", periodMs }: { readonly rank?: NodeId; readonly periodMs: number },
@@ -136,7 +136,7 @@ export class Sampler {
     this.#periodMs = periodMs;
   }
 
-  /** The next sample that is due; the first is at once. */
+  /** The next sample that is due; the first one comes at once. */
   async next(signal: AbortSignal): Promise<Sample> {
     for (;;) {
       const { isDue, sample } = await this.change(signal);
@@ -144,7 +144,7 @@ export class Sampler {
     }
   }
 
-  /** The next sample, due or because a module has started or ended. */
+  /** The next sample, whether it is due or a module has started or ended. */
   async change(signal: AbortSignal): Promise<{ readonly isDue: boolean; readonly sample: Sample }> {
     this.#stream ??= this.#open(signal);
     const answer = await this.#stream.next();
@@ -180,7 +180,7 @@ export class Sampler {
     return { isDue, sample: { time, broker: { ...facts, cpuPercent: rates.cpuPercent }, modules: all } };
   }
 
-  /** Makes rates of what was counted since they were made last. */
+  /** Works out the rates since the sample before. */
   #measure(time: number, broker: { uptimeSeconds: number; cpuSeconds: number }): void {
     const before = this.#before;
     this.#before = new Map();

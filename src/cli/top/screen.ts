@@ -20,7 +20,7 @@ export interface ScreenOptions {
   readonly sort: Sort;
 }
 
-/** As less(1) and top(1) do: what was on the terminal is there again afterwards. */
+/** As less(1) and top(1) do: afterwards the terminal shows its earlier text again. */
 const ALTERNATE_SCREEN = { enter: "\u001b[?1049h\u001b[H", leave: "\u001b[?1049l" } as const;
 const CLEAR = "\u001b[2J\u001b[H";
 
@@ -30,8 +30,8 @@ const KEY = { interrupt: "\u0003", suspend: "\u001a" } as const;
 const DEFAULT_SIZE = { columns: 80, rows: 24 } as const;
 
 /**
- * Shows samples on the terminal until the user presses q or the iterations are over.
- * @returns the exit status: 0, or 128 and the number of the signal that ended it, Ctrl-C being SIGINT. A hangup
+ * Shows samples on the terminal until the user presses q or no iterations are left.
+ * @returns the exit status: 0, or 128 plus the number of the signal that ended it; Ctrl-C counts as SIGINT. A hangup
  *   ends the process
  */
 export function runScreen(feeds: readonly RankFeed[], options: ScreenOptions): Promise<number> {
@@ -55,7 +55,7 @@ class Screen {
   #style: TableStyle;
   #status = 0;
   #isShown = false;
-  /** The size that the last frame was made for. */
+  /** The size for which the last frame was made. */
   #drawn: { readonly columns: number; readonly rows: number } = { columns: 0, rows: 0 };
 
   constructor(feeds: readonly RankFeed[], options: ScreenOptions) {
@@ -93,7 +93,7 @@ class Screen {
   }
 
   #listen(): void {
-    // Whatever ends the process, the terminal is left as it was.
+    // The terminal is restored, whatever ends the process.
     process.once("exit", this.#onExit);
     process.stdout.on("resize", this.#onResize);
     process.stdin.on("data", this.#onKeys);
@@ -124,7 +124,7 @@ class Screen {
     process.stdout.write(ALTERNATE_SCREEN.leave);
   }
 
-  /** Ctrl-Z, which a terminal in raw mode leaves to us. */
+  /** Handles Ctrl-Z, which a terminal in raw mode does not handle itself. */
   #suspend(): void {
     this.#leave();
     process.kill(process.pid, "SIGTSTP");
@@ -135,7 +135,7 @@ class Screen {
   }
 
   #keys(text: string): void {
-    // An arrow or function key is several characters, none of them meant.
+    // An arrow or function key is several characters, and none of them counts as a key press.
     for (const key of stripVTControlCharacters(text)) this.#press(key);
   }
 
@@ -168,7 +168,7 @@ class Screen {
     const columns = process.stdout.columns || DEFAULT_SIZE.columns;
     const rows = process.stdout.rows || DEFAULT_SIZE.rows;
     if (columns !== this.#drawn.columns || rows !== this.#drawn.rows) {
-      // The terminal has moved lines about as it saw fit.
+      // The terminal may have moved the lines.
       this.#update.clear();
       process.stdout.write(CLEAR);
       this.#drawn = { columns, rows };
@@ -181,7 +181,7 @@ class Screen {
     const lines = this.#lines(columns);
     if (lines === undefined) return ["waiting for the broker"];
     const { head, rows: all } = lines;
-    // One line is left for the cursor, two for the keys.
+    // One line is for the cursor, two are for the keys.
     const room = Math.max(0, rows - head.length - 3);
     const shown = all.length <= room ? all : all.slice(0, Math.max(0, room - 1));
     const more = all.length > shown.length ? [`${all.length - shown.length} more`] : [];
@@ -194,7 +194,7 @@ class Screen {
     ].slice(0, Math.max(1, rows - 1));
   }
 
-  /** Undefined before there is anything to show. */
+  /** Undefined before the first sample. */
   #lines(columns: number): TableLines | undefined {
     const { told } = this.#feeds;
     if (told.every(({ sample }) => sample === undefined)) return undefined;
@@ -212,7 +212,7 @@ class Screen {
   }
 }
 
-/** Whether the request or pause that was under way was cancelled, because the screen was to end. */
+/** Whether a request or pause was cancelled because the screen was to end. */
 function isCancellation(error: unknown): boolean {
   return isErrno(error, "ECANCELED") || (error instanceof Error && error.name === "AbortError");
 }

@@ -23,17 +23,19 @@ export type Sort = keyof typeof SORTS;
 /** All of them. */
 export const SORT_NAMES = Object.keys(SORTS) as Sort[];
 
-/** The worst comes first. */
+/** The module in the worst state comes first. */
 function illness({ phase, health = "", owedSeconds }: ModuleSample): number {
   const found = ["failing", "silent", "failed"].indexOf(health) + 1;
   return found * 1e6 + owedSeconds + (phase === "up" ? 0 : 0.5);
 }
 
-/** How the table is to look. */
+/** The layout of the table. */
 export interface TableStyle {
   readonly sort: Sort;
   readonly isReversed: boolean;
-  /** Columns of the terminal: on a narrow one the names take no more than they need. Default: as many as there are. */
+  /**
+   * Columns of the terminal: on a narrow one the column of names is only as wide as its names. Default: no limit.
+   */
   readonly columns?: number;
 }
 
@@ -52,13 +54,13 @@ export interface TableRow {
   readonly isIll: boolean;
 }
 
-/** Lines for people: some about the brokers, of which the last names the columns, then one a module. */
+/** Lines for people: some about the brokers, the last of which names the columns, then one for each module. */
 export interface TableLines {
   readonly head: readonly string[];
   readonly rows: readonly TableRow[];
 }
 
-/** A row of the table before it is a line: a module, and its rank where there are several. */
+/** A row of the table: a module, and its rank if there are several. */
 interface Placed {
   readonly rank: number | undefined;
   readonly module: ModuleSample;
@@ -69,7 +71,7 @@ const TITLES = [
   ...["Rst", "Health", "Service"],
 ];
 
-/** As wide as `sluice module list` has names. */
+/** The width of names in `sluice module list`. */
 const NAME_WIDTH = 25;
 const SHORTEST_NAME_WIDTH = 6;
 /** From the blank after the name to the title of the services. */
@@ -177,7 +179,7 @@ function moduleCells(module: ModuleSample): string[] {
   ];
 }
 
-/** The first columns are those of `sluice module list`. */
+/** The first columns are the same as in `sluice module list`. */
 function rowOf(cells: readonly string[], width: number): string {
   const [name = "", idle = "", state = "", sendq = "", recvq = "", rx = "", tx = "", cpu = "", memory = ""] =
     cells;
@@ -194,12 +196,12 @@ function healthText({ phase, health = "-", probe }: ModuleSample): string {
   return health === "failing" && probe !== undefined ? `fails ${probe.failures}/${probe.limit}` : health;
 }
 
-/** A module's state, with a mark while it owes the answer to a ping of its watchdog. */
+/** A module's state, with a mark while an answer to a ping of its watchdog is due. */
 export function stateText(state: string, owedSeconds: number): string {
   return owedSeconds > 0 ? `${state}!` : `${state} `;
 }
 
-/** Seconds as `sluice module list` has them. */
+/** Seconds in the form of `sluice module list`. */
 export function idleText(seconds: number): string {
   return seconds > 99 ? "idle" : String(Math.floor(seconds));
 }

@@ -75,7 +75,7 @@ function printSample(sample: Sample, sort: Sort, isFurther: boolean): void {
   for (const line of [...(isFurther ? [""] : []), ...head, ...texts]) printLine(line);
 }
 
-/** More often would mostly show what top itself does. */
+/** A shorter interval would mostly show the load of top itself. */
 const SHORTEST_INTERVAL_SECONDS = 0.1;
 
 function interval(text: string): number {

@@ -2,7 +2,7 @@ import { resolve } from "node:path";
 import { InvalidArgumentError } from "commander";
 import { isLoopbackAddress, isLoopbackName, type Listen } from "../../web/index.js";
 
-/** An address as `--listen` has it. */
+/** An address in the form of `--listen`. */
 export function listenOf(text: string): Listen {
   if (text.startsWith("unix:")) {
     const path = text.slice("unix:".length);
@@ -16,7 +16,7 @@ export function listenOf(text: string): Listen {
   return { kind: "tcp", host: host.replace(/^\[(.*)\]$/, "$1"), port };
 }
 
-/** Whether more than this machine's users can connect. */
+/** Whether users of other machines can connect. */
 export function isReachableByOthers(listen: Listen): boolean {
   return listen.kind === "tcp" && !isLoopbackAddress(listen.host) && !isLoopbackName(listen.host);
 }

@@ -3,7 +3,7 @@ import type { Handle } from "../../messages/index.js";
 /** Why a server ends. */
 export type ServerEnd = { readonly kind: "signal"; readonly status: number } | { readonly kind: "instance" };
 
-/** Resolves when a server is to end: by Ctrl-C, by SIGTERM, which is how services are stopped, or with its instance. */
+/** Resolves when a server is to end: by Ctrl-C, by SIGTERM from a service manager, or with its instance. */
 export async function untilEnded(handle: Handle | undefined): Promise<ServerEnd> {
   const listeners: (() => void)[] = [];
   try {

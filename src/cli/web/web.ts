@@ -73,14 +73,14 @@ export function command(): Command {
 }
 
 async function web(options: WebCommandOptions): Promise<void> {
-  // Each request would fail for them.
+  // Without the check, each request would fail because of them.
   realFiles(options);
   const uri = instanceUri(options);
   if (uri === undefined) await serve(options, undefined, undefined);
   else await withConnection(uri, (handle) => serve(options, handle, uri));
 }
 
-/** From one comment to the next in a stream that is silent. */
+/** The time between two comments in a stream that has nothing to send. */
 const COMMENT_MS = 15_000;
 
 async function serve(
@@ -119,7 +119,7 @@ async function serve(
   }
 }
 
-/** Further ones are counted. */
+/** Above this number, waits are only counted. */
 const MOST_WAITS = 100;
 
 async function waitsOf(handle: Handle): Promise<string[]> {
@@ -130,7 +130,7 @@ async function waitsOf(handle: Handle): Promise<string[]> {
   return [...shown, ...unreachable.map(({ rank, reason }) => `rank ${rank}: ${messageOf(reason)}`)];
 }
 
-/** None is needed on a socket that only the owner opens. */
+/** A socket that only the owner can open needs no token. */
 function tokenOf({ listen, tokenFile, tlsCert }: WebCommandOptions): Token | undefined {
   if (isReachableByOthers(listen) && (tokenFile === undefined || tlsCert === undefined)) {
     throw new UsageError(
@@ -141,7 +141,10 @@ function tokenOf({ listen, tokenFile, tlsCert }: WebCommandOptions): Token | und
   return listen.kind === "unix" ? undefined : new Token();
 }
 
-/** The token goes to terminals, and to files that only the owner reads: what is collected from pipes is read by many. */
+/**
+ * The token goes to terminals, and to files that only the owner can read. Many people read text that a program
+ * collects from pipes.
+ */
 function tellAddress(options: WebCommandOptions, url: string | undefined, token: Token | undefined): void {
   const { listen, tokenFile, open } = options;
   if (url === undefined) {

@@ -1,9 +1,9 @@
 import type { LoadOrder, Plan } from "../types.js";
 
 /**
- * The order of a plan's loads, with what follows something after that. Where the plan has it the other way round, the plan
- * counts.
- * @param follows pairs: what is followed, and its follower
+ * The order of a plan's loads, in which each follower comes after the unit that it follows. If the plan has the
+ * opposite order, the plan's order applies.
+ * @param follows pairs: a unit and its follower
  */
 export function orderWithFollowers(
   { steps, dag }: Plan,

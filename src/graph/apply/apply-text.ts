@@ -27,7 +27,7 @@ export function applyLines({ changes, renamings }: ApplyPlan): string[] {
   ];
 }
 
-/** `7 modules stay as they are`, and which are no concern of any unit. */
+/** `7 modules stay as they are`, and the modules without a unit. */
 export function staysLines({ stays, unknown }: Pick<ApplyPlan, "stays" | "unknown">): string[] {
   const count = stays.length === 1 ? "1 module stays as it is" : `${stays.length} modules stay as they are`;
   return unknown.length === 0
@@ -39,7 +39,7 @@ function whatText(change: ApplyChange): string {
   return change.action === "remove" ? change.name : [change.unit.name, ...argsShown(change)].join(" ");
 }
 
-/** Arguments are shown where they are new. */
+/** Arguments are shown if they are new. */
 function argsShown({
   action,
   unit,
@@ -48,7 +48,7 @@ function argsShown({
   return action === "load" || !keepsArgs ? shownArgs(unit) : [];
 }
 
-/** Why something is done, in a few words. */
+/** The causes of a step, in a few words. */
 export function causesText(causes: readonly ApplyCause[]): string {
   return causes.map(causeText).join("; ");
 }

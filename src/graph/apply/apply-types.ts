@@ -1,22 +1,22 @@
 import type { LoadOrder, Plan, Reason } from "../types.js";
 import type { ModuleUnit } from "../../units/index.js";
 
-/** A value of an option, as JSON has it. */
+/** A value of an option, in the form of JSON. */
 export type RecordedValue = unknown;
 
 /** A module as the broker has recorded it (`module.record`). */
 export interface RecordedModule {
   readonly name: string;
-  /** With which its unit was written: what code has added since is not among them. */
+  /** The arguments in its unit, without those that code has added since. */
   readonly args: readonly string[];
-  /** As `module.load` had them. */
+  /** The options of its `module.load`. */
   readonly options: Readonly<Record<string, RecordedValue>>;
   readonly services: readonly string[];
   /** `up`: it runs, starts or stops. `waits`: it failed and waits for its restart. `failed`, `ended`: it no longer runs. */
   readonly state: "up" | "waits" | "failed" | "ended";
-  /** Loaded by a person and not by a start: only a removal by name takes it away. */
+  /** Loaded by a user and not by a start: only a removal by name removes it. */
   readonly byName: boolean;
-  /** Loaded as a unit of a plan; else past all units, from a path. */
+  /** Loaded as a unit of a plan; else directly, from a path. */
   readonly isPlanned: boolean;
   readonly file: ModuleFile;
 }
@@ -44,13 +44,13 @@ export interface ApplyInput {
   readonly only?: readonly string[] | undefined;
 }
 
-/** A key whose value differs from what a module was loaded with. */
+/** A key whose value differs from the value that a module was loaded with. */
 export interface KeyChange {
-  /** As unit files spell it. */
+  /** In the spelling of unit files. */
   readonly key: string;
   readonly from: RecordedValue;
   readonly to: RecordedValue;
-  /** Where it was set; undefined: it is set nowhere. */
+  /** The place that sets it; undefined: no place sets it. */
   readonly origin: string | undefined;
   /** Whether the change needs a reload, or takes effect in the running module. */
   readonly change: "reload" | "in place";
@@ -72,7 +72,7 @@ export type ApplyChange =
       readonly action: "load" | "reload" | "restart" | "change";
       readonly unit: ModuleUnit;
       readonly causes: readonly ApplyCause[];
-      /** Whether the further arguments of its load stay: those that code has added. */
+      /** Whether the load keeps the further arguments that code has added. */
       readonly keepsArgs: boolean;
     }
   | { readonly action: "remove"; readonly name: string; readonly causes: readonly ApplyCause[] };
@@ -80,7 +80,7 @@ export type ApplyChange =
 /** A change other than a removal. */
 export type ApplyUp = Exclude<ApplyChange, { action: "remove" }>;
 
-/** Two units that run the same: one goes, the other comes. */
+/** Two units with the same command or file: one is removed, the other is loaded. */
 export interface Renaming {
   readonly from: string;
   readonly to: string;
@@ -94,9 +94,11 @@ export interface ApplyPlan {
   readonly changes: readonly ApplyChange[];
   /** Names of modules of the plan that stay as they are. */
   readonly stays: readonly string[];
-  /** Names of modules that run and that no unit describes: they are left alone. */
+  /** Names of running modules without a unit: they do not change. */
   readonly unknown: readonly string[];
   readonly renamings: readonly Renaming[];
-  /** The order of loads, reloads and restarts: that of the plan, with followers after the units that they follow. */
+  /**
+   * The order of loads, reloads and restarts: the order of the plan, with followers after the units that they follow.
+   */
   readonly order: LoadOrder;
 }

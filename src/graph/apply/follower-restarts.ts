@@ -10,14 +10,15 @@ interface FollowerInput {
 
 /** The restart of a module because of another one. */
 interface FollowerRestart {
-  /** The unit that it follows. */
+  /** The unit that the module follows. */
   readonly source: string;
   readonly change: ApplyUp;
 }
 
 /**
- * The modules that restart because they follow a module with a new run, directly or indirectly: each once. The first provider of a
- * service restarts nothing; another one than before does (docs/design/programs.md §1, `follows`).
+ * The modules that restart because they follow a module with a new run, directly or indirectly: each once. The first
+ * provider of a service restarts no follower; another provider than before does (docs/design/programs.md §1,
+ * `follows`).
  */
 export function followerRestarts({ plan, recorded, changes }: FollowerInput): FollowerRestart[] {
   const provided = new Set(
@@ -35,7 +36,7 @@ export function followerRestarts({ plan, recorded, changes }: FollowerInput): Fo
       if (action !== "load" || unit === source || !up.has(unit.name) || restarts.has(unit.name)) continue;
       if (!unit.follows.some((service) => renewed.includes(service))) continue;
       const own = known.get(unit.name);
-      // It gets a new run anyway.
+      // The module gets a new run in any case.
       if (own !== undefined && own.action !== "change") continue;
       const causes = [{ kind: "follows" as const, source: source.name }, ...(own?.causes ?? [])];
       const change: ApplyUp = { action: "restart", unit, causes, keepsArgs: own?.keepsArgs ?? true };

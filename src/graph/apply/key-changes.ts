@@ -23,8 +23,8 @@ const PROBE_DEFAULTS = { intervalMs: 1000, timeoutMs: 2000 };
 const CHOOSE_LOADER: ReadonlySet<string> = new Set(["exec", "loader"]);
 
 /**
- * The keys of a unit whose values differ in meaning from what its module was loaded with, in the order of
- * docs/design/planning.md §1. A default that is written out is no difference.
+ * The keys of a unit whose values differ in meaning from the values that its module was loaded with, in the order of
+ * docs/design/planning.md §1. A default value that a file writes out makes no difference.
  */
 export function keyChanges(unit: ModuleUnit, recorded: RecordedModule, catalog: Catalog): KeyChange[] {
   const options = optionsOf(unit);
@@ -43,7 +43,7 @@ export function keyChanges(unit: ModuleUnit, recorded: RecordedModule, catalog: 
   });
 }
 
-/** The keys that choose a loader, where another one takes the file than before. */
+/** The keys that choose a loader, if another loader than before takes the file. */
 export function loaderChanges(unit: ModuleUnit, recorded: RecordedModule, catalog: Catalog): KeyChange[] {
   const changes = (["exec", "loader"] as const).flatMap((key): KeyChange[] => {
     const from = recorded.options[key];
@@ -62,7 +62,7 @@ function wantedValue(row: UnitKeyRow, unit: ModuleUnit, options: Readonly<Record
   return options[row.json];
 }
 
-/** A text that is the same for values that mean the same. */
+/** A text that is equal for values with the same meaning. */
 function meaningOf(row: UnitKeyRow, value: unknown): string {
   const full = isTable(value) ? withDefaults(row, value) : value;
   if (full === undefined || full === null || isSameAs(full, row.default) || isEmpty(full)) return "";

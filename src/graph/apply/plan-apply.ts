@@ -17,7 +17,7 @@ import { keyChanges, loaderChanges } from "./key-changes.js";
 
 /**
  * Compares the running modules with the files, and returns the smallest change that makes them match
- * (docs/design/programs.md §3). A pure function: files are known by their digests.
+ * (docs/design/programs.md §3). A pure function: it compares the digests of files.
  *
  * @returns the changes; or `GRAPH_UNKNOWN_NAME` for each name of `only` that neither a unit nor a module has
  */
@@ -145,7 +145,7 @@ function isOther(before: string | null, now: string | null | undefined): boolean
   return before !== null && now !== null && now !== undefined && before !== now;
 }
 
-/** The modules outside the plan: those to remove, and those that no unit describes. */
+/** The modules outside the plan: modules to remove, and modules that no unit describes. */
 function judgeOthers(
   { plan, recorded }: ApplyInput,
   isConcerned: (name: string) => boolean,
@@ -189,7 +189,7 @@ function keptByName(catalog: Catalog, recorded: readonly RecordedModule[]): Set<
   return kept;
 }
 
-/** Lists a module without a unit as unknown, if no plan has loaded it. */
+/** Lists a module without a unit as unknown, unless a plan has loaded it. */
 function isOrWasKnown(name: string, catalog: Catalog, recorded: readonly RecordedModule[]): boolean {
   if (knownModule(catalog, name) !== undefined) return true;
   return recorded.some((module) => module.name === name && module.isPlanned);
@@ -211,7 +211,7 @@ function resolveNames({ only, plan, recorded }: ApplyInput): Result<ReadonlySet<
       knownModule(catalog, name) !== undefined || recorded.some((module) => module.name === name);
     if (isUnit) found.add(name);
     else if (catalog.providers.has(name) && catalog.byName.get(name)?.kind !== "task") {
-      // Of a service, whatever has to do with it: the one that serves and the one that is to.
+      // For a service, all units that have to do with it: the present provider, and the one that is to serve it.
       for (const { name: unit } of catalog.providers.get(name) ?? []) found.add(unit);
     } else problems.push(unknownName(name, catalog));
   }
@@ -239,7 +239,7 @@ function inPlanOrder(changes: readonly ApplyUp[], steps: ApplyInput["plan"]["ste
   );
 }
 
-/** A unit that goes and one that comes with the same command or file: most likely one was renamed. */
+/** A removed unit and a new one with the same command or file: most likely the user has renamed it. */
 function renamingsOf(changes: readonly ApplyChange[], { recorded, files }: ApplyInput): Renaming[] {
   const known = new Map(recorded.map((module) => [module.name, module]));
   return changes.flatMap((change): Renaming[] => {

@@ -1,12 +1,12 @@
 import type { ComponentGraph } from "./component-graph.js";
 
-/** Above this many units a shortest cycle is not looked for: it takes a search from each of them. */
+/** Above this many units it does not search for a shortest cycle, because that takes a search from each of them. */
 const EXHAUSTIVE_LIMIT = 2000;
 
 /**
- * A cycle of units without chords, as its component's own numbers, from the first in load order. It is a
- * shortest one where the component has at most 2,000 units (docs/design/planning.md §5.3). Barriers are
- * passed through and not part of it.
+ * A cycle of units without chords, as its component's own numbers, from the first in load order. It is a shortest
+ * cycle if the component has at most 2,000 units (docs/design/planning.md §5.3). The cycle passes through barriers,
+ * and does not include them.
  */
 export function chordlessCycle(component: ComponentGraph): number[] {
   const search = new CycleSearch(component);
@@ -26,7 +26,7 @@ class CycleSearch {
   readonly #component: ComponentGraph;
   readonly #parent: Int32Array;
   readonly #distance: Uint32Array;
-  /** Node → number of the last search that saw it; the same for units that lead back to the start. */
+  /** Node → number of the last search that reached it; the same for units that lead back to the start. */
   readonly #seen: Uint32Array;
   readonly #leadsBack: Uint32Array;
   #searches = 0;
@@ -40,7 +40,7 @@ class CycleSearch {
     this.#leadsBack = new Uint32Array(count);
   }
 
-  /** A cycle that has no other cycle beside it passes a unit with a choice; without any, the component is one ring. */
+  /** Every cycle passes a unit with a choice, unless the component is a single ring. */
   shortest(): number[] {
     let best: number[] = [];
     for (let unit = 0; unit < this.#component.unitCount; unit++) {
@@ -52,7 +52,7 @@ class CycleSearch {
     return best.length === 0 ? this.through(0, Infinity) : best;
   }
 
-  /** A shortest cycle through a unit if it is shorter than the limit, else an empty one. Breadth first. */
+  /** A shortest cycle through a unit if it is shorter than the limit, else an empty cycle. Breadth first. */
   through(start: number, limit: number): number[] {
     this.#searches += 1;
     this.#markLeadingBack(start);
@@ -69,7 +69,7 @@ class CycleSearch {
 
   /**
    * Shortens a cycle that is a shortest one through its first unit. Its chords can only lead backwards, else there
-   * would be a shorter way; the one that spans least closes a cycle that has none.
+   * would be a shorter way. The shortest chord closes a cycle without chords.
    */
   withoutChords(cycle: readonly number[]): number[] {
     const place = new Map(cycle.map((unit, position) => [unit, position]));
@@ -109,7 +109,7 @@ class CycleSearch {
       if (target < unitCount) {
         visit(target);
       } else if (this.#seen[target] !== this.#searches) {
-        // The first path to a barrier is the shortest way to all behind it.
+        // The first path to a barrier is the shortest way to all units behind it.
         this.#seen[target] = this.#searches;
         for (let b = successors.start(target); b < successors.end(target); b++) visit(successors.item(b));
       }
@@ -151,7 +151,7 @@ class CycleSearch {
   }
 }
 
-/** The largest of ascending numbers that is below a limit, or Infinity. */
+/** The largest of ascending numbers below a limit, or Infinity. */
 function lastBefore(ascending: readonly number[], limit: number): number {
   let low = 0;
   let high = ascending.length;

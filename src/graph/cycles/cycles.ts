@@ -15,7 +15,7 @@ interface EdgeSource {
   readonly origin: Origin | undefined;
 }
 
-/** `from` comes before `to`, because of each of the sources. */
+/** `from` comes before `to` because of each of the sources. */
 interface Edge {
   readonly from: string;
   readonly to: string;
@@ -35,7 +35,7 @@ export interface Cycle {
 
 /**
  * All components of the order that hold a cycle, by their first unit in load order.
- * @param ordered nodes that have a place in the order, and so are in no cycle
+ * @param ordered nodes that have a place in the order, and so belong to no cycle
  * @param isReversed as in `buildEdges`
  */
 export function findCycles(
@@ -61,7 +61,7 @@ export function findCycles(
   });
 }
 
-/** Finds again what made an edge; edges do not remember it, for there are many and errors are few. */
+/** Searches again for the cause of an edge. Edges do not store it, because there are many edges and few errors. */
 function explainEdge(index: CatalogIndex, from: number, to: number, isReversed: Uint8Array): Edge {
   const sources = [
     ...sourcesOf(index, to, from, isReversed[to] === 1 ? "before" : "after", isReversed),
@@ -70,7 +70,7 @@ function explainEdge(index: CatalogIndex, from: number, to: number, isReversed: 
   return { from: unitAt(index, from).name, to: unitAt(index, to).name, sources };
 }
 
-/** The names in a list of one unit that mean the other. */
+/** The names in a list of one unit that refer to the other. */
 function sourcesOf(
   index: CatalogIndex,
   owner: number,
@@ -82,7 +82,7 @@ function sourcesOf(
   const mirrored = isReversed[owner] === isReversed[other] ? key : key === "after" ? "before" : "after";
   const otherUnit = unitAt(index, other);
   const provided = new Set([otherUnit.name, ...otherUnit.provides]);
-  // A wildcard means every unit without the same wildcard; a reversed unit has it in the other key.
+  // A wildcard refers to every unit without the same wildcard; a reversed unit has it in the other key.
   if (!otherUnit[mirrored].includes(WILDCARD)) provided.add(WILDCARD);
   return [...new Set(unit[key])]
     .filter((name) => provided.has(name))
@@ -99,7 +99,7 @@ const NAMES_SHOWN = 20;
 /** Edges shown in the hint. */
 const CUTS_SHOWN = 10;
 
-/** A cycle as an error: every edge with its key and origin, and what to take away. */
+/** A cycle as an error: every edge with its key and origin, and the relations to remove. */
 export function cycleDiagnostic(cycle: Cycle): Diagnostic {
   const related = cycle.edges.flatMap(edgeNotes);
   return {

@@ -1,20 +1,21 @@
 import type { ComponentGraph } from "./component-graph.js";
 
-/** Edges whose removal opens a component, as pairs of its own numbers; `total` counts those beyond the listed. */
+/**
+ * Edges whose removal opens a component, as pairs of its own numbers; `total` also counts edges that are not listed.
+ */
 export interface FeedbackEdges {
   readonly edges: readonly (readonly [from: number, to: number])[];
   readonly total: number;
 }
 
-/** A component of k units that all wait for each other has k²/2 such edges: they are counted, not listed. */
+/** A component of k units that all wait for each other has k²/2 such edges, so further ones are only counted. */
 const LISTED = 1000;
 
 /**
- * A set of edges, minimal by inclusion, without which a component has no cycle
- * (docs/design/planning.md §5.3). They are those that lead back to an ancestor in a depth-first walk. Each
- * closes a cycle with the walk's own path, in which there is no other of them, so that none can be spared.
- * Edges through barriers count as the edges between units that they stand for. Linear: a barrier remembers
- * how far its units have been visited, and how many of them are on the path.
+ * A set of edges, minimal by inclusion, without which a component has no cycle (docs/design/planning.md §5.3). They
+ * are the edges that lead back to an ancestor in a depth-first walk. Each closes a cycle with the walk's own path.
+ * That cycle contains no other such edge, so all of them are necessary. Edges through barriers count as the edges
+ * between units that they stand for. Linear: a barrier counts its visited units, and those of them on the path.
  */
 export function feedbackEdges(component: ComponentGraph): FeedbackEdges {
   return new FeedbackWalk(component).run();
@@ -95,7 +96,10 @@ class FeedbackWalk {
     return undefined;
   }
 
-  /** Edges from a unit to its ancestors, when all behind it has been walked. A unit may reach one in several ways. */
+  /**
+   * Edges from a unit to its ancestors, when all units behind it have been visited. A unit may reach one ancestor in
+   * several ways.
+   */
   #collect(unit: number): void {
     const { successors, predecessors, unitCount } = this.#component;
     const ancestors = new Set<number>();

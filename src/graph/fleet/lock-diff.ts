@@ -30,7 +30,7 @@ export interface LockDifference {
 
 /**
  * The differences between two plans, in terms of units: providers, membership, order, and the keys that control how a unit
- * is run. A unit that is added or removed because of another pick is one difference, that of the pick.
+ * is run. A unit that is added or removed because of another pick is one difference, which is that of the pick.
  */
 export function diffLocks(before: PlanLock, after: PlanLock): LockDifference[] {
   const found = new Map<string, Found>();
@@ -72,7 +72,7 @@ export function differenceText({ ranks, change }: Pick<LockDifference, "ranks" |
   }
 }
 
-/** Classes that stand for the same ranks on both sides; two plans of one rank each face each other whatever the rank. */
+/** Pairs of classes with the same ranks on both sides. Two plans of one rank each always form a pair. */
 function facingClasses(before: PlanLock, after: PlanLock): [string, LockedClass, LockedClass][] {
   const [first] = before.classes;
   const [second] = after.classes;
@@ -123,12 +123,12 @@ function diffClasses(old: LockedClass, fresh: LockedClass): LockChange[] {
 
 type ProviderChange = Extract<LockChange, { kind: "provider" }>;
 
-/** Services that change from one provider to the same other one share a line. */
+/** Services that change between the same two providers share a line. */
 function diffPicks(old: LockedClass, fresh: LockedClass): ProviderChange[] {
   const groups = new Map<string, { services: string[]; from: string; to: string }>();
   for (const [service, from] of Object.entries(old.picks)) {
     const to = fresh.picks[service];
-    // A service that is not asked for any longer has no provider to speak of.
+    // A service that is not asked for any longer has no provider to report.
     if (to === undefined || to === from) continue;
     const key = `${from} ${to}`;
     const group = groups.get(key) ?? { services: [], from, to };
@@ -138,7 +138,7 @@ function diffPicks(old: LockedClass, fresh: LockedClass): ProviderChange[] {
   return Array.from(groups.values(), (group) => ({ kind: "provider", ...group }));
 }
 
-/** The first place where the same units come in another order. */
+/** The first place where the order of the same units differs. */
 function diffOrder(before: readonly string[], after: readonly string[]): LockChange[] {
   const place = after.findIndex((unit, i) => unit !== before[i]);
   const [unit, overtaken] = [after[place], before[place]];

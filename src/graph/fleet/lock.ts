@@ -8,22 +8,22 @@ export interface LockedClass {
   readonly ranks: string;
   /** `load NAME`, `run NAME`, in canonical order. */
   readonly steps: readonly string[];
-  /** Service that the plan asks for → the planned unit that serves it, by service. */
+  /** Requested service → the planned unit that serves it. */
   readonly picks: Readonly<Record<string, string>>;
-  /** Unit → why it is not in the plan, by unit. */
+  /** Left-out unit → the reason. */
   readonly leftOut: Readonly<Record<string, string>>;
 }
 
-/** Plans of a start as plain data that depends on nothing but what is planned: no places in files, no times. */
+/** Plans of a start as plain data. They depend on nothing but the plan: they have no places in files and no times. */
 export interface PlanLock {
   readonly format: "sluice-plan";
   readonly version: 1;
   readonly size: number;
-  /** The only rank that it is for, or null for all. */
+  /** The only rank that the plan is for, or null for all. */
   readonly rank: number | null;
-  /** Planned unit → the keys that affect its action and its order, by unit. */
+  /** Planned unit → the keys that affect its action and its order. */
   readonly units: Readonly<Record<string, UnitJson>>;
-  /** By their lowest rank. Ranks with the same plan are one class. */
+  /** In the order of their lowest ranks. Ranks with the same plan are one class. */
   readonly classes: readonly LockedClass[];
 }
 
@@ -34,10 +34,10 @@ export interface RankedPlan {
 }
 
 /**
- * The canonical form of plans: the same bytes on every machine for the same units and facts. The order of
- * keys, the comments and the layout of their files change nothing.
- * @param plans of one size, for disjoint sets of ranks
- * @param rank the only rank that is planned for, if it is one
+ * The canonical form of plans: the same bytes on every machine for the same units and facts. The order of keys, the
+ * comments and the layout of files have no effect.
+ * @param plans plans of one size, for disjoint sets of ranks
+ * @param rank the only rank of the plans, if there is only one
  */
 export function lockOf(plans: readonly RankedPlan[], size: number, rank: number | null): PlanLock {
   const units = new Map<string, UnitJson>();
@@ -48,7 +48,7 @@ export function lockOf(plans: readonly RankedPlan[], size: number, rank: number 
   return { format: "sluice-plan", version: 1, size, rank, units: sortedRecord(units), classes };
 }
 
-/** The text of a lock, one value a line, so that line-based tools show small changes small. */
+/** The text of a lock, one value a line, so that line-based tools show small differences. */
 export function lockText(lock: object): string {
   return `${JSON.stringify(lock, undefined, 2)}\n`;
 }
@@ -71,7 +71,7 @@ function lockedUnit(unit: Unit): UnitJson {
       !UNLOCKED.has(key) &&
       !key.startsWith("needs-") &&
       key !== "runlevels" &&
-      // Locks from before this key do not have it either.
+      // Older locks do not have this key either.
       !((key === "optional" || key === "secret") && value === false) &&
       value !== null &&
       (typeof value !== "object" || Object.keys(value).length > 0),
@@ -118,7 +118,7 @@ function stepText({ action, unit }: Step): string {
   return `${action} ${unit.name}`;
 }
 
-/** A reason without values that differ between ranks of one class, and without places in files. */
+/** A reason without places in files, and without values that differ between ranks of one class. */
 function lockedReason(reason: Reason): string {
   switch (reason.kind) {
     case "disabled":

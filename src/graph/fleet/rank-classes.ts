@@ -2,12 +2,11 @@ import { formatRankSet, MAX_RANK, type RankSet, type Unit } from "../../units/in
 import { decisiveRankSets, type RankFacts } from "./rank-facts.js";
 
 /**
- * The ranks of an instance in classes. All ranks of one class are to have the same units, so that one plan
- * does for all of them. Costs as much as there are different sets of ranks that units or facts name, whatever
- * the size.
+ * The ranks of an instance in classes. All ranks of one class have the same units, so that one plan is enough for all
+ * of them. The cost grows with the number of different sets of ranks that units or facts name, and not with the size.
  * @param size of the instance
- * @param perRank facts that hold on some ranks only
- * @returns by their lowest rank; `text` is an idset, or `all`
+ * @param perRank facts that apply on some ranks only
+ * @returns in the order of their lowest ranks; `text` is an idset, or `all`
  */
 export function rankClasses(
   units: readonly Unit[],
@@ -33,9 +32,9 @@ export function rankClasses(
 }
 
 /**
- * Intervals of ranks into classes: two are of one class if the same sets have them. Each set splits the classes that it
- * has a part of, so that many sets of few ranks cost no more than they name.
- * @param starts of the intervals, ascending; no set begins or ends inside one
+ * Groups intervals of ranks into classes: two are in one class if they are in the same sets. Each set splits the
+ * classes that it overlaps, so that the cost of many small sets depends only on the ranks that they name.
+ * @param starts the starts of the intervals, ascending; no set begins or ends inside one
  * @returns interval → class
  */
 function refine(starts: readonly number[], sets: readonly RankSet[]): Int32Array {

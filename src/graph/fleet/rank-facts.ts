@@ -2,7 +2,7 @@ import { type RankSet, rankSetHas, type Unit } from "../../units/index.js";
 import type { Facts } from "../types.js";
 
 /**
- * Facts that hold on some ranks only, over those that hold on all; the last of several counts
+ * Facts that apply on some ranks only, over facts that apply on all; the last of several counts
  * (docs/design/instance.md §5).
  */
 export interface RankFacts {
@@ -11,7 +11,7 @@ export interface RankFacts {
   readonly env?: Facts["env"];
 }
 
-/** The facts of one rank: those of all ranks, overridden by those of this rank. */
+/** The facts of one rank: the facts of all ranks, overridden by the facts of this rank. */
 export function factsAt(facts: Facts, perRank: readonly RankFacts[], rank: number): Facts {
   const own = perRank.filter(({ ranks }) => rankSetHas(ranks, rank));
   if (own.length === 0) return { ...facts, rank };
@@ -24,8 +24,8 @@ export function factsAt(facts: Facts, perRank: readonly RankFacts[], rank: numbe
 }
 
 /**
- * The sets of ranks that distinguish plans. They are the different values of `ranks`, and the ranks that have
- * a fact which a condition of some unit asks for. A fact that nothing asks for makes no difference.
+ * The sets of ranks that distinguish plans. They are the different values of `ranks`, and the ranks with a fact that
+ * a condition of some unit checks. A fact that no condition checks makes no difference.
  */
 export function decisiveRankSets(units: readonly Unit[], perRank: readonly RankFacts[]): RankSet[] {
   const sets = new Map<string, RankSet>();

@@ -7,15 +7,17 @@ export type MatrixCell =
   | { readonly kind: "planned"; readonly action: Step["action"] }
   | { readonly kind: "left-out"; readonly reason: Reason["kind"]; readonly text: string };
 
-/** Units against classes of ranks: which unit is where. As wide as there are classes, whatever the size. */
+/**
+ * Units against classes of ranks: the ranks on which each unit is. Its width is the number of classes, for any size.
+ */
 export interface RankMatrix {
   /** Idsets. */
   readonly classes: readonly string[];
-  /** Planned units first, in the order in which the classes have them; a cell for each class. */
+  /** Planned units first, in the order of the classes; a cell for each class. */
   readonly rows: readonly { readonly unit: string; readonly cells: readonly MatrixCell[] }[];
 }
 
-/** @param plans of the same units, one for each class */
+/** @param plans plans of the same units, one for each class */
 export function rankMatrix(plans: readonly RankedPlan[]): RankMatrix {
   const columns = plans.map(({ plan }) => cellsOf(plan));
   const names = new Set<string>();

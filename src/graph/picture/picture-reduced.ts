@@ -3,9 +3,9 @@ import type { Picture, PictureEdge } from "./picture.js";
 import { impliedEdges } from "./reduction.js";
 
 /**
- * A picture without the `requires` and `needs` that follow from others of their kind: what requires a unit
- * that requires kvs requires kvs too. It leaves out only what planned units ask of units that come before
- * them in canonical order. The rest is rare, and may run in circles.
+ * A picture without the `requires` and `needs` that follow from others of their kind. For example, a unit requires
+ * kvs if it requires a unit that requires kvs. It leaves out only requests of planned units for units that come
+ * before them in canonical order. The other cases are rare, and may be circular.
  */
 export function withoutImpliedAsks(picture: Picture): Picture {
   const places = new Map<string, number>();
@@ -27,7 +27,7 @@ function impliedOf(
     const asked = places.get(edge.to);
     return edge.relation === relation && asker !== undefined && asked !== undefined && asked < asker;
   });
-  // Rows hold numbers of edges first, so that each finds its way back.
+  // Rows first hold numbers of edges, so that each edge can be found again.
   const byAsker = new PairList();
   for (const [i, { from }] of candidates.entries()) byAsker.add(places.get(from) ?? 0, i);
   const rows = byAsker.toCsr(places.size);

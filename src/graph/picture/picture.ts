@@ -14,7 +14,7 @@ export interface PictureNode {
   readonly serves: readonly string[];
 }
 
-/** `order`: `from` comes before `to`. `requires`, `needs`: `from` names a service that `to` provides. */
+/** For `order`, `from` comes before `to`. `requires`, `needs`: `from` names a service that `to` provides. */
 export interface PictureEdge {
   readonly from: string;
   readonly to: string;
@@ -110,7 +110,7 @@ function orderEdges(plan: Plan): PictureEdge[] {
   return edges;
 }
 
-/** Requirements go to the pick; needs to each planned provider, or where there is none, to all that are left out. */
+/** Requirements go to the pick. Needs go to each planned provider, or where there is none, to all left-out ones. */
 function askEdges({ steps, leftOut, picks, catalog }: Plan, index: CatalogIndex): PictureEdge[] {
   const inPicture = new Set([...steps.map(({ unit }) => unit.name), ...leftOut.keys()]);
   return index.units.flatMap((unit) => {

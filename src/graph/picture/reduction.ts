@@ -1,12 +1,12 @@
 import type { Csr } from "../csr.js";
 
-/** Number of nodes whose order is known at a time: 32 words a node, whatever the number of nodes. */
+/** Number of nodes whose order is computed at a time: 32 words a node, for any number of nodes. */
 const BLOCK = 1024;
 
 /**
  * Which edges of a graph without cycles follow from the others (its transitive reduction). It takes a block
  * of sources at a time, so that memory stays linear.
- * @param predecessors of each node, all of them of smaller number, without repeats
+ * @param predecessors for each node all its predecessors, which have smaller numbers, without repeats
  * @returns for each item of `predecessors` 1 if it is implied, else 0
  */
 export function impliedEdges(predecessors: Csr): Uint8Array {
@@ -20,7 +20,7 @@ export function impliedEdges(predecessors: Csr): Uint8Array {
   return implied;
 }
 
-/** @param ancestors filled on the way: of each node those in the block, a bit each */
+/** @param ancestors filled on the way: for each node its predecessors in the block, a bit each */
 function markBlock(
   predecessors: Csr,
   first: number,
@@ -35,7 +35,8 @@ function markBlock(
       for (let word = 0; word < words; word++)
         ancestors[own + word] = (ancestors[own + word] ?? 0) | (ancestors[theirs + word] ?? 0);
     }
-    // Up to here these are the ancestors of its predecessors: one that is among them is reached by way of another.
+    // Up to this line these are the ancestors of its predecessors. A predecessor among them is also reached through
+    // another one.
     for (let e = predecessors.start(node); e < predecessors.end(node); e++) {
       const place = predecessors.item(e) - first;
       if (place < 0 || place >= BLOCK) continue;

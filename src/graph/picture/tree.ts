@@ -24,14 +24,17 @@ interface DependencyRow {
 
 /** The direct and indirect requirements of a unit. */
 interface DependencyTree {
-  /** From the top down, parents before children. With `full` there may be exponentially many: take what you need. */
+  /**
+   * From the top down, parents before children. With `full` the number of rows may be exponential, so take only the
+   * rows that you need.
+   */
   rows(): Iterable<DependencyRow>;
 }
 
 /**
- * The tree of `list-dependencies` (docs/design/cli.md §2): by `requires`, through picked providers, without
- * what the plan would leave out. For a unit whose own conditions do not hold, it has all of it. Breadth
- * first: a dependency is shown at its shallowest place and not again; `full` shows each occurrence, but
+ * The tree of `list-dependencies` (docs/design/cli.md §2): by `requires`, through picked providers, without the units
+ * that the plan would leave out. If the unit's own conditions are not met, the tree contains all of its dependencies.
+ * Breadth first: a dependency is shown at its shallowest place and not again; `full` shows each occurrence, but
  * nothing below itself.
  * @param name of a unit, else of a service, which stands for its pick
  * @returns errors GRAPH_UNKNOWN_NAME
@@ -56,7 +59,7 @@ export function dependencyTree(
   return succeed({ rows: () => (options.full === true ? tree.everything() : tree.shallowest()) });
 }
 
-/** The tree as text, one line a dependency, without a line feed at the end. */
+/** The tree as text, one line for each dependency, without a line feed at the end. */
 export function renderTree(tree: DependencyTree): string {
   return [...treeLines(tree)].join("\n");
 }
@@ -78,7 +81,7 @@ export function* treeLines(tree: DependencyTree): Generator<string, void> {
 }
 
 interface Requirement {
-  /** The name required, as text: the root may be named by a service that is no element of any list. */
+  /** The required name, as text: the root may have the name of a service that is in no list. */
   readonly service: string;
   readonly unit: number;
 }
@@ -97,7 +100,7 @@ class RequirementTree {
   shallowest(): Iterable<DependencyRow> {
     const seen = new Set([this.#root.unit]);
     const below = new Map<number, Requirement[]>();
-    // The iterator of a set also visits what is added on the way: this is the queue.
+    // The iterator of a set also visits elements that are added on the way: this is the queue.
     for (const unit of seen) {
       const children: Requirement[] = [];
       for (const child of this.#requirements(unit)) {

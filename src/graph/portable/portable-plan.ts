@@ -13,10 +13,10 @@ import type { PickingRequest } from "../prepare-request.js";
 import type { Situation } from "../situation.js";
 import type { Dag, Plan, PlanInput, Step } from "../types.js";
 
-/** The part of an index that is worked out: its units and their names are at both ends. */
+/** The computed part of an index, because both ends have its units and their names. */
 type IndexNumbers = Omit<CatalogIndex, "catalog" | "units" | "serviceIds" | "serviceNames">;
 
-/** A plan as it goes from thread to thread: plain data, nearly all of it in arrays that can be transferred. */
+/** A plan in the form for other threads: plain data, nearly all of it in arrays that can be transferred. */
 export interface PortablePlan {
   /** Step → unit of the index. */
   readonly units: Uint32Array;
@@ -25,7 +25,7 @@ export interface PortablePlan {
   readonly dag: Dag;
   readonly warnings: readonly Diagnostic[];
   readonly index: IndexNumbers;
-  /** Modules that run and are not of the catalog, and that the plan is about. */
+  /** Running modules in the plan that are not in the catalog. */
   readonly foreign: readonly string[];
   /** Names of services that are not names of units. */
   readonly serviceNames: readonly string[];
@@ -42,7 +42,10 @@ interface CatalogParts {
   readonly originOf: (unit: string, key: string, element?: string) => Origin | undefined;
 }
 
-/** Plans, for another thread. A removal looks only at what is loaded, and needs none. */
+/**
+ * Plans, and returns the plan in the form for another thread. A removal looks only at the loaded modules, and needs
+ * no units.
+ */
 export function planPortable(
   parts: CatalogParts,
   input: PlanInput,
@@ -80,9 +83,9 @@ function actionText(step: Step): (typeof ACTIONS)[number] {
 }
 
 /**
- * The plan that another thread has made, as if it was made here.
+ * The plan of another thread, in the form of a plan made here.
  * @param catalog that was planned
- * @param input as it was given there
+ * @param input the same input as in that thread
  */
 export function planFrom(catalog: Catalog, input: PlanInput, portable: PortablePlan): Plan {
   const { dag, membership, warnings } = portable;
@@ -91,7 +94,7 @@ export function planFrom(catalog: Catalog, input: PlanInput, portable: PortableP
   const index = indexFrom(catalog, input, portable);
   const situation: Situation = { ...portable.situation, index };
   const steps = Array.from(portable.units, (unit, i) => stepOf(unitAt(index, unit), portable.actions[i]));
-  // As in planning: a load leaves nothing out.
+  // As in planning, a load leaves no unit out.
   const explained = explainMembers(situation, membership, steps, {
     facts: request.kind === "load" ? undefined : facts,
   });

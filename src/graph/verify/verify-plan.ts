@@ -4,12 +4,12 @@ import { indexOf, type CatalogIndex, serviceName, unitAt, unitsNamed } from "../
 import { reachedFrom } from "../reached.js";
 import type { Plan } from "../types.js";
 
-/** Chains that are looked at; each costs a walk over the plan. */
+/** How many chains are checked; each takes a walk over the plan. */
 const WALKS = 500;
 
 /**
- * Warnings GRAPH_ORDER_BROKEN: two planned units are ordered only by way of a third, which is left out, so that nothing
- * orders them here.
+ * Warnings GRAPH_ORDER_BROKEN: the order of two planned units depends on a third. That one is left out, so the two
+ * have no order.
  */
 export function orderWarnings(plan: Plan): Diagnostic[] {
   const found: Diagnostic[] = [];
@@ -77,8 +77,9 @@ function brokenChain(catalog: Catalog, before: string, absent: string, after: st
 }
 
 /**
- * Warnings UNIT_UNREACHED: a unit that nothing asks for, not by any provider of anything that is asked for.
- * @param roots names of units and services that are asked for in any phase
+ * Warnings UNIT_UNREACHED: a unit that nothing asks for, neither directly nor through any provider of a requested
+ * service.
+ * @param roots names of units and services that any phase asks for
  */
 export function unreachedWarnings(catalog: Catalog, roots: readonly string[]): Diagnostic[] {
   const index = indexOf(catalog);

@@ -2,9 +2,9 @@ import type { Diagnostic } from "../../errors/index.js";
 import type { Catalog, Condition, RankSet, Unit } from "../../units/index.js";
 
 /**
- * Warnings about what no rank and no facts can bring about. UNIT_NEED_UNMEETABLE: on no rank of the unit is
- * there a provider of what it needs. UNIT_NEVER_PICKED: conditions that contradict each other, no ranks at
- * all, or a provider that another one beats although no priority ranks it lower.
+ * Warnings about relations that no rank and no facts can satisfy. UNIT_NEED_UNMEETABLE: a service that the unit needs
+ * has no provider on any rank of the unit. UNIT_NEVER_PICKED: conditions that contradict each other, no ranks at all,
+ * or a provider that another one always beats without a lower priority.
  * @param chosen services whose provider code may choose, and which are therefore not checked
  */
 export function providerWarnings(catalog: Catalog, chosen: ReadonlySet<string>): Diagnostic[] {
@@ -52,7 +52,7 @@ function canMeet(ranks: RankSet, provider: Unit): boolean {
   return !provider.disabled && overlaps(ranks, provider.ranks);
 }
 
-/** Whether two sets have a rank in common; walks both once. */
+/** Whether two sets have a common rank; it walks both once. */
 function overlaps(a: RankSet, b: RankSet): boolean {
   let i = 0;
   let j = 0;
@@ -65,7 +65,7 @@ function overlaps(a: RankSet, b: RankSet): boolean {
   }
 }
 
-/** A unit that no facts make usable. */
+/** A unit that is not usable under any facts. */
 function neverUsableWarnings(catalog: Catalog, unit: Unit): Diagnostic[] {
   const found: Diagnostic[] = [];
   if (unit.ranks.ranges.length === 0) {
@@ -97,7 +97,7 @@ function contradiction(conditions: readonly Condition[]): string | undefined {
   return conditions.find(({ key, negated }) => negated && wanted.has(key))?.key;
 }
 
-/** For each service, the provider with the highest (priority, load order) among those that are always usable. */
+/** For each service, the provider with the highest (priority, load order) among the always usable ones. */
 function bestAlwaysUsable(catalog: Catalog): Map<string, Unit> {
   const best = new Map<string, Unit>();
   for (const [service, providers] of catalog.providers) {
@@ -123,8 +123,8 @@ function isAlwaysUsable(unit: Unit): boolean {
 }
 
 /**
- * A provider with a lower priority stands by, on purpose. One with the same or a higher one, that for all its services
- * still comes second on all its ranks, was meant to serve.
+ * A provider with a lower priority is a reserve on purpose. A unit of the same or a higher priority was meant to
+ * serve. It comes second on all its ranks for all its services.
  */
 function neverPickedWarnings(catalog: Catalog, unit: Unit, best: ReadonlyMap<string, Unit>): Diagnostic[] {
   const shared = unit.provides.filter((service) => service !== unit.name);
@@ -145,7 +145,7 @@ function neverPickedWarnings(catalog: Catalog, unit: Unit, best: ReadonlyMap<str
   ];
 }
 
-/** Whether the unit beats the other after all, by (priority, load order) with nothing forced against it. */
+/** Whether the unit does win, by (priority, load order) without an alternative against it. */
 function ranksAbove(catalog: Catalog, other: Unit, unit: Unit, service: string): boolean {
   const isForced = catalog.alternatives.some((set) => set.service === service && set.unit === other.name);
   const isLater = unit.priority === other.priority && unit.order > other.order;

@@ -11,16 +11,16 @@ export interface RequestAtLoad {
   readonly location: Location;
 }
 
-/** Units whose order is looked at; each costs a walk over the plan. */
+/** How many units have their order checked; each takes a walk over the plan. */
 const WALKS = 500;
 
-/** Places of requests that are shown with one warning. */
+/** How many places of requests one warning shows. */
 const PLACES = 3;
 
 /**
- * Warnings GRAPH_REQUIRES_UNORDERED: a planned module asks a service that it requires before it runs. Nothing
- * in the plan has the provider of that service come first.
- * @param requests what modules send before they run, by unit
+ * Warnings GRAPH_REQUIRES_UNORDERED: a planned module sends a request to a required service before it runs. No
+ * relation in the plan puts the provider of that service first.
+ * @param requests the requests of modules before they run, by unit
  */
 export function startupRequestWarnings(
   plan: Plan,
@@ -49,7 +49,7 @@ export function startupRequestWarnings(
   );
 }
 
-/** Requests by the required service that they go to; its provider may be called by another of its names. */
+/** Requests by the required service that they go to; a request may use another name of its provider. */
 function asked(
   plan: Plan,
   unit: Unit,
@@ -79,7 +79,7 @@ interface Unordered {
   readonly service: string;
   readonly provider: Unit;
   readonly sent: readonly RequestAtLoad[];
-  /** Whether the plan has the provider come after the unit that asks it. */
+  /** Whether the plan puts the provider after the unit that sends the request. */
   readonly isLater: boolean | undefined;
 }
 

@@ -3,14 +3,14 @@ import type { Catalog, Unit } from "../../units/index.js";
 import { WILDCARD } from "../catalog-index.js";
 import { providerWarnings } from "./verify-providers.js";
 
-/** Each suggestion looks at every name there is; beyond these, warnings come without. */
+/** Each suggestion compares all names; the warnings after this number come without one. */
 const SUGGESTIONS = 20;
 
 /**
- * Doubtful parts of composed units that still have a plan. Warnings UNIT_ORDER_ON_UNKNOWN (a plan
- * ignores a name in `after` or `before` that nothing provides) and UNIT_FOLLOWS_UNKNOWN (the same in
- * `follows`). UNIT_NEED_ON_UNKNOWN (a plan always leaves out a unit with such a need), and those of
- * `providerWarnings`. It sorts them by place (docs/design/planning.md §4).
+ * Doubtful parts of composed units that still have a plan. Warnings UNIT_ORDER_ON_UNKNOWN (a plan ignores a name in
+ * `after` or `before` that nothing provides) and UNIT_FOLLOWS_UNKNOWN (the same in `follows`). UNIT_NEED_ON_UNKNOWN
+ * (a plan always leaves out a unit with such a need), and the warnings of `providerWarnings`. It sorts them by place
+ * (docs/design/planning.md §4).
  * @param chosen services whose provider the code of an rc file may choose
  */
 export function verifyCatalog(catalog: Catalog, chosen: ReadonlySet<string> = new Set()): Diagnostic[] {

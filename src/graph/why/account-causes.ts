@@ -5,10 +5,10 @@ import type { AccountInput, Cause, FactName, Statement } from "./account-types.j
 import { ownReasonText } from "../reason-text.js";
 import type { AskedFor, Reason } from "../types.js";
 
-/** Units that require what is not asked for, of which the places are given. */
+/** How many units that require a unit that nothing asks for are given with their places. */
 const REQUIRERS_SHOWN = 8;
 
-/** From a root to a planned unit, each asked for by the one before it. */
+/** Leads from a root to a planned unit. Each unit was asked for by the one before it. */
 export function causesOfPlanned(input: AccountInput, chain: readonly AskedFor[]): Cause[] {
   return chain.map(({ name, unit }, i) => {
     const asker = chain[i - 1]?.unit;
@@ -30,7 +30,9 @@ interface Link {
   readonly reason: Reason;
 }
 
-/** From a unit that is left out to what is at the bottom of it. As deep as the chain of needs, without recursion. */
+/**
+ * Leads from a unit that is left out to its first causes. It handles chains of needs of any depth, without recursion.
+ */
 export function causesOfLeftOut(input: AccountInput, unit: string, reason: Reason): Cause[] {
   const causes: Cause[] = [];
   // Units that need each other without a request would cause an endless loop.
@@ -131,7 +133,7 @@ function statementsOfChoice({ plan }: AccountInput, service: string, picked: str
   return [...choiceBetween(plan.catalog, service, winner, rival).statements];
 }
 
-/** A unit that could have served: nothing was wrong with it but that another was better. */
+/** A unit that could have served, but lost to a better one. */
 function isBeaten(reason: Reason | undefined): boolean {
   return reason?.kind === "other-provider";
 }

@@ -3,7 +3,7 @@ import type { Catalog } from "../../units/index.js";
 import type { Account, Cause, OrderCause, Statement } from "./account-types.js";
 import { changeText } from "./change-text.js";
 
-/** Where something is stated: always a label for people, and a place if it is in a file; lines and columns from 1. */
+/** The origin of a statement: always a label for people, and a place if it is in a file; lines and columns from 1. */
 export interface OriginJson {
   readonly label: string;
   readonly file?: string;
@@ -58,7 +58,7 @@ export function causeToJson({ unit, text, reason, statements }: Cause) {
   };
 }
 
-/** An origin as plain JSON data; null where nothing stated it. */
+/** An origin as plain JSON data; null for no origin. */
 function originToJson(origin: Origin | undefined): OriginJson | null {
   if (origin === undefined) return null;
   const { label, location } = origin;
@@ -66,7 +66,7 @@ function originToJson(origin: Origin | undefined): OriginJson | null {
   return { label, file: location.file, line: location.line, column: location.column };
 }
 
-/** A reason without its origin, which stands under `said`. */
+/** A reason without its origin, which is under `said`. */
 function reasonToJson(reason: NonNullable<Cause["reason"]>) {
   return reason.kind === "disabled" ? { kind: reason.kind } : reason;
 }

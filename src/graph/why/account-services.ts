@@ -4,9 +4,9 @@ import { reasonText } from "../reason-text.js";
 import type { PickedBy, Plan } from "../types.js";
 
 /**
- * For each service of a unit that others provide too: which of them was picked, and what each of the others lost by
- * (docs/design/planning.md §4).
- * @param asked a service to account for even if it has one provider only
+ * For each service of a unit that others provide too: the picked provider, and the rule by which each of the others
+ * lost (docs/design/planning.md §4).
+ * @param asked a service to account for even if it has only one provider
  */
 export function servicesOf(plan: Plan, unit: Unit, asked: string): ServiceAccount[] {
   return [...new Set([asked, unit.name, ...unit.provides])].flatMap((service) => {
@@ -38,7 +38,7 @@ function candidacy(plan: Plan, service: string, picked: Unit | undefined, unit: 
   return { unit: name, priority, lost: { by: choice.by, text: choice.text }, statements: choice.statements };
 }
 
-/** Why one usable provider comes before another, with the statements. */
+/** Why one usable provider wins over another, with the statements. */
 export function choiceBetween(
   catalog: Catalog,
   service: string,
@@ -77,7 +77,7 @@ export function choiceBetween(
   };
 }
 
-/** That of the service itself, else the one set last for another service. */
+/** The alternative of the service itself, else the one set last for another service. */
 function alternativeFor(catalog: Catalog, service: string, picked: Unit): Alternative | undefined {
   const own = catalog.alternatives.filter(({ unit }) => unit === picked.name);
   return own.find((alternative) => alternative.service === service) ?? own.at(-1);

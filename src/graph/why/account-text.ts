@@ -3,7 +3,7 @@ import type { Account, Candidacy, Cause, OrderCause, Statement, ServiceAccount }
 import type { Advice, Remedy } from "./change-search.js";
 import { changeText } from "./change-text.js";
 
-/** Names and lines of one kind that are shown; the rest is counted. All of them are in the JSON. */
+/** Names and lines of one kind that are shown; the text only counts the others. The JSON has all of them. */
 const SHOWN = 12;
 
 /** An account for people, indented by two blanks a level (docs/design/cli.md §2, `explain`). */
@@ -20,7 +20,7 @@ export function accountLines(account: Account, catalog: Catalog): string[] {
   ];
 }
 
-/** A line for each cause, and under it the statements that make it one. */
+/** A line for each cause, and under it the statements that prove it. */
 export function causeLines(causes: readonly Cause[], withUnits = true): string[] {
   return causes.flatMap(({ unit, text, statements }) => [
     `${withUnits ? `${unit}: ` : ""}${text}`,

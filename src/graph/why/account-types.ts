@@ -23,9 +23,9 @@ export type FactName =
 
 /** The content of a key, a fact or a flag, and its place. */
 export interface Statement {
-  /** As a unit file has it: `requires = "kvs"`. */
+  /** In the form of a unit file: `requires = "kvs"`. */
   readonly text: string;
-  /** The unit whose key it is; undefined for facts, roots and alternatives. */
+  /** The unit that has the key; undefined for facts, roots and alternatives. */
   readonly unit: string | undefined;
   readonly origin: Origin | undefined;
 }
@@ -35,17 +35,17 @@ export interface Cause {
   readonly unit: string;
   /** For people, one line. */
   readonly text: string;
-  /** Without what a need lacks, which is the next cause. */
+  /** Without the provider that a need lacks, which is the next cause. */
   readonly reason:
     Omit<Extract<Reason, { kind: "need" }>, "because"> | Exclude<Reason, { kind: "need" }> | undefined;
   readonly statements: readonly Statement[];
 }
 
-/** A unit that provides a service, and how it fared. */
+/** A unit that provides a service, and the result of the pick for it. */
 export interface Candidacy {
   readonly unit: string;
   readonly priority: number;
-  /** Why it was not picked; undefined for the pick, and where the service was not asked for. */
+  /** Why it was not picked; undefined for the pick, and if no unit asked for the service. */
   readonly lost: { readonly by: PickedBy | Reason["kind"]; readonly text: string } | undefined;
   readonly statements: readonly Statement[];
 }
@@ -61,14 +61,14 @@ export interface ServiceAccount {
 
 /** A relation that orders a unit. */
 export interface OrderCause {
-  /** Units of the plan that it is ordered against by this relation, in canonical order. */
+  /** Units of the plan whose order with this unit comes from this relation, in canonical order. */
   readonly units: readonly string[];
   readonly statement: Statement;
 }
 
 /** The complete explanation why a unit is in a plan or not, as data. */
 export interface Account {
-  /** The name that was asked about. */
+  /** The requested name. */
   readonly name: string;
   readonly unit: string;
   readonly status: "planned" | "left-out" | "loaded";

@@ -3,14 +3,14 @@ import { type CatalogIndex, indexOf, serviceName, unitAt, unitId, unitsNamed } f
 import { type Change, type StartInput, withRank } from "./change.js";
 import { unmetConditions } from "../facts.js";
 
-/** A change and whether a unit that cannot be used might be usable with it. */
+/** A change, and whether an unusable unit might become usable with it. */
 export interface Candidate {
   readonly change: Change;
-  /** Makes the unit that is asked about usable, or a part of that. */
+  /** Whether it makes the requested unit usable, or is a part of such a change. */
   readonly helpsTarget: boolean;
 }
 
-/** Changes in the order of preference: the gentle ones first. */
+/** The cost of changes: those with small effects come first. */
 const COST: Readonly<Record<Change["kind"], number>> = {
   enable: 0,
   fact: 1,
@@ -21,28 +21,30 @@ const COST: Readonly<Record<Change["kind"], number>> = {
   "drop-needs": 8,
   force: 9,
 };
-/** For each relation that a change is away: enabling what is needed comes before doing without it. */
+/** For each relation that a change is away: enabling a missing provider comes before removing the need. */
 const STEP = 4;
 
 /** The candidates. */
 export interface Candidates {
-  /** Changes that may have to do with whether the unit is in, the likely ones first. */
+  /** Changes that may affect whether the unit is in, the likely ones first. */
   readonly near: readonly Candidate[];
   /**
-   * Near selections of a unit for a name that only it provides. Alone they say what one of `near` says, but beside a
-   * selection of another unit for the shared service they may say more.
+   * Selections of a unit for a name that only it provides, for units nearby. Alone they have the same effect as one
+   * of `near`. Beside a selection of another unit for the shared service they may do more.
    */
   readonly own: readonly Candidate[];
-  /** Changes to other units, which can only help where a near one makes a plan that fails, e.g. by a cycle. */
+  /**
+   * Changes to other units. They can only help if the plan with a near change fails, for example because of a cycle.
+   */
   readonly far: readonly Candidate[];
 }
 
 /**
- * Every change of the kinds of {@link Change}, by whether it may have to do with a unit.
+ * Every change of the kinds of {@link Change}, grouped by whether it may affect a unit.
  *
- * Near are those to the units that hang together with it by `requires`, `needs` and `provides`, as `after`
- * and `before` only order. So are facts, which all units share. It does not propose what is there already: a
- * fact that no condition lacks, a root that is one, a rank of the set.
+ * Near are distances along `requires`, `needs` and `provides`, because `after` and `before` only order. Facts are
+ * near too, because all units share them. It does not propose a change without effect: a fact that no condition
+ * lacks, a root that is one, a rank of the set.
  */
 export function candidatesFor(input: StartInput, target: string): Candidates {
   const index = indexOf(input.catalog);
@@ -69,7 +71,7 @@ export function candidatesFor(input: StartInput, target: string): Candidates {
       found.set(key, { candidate: { change, helpsTarget }, cost, isNear: known?.isNear ?? isNear });
     }
   }
-  // Sorting is stable: what costs the same keeps the order of discovery.
+  // Sorting is stable: changes of equal cost keep the order of discovery.
   const sorted = [...found.values()].sort((a, b) => a.cost - b.cost);
   const near = sorted.filter(({ isNear }) => isNear).map(({ candidate }) => candidate);
   const isOwn = ({ change }: Candidate): boolean =>
@@ -81,7 +83,7 @@ export function candidatesFor(input: StartInput, target: string): Candidates {
   };
 }
 
-/** The inputs of the plan, and the changes that need no further proposal. */
+/** The inputs of the plan, and the changes that are not proposed again. */
 interface Given {
   readonly input: StartInput;
   readonly roots: ReadonlySet<string>;
@@ -92,7 +94,7 @@ interface Given {
 function changesTo(index: CatalogIndex, id: number, { input, roots, forced }: Given): Change[] {
   const unit = unitAt(index, id);
   return [
-    // A fact that a forced unit does not ask for may still matter to another.
+    // A fact that a forced unit no longer checks may still matter to another unit.
     ...usability(unit, input).filter(({ kind }) => kind !== "force" || !forced.has(id)),
     ...(roots.has(unit.name) ? [] : [{ kind: "load", unit: unit.name } as const]),
     ...selections(index, id, input),
@@ -100,7 +102,7 @@ function changesTo(index: CatalogIndex, id: number, { input, roots, forced }: Gi
   ];
 }
 
-/** Changes that take away what makes a unit unusable. */
+/** Changes that remove the cause for which a unit is unusable. */
 function usability(unit: Unit, { facts }: StartInput): Change[] {
   const changes: Change[] = [];
   if (unit.disabled) changes.push({ kind: "enable", unit: unit.name });
@@ -120,7 +122,7 @@ function isUsability({ kind }: Change): boolean {
   return kind === "enable" || kind === "ranks" || kind === "rank" || kind === "fact" || kind === "force";
 }
 
-/** Making a unit that provides what others provide too the provider. It holds for all that the unit provides. */
+/** Makes a unit the provider of a service that others provide too. It applies to all services of the unit. */
 function selections(index: CatalogIndex, id: number, { catalog }: StartInput): Change[] {
   const { name } = unitAt(index, id);
   const provided = [...index.provides.row(id)];
@@ -143,12 +145,12 @@ function droppings({ name, needs }: Unit): Change[] {
   return all.length > 1 ? [...each, { kind: "drop-needs", unit: name, needs: all }] : each;
 }
 
-/** Units that hang together with one, by how many relations they are away, nearest first. */
+/** Units around one unit by the number of relations to them, nearest first. */
 function distancesFrom(index: CatalogIndex, from: number): Map<number, number> {
   const requirers = index.requires.reversed(index.serviceCount);
   const distances = new Map<number, number>([[from, 0]]);
   const seen = new Uint8Array(index.serviceCount);
-  // A map's iterator also visits what is added while it runs: this is the queue.
+  // A map's iterator also visits entries that are added while it runs: this is the queue.
   for (const [unit, distance] of distances) {
     for (const rows of [index.provides, index.needs, index.requires]) {
       for (const service of rows.row(unit)) {

@@ -3,22 +3,22 @@ import { type Candidate, candidatesFor } from "./change-candidates.js";
 import { plan } from "../plan.js";
 import type { Plan } from "../types.js";
 
-/** Changes that together bring a unit in, and what else they do. */
+/** Changes that together bring a unit in, and their other effects. */
 export interface Remedy {
   readonly changes: readonly Change[];
-  /** Other units that come in too, those that a change names as roots left out, in canonical order. */
+  /** Other units that come in too, without those that a change names as roots, in canonical order. */
   readonly alsoIn: readonly string[];
-  /** Units that were in and then are not, in canonical order. */
+  /** Units that the change removes from the plan, in canonical order. */
   readonly thenOut: readonly string[];
 }
 
 /** The result of a search for the smallest change. */
 export interface Advice {
-  /** Remedies with as few changes as any, the gentlest first: at most three of one change, or one of two. */
+  /** Remedies with the fewest changes, those with small effects first: at most three of one change, or one of two. */
   readonly remedies: readonly Remedy[];
   /**
-   * Whether everything smaller was tried: with remedies, that there are none with fewer changes; without, that neither
-   * one change nor two help. False if the catalog is too large to try them all.
+   * Whether all smaller sets were tried. With remedies: none has fewer changes. Without remedies: neither one change
+   * nor two help. False if the catalog is too large to try all changes.
    */
   readonly isExhaustive: boolean;
   /** How many plans were made. */
@@ -26,7 +26,7 @@ export interface Advice {
 }
 
 export interface SearchOptions {
-  /** Most units to plan in all, over all tries; a plan of 25 units counts 25. Default a million. */
+  /** The most units to plan over all tries; a plan of 25 units counts 25. Default a million. */
   readonly budget?: number;
 }
 
@@ -34,9 +34,9 @@ const REMEDIES = 3;
 const BUDGET = 1_000_000;
 
 /**
- * Looks for the smallest change that brings a unit into a plan, by making it and planning again. It tries
- * first each change of `candidatesFor`, then each two. A change that makes the plan fail, by a cycle or an
- * unknown name, does not count.
+ * Looks for the smallest change that brings a unit into a plan, by making it and planning again. It first tries each
+ * change of `candidatesFor`, then each pair of changes. A change that makes the plan fail, by a cycle or an unknown
+ * name, does not count.
  * @param current the plan without the change
  */
 export function findRemedies(
@@ -53,7 +53,9 @@ export function findRemedies(
   return search.advice(pairs.length > 0 ? pairs : search.mendings(far));
 }
 
-/** The alternative set last may win, so that their order counts; other changes do not meet. */
+/**
+ * The alternative set last may win, so the order of two alternatives counts. Other changes do not affect each other.
+ */
 function isOrdered(pair: readonly Candidate[]): boolean {
   return pair.every(({ change }) => change.kind === "alternative");
 }
@@ -63,9 +65,9 @@ class Search {
   readonly #current: readonly string[];
   readonly #unit: string;
   readonly #limit: number;
-  /** While the unit itself is not usable, only changes to that can help. */
+  /** While the unit itself is not usable, only changes to the unit can help. */
   readonly #isUnusable: boolean;
-  /** Near changes that alone make a plan that fails. */
+  /** Near changes whose plan fails if they are made alone. */
   readonly #failing: Candidate[] = [];
   #tried = 0;
 
@@ -83,7 +85,7 @@ class Search {
   }
 
   advice(remedies: readonly Remedy[]): Advice {
-    // Two are tried only after each one was.
+    // Pairs are tried only after each single change.
     return { remedies, isExhaustive: remedies.length > 0 || !this.isSpent, tried: this.#tried };
   }
 
@@ -97,7 +99,7 @@ class Search {
     return remedies;
   }
 
-  /** A change whose plan fails, and another elsewhere that may mend it. */
+  /** Pairs of a change whose plan fails, and another change elsewhere that may solve that. */
   mendings(far: readonly Candidate[]): Remedy[] {
     for (const failing of this.#failing) {
       for (const candidate of far) {
@@ -109,7 +111,7 @@ class Search {
     return [];
   }
 
-  /** By diagonals, so that two likely changes come before a likely and an unlikely one. */
+  /** In diagonals, so that two likely changes come before a likely and an unlikely one. */
   pairs(candidates: readonly Candidate[]): Remedy[] {
     const last = candidates.length - 1;
     for (let sum = 1; sum < 2 * last; sum++) {

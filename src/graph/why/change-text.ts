@@ -8,14 +8,14 @@ const FACTS: Readonly<Record<Extract<Change, { kind: "fact" }>["key"], string>> 
 };
 
 /**
- * A change as a user would make it: a line for a unit file that comes later, or what to do elsewhere.
- * @param catalog as it is before the change
+ * A change as a user would make it: a line for a unit file that comes later, or an action elsewhere.
+ * @param catalog the catalog before the change
  */
 export function changeText(change: Change, catalog: Catalog): string {
   switch (change.kind) {
     case "enable": {
       const by = catalog.originOf(change.unit, "disabled");
-      // Flags and variables come after all files, so that none of these can undo them.
+      // Flags and variables come after all files, so no file can undo them.
       return by === undefined || by.location !== undefined
         ? `${change.unit}.disabled = false`
         : `do not disable ${change.unit} by ${by.label}`;

@@ -12,7 +12,7 @@ import {
 import { catalogWith } from "../catalog-with.js";
 import type { Facts } from "../types.js";
 
-/** Something that a user may change so that a unit gets into a plan: one fact, one key of one unit, one root. */
+/** A change by the user that may bring a unit into a plan: one fact, one key of one unit, one root. */
 export type Change =
   /** `U.disabled = false`. */
   | { readonly kind: "enable"; readonly unit: string }
@@ -27,13 +27,13 @@ export type Change =
   | { readonly kind: "load"; readonly unit: string }
   /** `alternatives.S = "U"`. */
   | { readonly kind: "alternative"; readonly service: string; readonly unit: string }
-  /** `U.ranks`, this rank added. */
+  /** `U.ranks` with this rank added. */
   | { readonly kind: "ranks"; readonly unit: string; readonly ranks: string }
   /** The plan of another rank. */
   | { readonly kind: "rank"; readonly rank: number }
   /** `U."needs-" = […]`. */
   | { readonly kind: "drop-needs"; readonly unit: string; readonly needs: readonly string[] }
-  /** `context.enable("U")`, which sets `disabled`, `ranks` and all conditions aside. */
+  /** `context.enable("U")`, which overrides `disabled`, `ranks` and all conditions. */
   | { readonly kind: "force"; readonly unit: string };
 
 /** The inputs of the plan of a start. */
@@ -111,7 +111,7 @@ function applyFact(facts: Facts, { key, name, set }: Extract<Change, { kind: "fa
   }
 }
 
-/** Sets a dotted key; a plain value on the way to it gives place to a table. */
+/** Sets a dotted key; a table replaces a plain value on the way to it. */
 function setConfig(config: ConfigTable, name: string): ConfigTable {
   const [first = name, ...deeper] = name.split(".").reverse();
   let table: ConfigTable = { [first]: true };
@@ -119,7 +119,7 @@ function setConfig(config: ConfigTable, name: string): ConfigTable {
   return mergeConfig(config, table);
 }
 
-/** Removes a dotted key; the keys around it stay. */
+/** Removes a dotted key, but not the keys around it. */
 function unsetConfig(config: ConfigTable, name: string): ConfigTable {
   const parts = name.split(".");
   const innermost = parts.length - 1;

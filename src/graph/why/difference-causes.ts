@@ -3,12 +3,12 @@ import type { Account, AccountInput, Cause, Statement } from "./account-types.js
 import type { LockChange } from "../fleet/lock-diff.js";
 
 /**
- * Why two plans differ, down to what a file states: what is behind a unit's being out on the one side where it is, else what
- * is behind its being in on the other. For a service that changes hands, why its first provider does not serve it any
- * more; for order and keys, what states them.
- * @param before the plan that the change starts from, alone of its side; undefined if only its lock is known
+ * Explains why two plans differ, down to a statement in a file: the causes of a unit's absence from one side, else
+ * the causes of its presence on the other. For a service with another provider, why its first provider does not serve
+ * it any more; for order and keys, the statements that set them.
+ * @param before the plan that the change starts from, without other ranks; undefined if only its lock is known
  * @param after the other one, likewise
- * @returns empty if neither plan is known, or no file states it, as for a value that was taken back to its default
+ * @returns empty if neither plan is known, or no file states it, for example when a value returns to its default
  */
 export function causesOfDifference(
   change: LockChange,

@@ -12,15 +12,15 @@ export interface RankProposal {
 /** How an apply has ended on all of its ranks. */
 export interface ApplyEnd {
   readonly outcome: RankOutcome["outcome"];
-  /** It was refused before anything was done. */
+  /** Whether it was refused before its first step. */
   readonly isRefused: boolean;
   readonly ranks: readonly (RankOutcome & { readonly rank: number })[];
 }
 
 /**
- * Carries proposals out in two steps: none starts unless all could be checked; a failure on one rank has all of them undone
- * (docs/design/programs.md §3).
- * @param isRollback whether the others are undone if one fails
+ * Carries proposals out in two steps. None starts unless all could be checked. A failure on one rank undoes all of
+ * them (docs/design/programs.md §3).
+ * @param isRollback whether a failure on one rank undoes the others
  */
 export async function applyOnAll(
   proposals: readonly RankProposal[],

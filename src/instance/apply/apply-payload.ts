@@ -3,23 +3,23 @@ import type { JsonValue } from "../../messages/index.js";
 import { oneByOne, type Shuffle, shuffleWeights } from "../../run/index.js";
 import { loadRequest } from "../../rc/index.js";
 
-/** How an apply is to be carried out. */
+/** The options of an apply. */
 export interface ApplyMode {
   readonly rollback: boolean;
   /** How long after the last step a failure still counts as a failure of the apply. */
   readonly settleMs: number;
-  /** Whether it is held at its end, for the verdict over all ranks. */
+  /** Whether it waits at its end for the decision over all ranks. */
   readonly held: boolean;
   readonly insecure?: boolean | undefined;
-  /** Whether only some units are touched. */
+  /** Whether the apply is limited to some units. */
   readonly isPartial: boolean;
-  /** The order of the starts, one at a time, in place of that of the plan. */
+  /** The order of the starts, one at a time, in place of the order of the plan. */
   readonly shuffle?: Shuffle | undefined;
 }
 
 /**
  * The payload of `module.apply-prepare`.
- * @param recorded what runs, as it was when the changes were planned
+ * @param recorded the modules that ran when the changes were planned
  */
 export function applyPayload(
   { plan, changes, order }: ApplyPlan,

@@ -18,20 +18,20 @@ const RECORD = {
 
 const FILE = { digest: "string?", loader: "string?", member: "string?", variables: "string?" } as const;
 
-/** Asks a broker what runs or has ended, with all that it was loaded with. */
+/** Asks a broker which modules run or have ended, with the data that each was loaded with. */
 export async function recordedIn(handle: Handle): Promise<RecordedModule[]> {
   return (await askRecord(handle, [])).recorded;
 }
 
-/** How a comparison is to be made. */
+/** The options of a comparison. */
 interface ComparisonOptions {
-  /** Units or services that are touched; default: all. */
+  /** Units or services to compare; default: all. */
   readonly only?: readonly string[] | undefined;
   readonly insecure?: boolean | undefined;
 }
 
 /**
- * Compares what a broker runs with a plan of all that is to run.
+ * Compares the modules of a broker with a plan of all that is to run.
  * @returns the steps; or the unknown names of `only`
  */
 export async function compareWith(

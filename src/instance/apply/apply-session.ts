@@ -43,11 +43,13 @@ export interface ApplyTurn {
   keep(): Promise<void>;
   /** Undoes the held changes. */
   undo(): Promise<RankOutcome>;
-  /** Gives the place in the queue to the next one. */
+  /** Gives the turn to the next apply in the queue. */
   close(): Promise<void>;
 }
 
-/** The apply of one client on one rank of an instance of ours, which carries it out, whatever becomes of the client. */
+/**
+ * The apply of one client on one rank of an instance of ours. The instance carries it out, even if the client ends.
+ */
 export class ApplySession implements ApplyTurn {
   readonly #handle: Handle;
   readonly #rank: number;
@@ -61,7 +63,7 @@ export class ApplySession implements ApplyTurn {
 
   /**
    * Waits for its turn: a rank carries out one apply at a time.
-   * @param by its name for other clients that wait for it
+   * @param by the client's name, for other clients that wait for it
    * @param onWaiting called with the name of the apply that it waits for
    */
   static async open(

@@ -4,8 +4,8 @@ import { fields, type Handle, type JsonValue } from "../../messages/index.js";
 import type { ApplyStepEvent, ApplyTurn, RankOutcome, UnitFailure } from "./apply-session.js";
 
 /**
- * An apply on an instance of another system, whose broker carries none out (docs/design/flux.md §2): this process does. If
- * it is killed, the next apply starts from what is loaded then.
+ * An apply on an instance of another system, whose broker cannot apply (docs/design/flux.md §2). This process applies
+ * the changes. If it is killed, the next apply starts from the modules loaded at that time.
  */
 export class DrivenApply implements ApplyTurn {
   readonly #handle: Handle;
@@ -20,7 +20,7 @@ export class DrivenApply implements ApplyTurn {
 
   /**
    * Waits for its turn, which lasts as long as the driver.
-   * @param by its name for other clients that wait for it
+   * @param by the client's name, for other clients that wait for it
    * @param onWaiting called with the name of the apply that it waits for
    */
   static async open(

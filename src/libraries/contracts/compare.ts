@@ -1,7 +1,7 @@
 import type { Contract, Method } from "./contract.js";
 import { type Shape, typesOf } from "./shape.js";
 
-/** Something that differs between two versions of a contract. */
+/** A difference between two versions of a contract. */
 export interface ContractChange {
   /** `METHOD`, `METHOD.request.FIELD`, `METHOD.response.FIELD`. */
   readonly path: string;
@@ -9,7 +9,7 @@ export interface ContractChange {
   readonly text: string;
 }
 
-/** How two versions of a contract differ. */
+/** The differences between two versions of a contract. */
 export interface ContractDiff {
   readonly kind: string;
   readonly from: string;
@@ -22,8 +22,8 @@ export interface ContractDiff {
 }
 
 /**
- * Compares two versions of a contract: major is what breaks a module that was certified, or those that call it; minor is what
- * comes on top (docs/design/modules.md §6).
+ * Compares two versions of a contract. A major change breaks a certified module or its callers; a minor change only
+ * adds (docs/design/modules.md §6).
  */
 export function compareContracts(old: Contract, now: Contract): ContractDiff {
   const names = new Set([...old.methods.keys(), ...now.methods.keys()]);
@@ -67,8 +67,8 @@ function listChanges(path: string, old: readonly string[], now: readonly string[
 }
 
 /**
- * @param way `taken`: the module receives the values, and must not accept less than before. `given`: it
- *   returns them, and must not return new ones
+ * @param way `taken`: the module receives the values, and must accept at least as much as before. `given`: the module
+ *   returns the values, and must not return new ones
  */
 function shapeChanges(old: Shape, now: Shape, path: string, way: "taken" | "given"): ContractChange[] {
   const changes: ContractChange[] = [];

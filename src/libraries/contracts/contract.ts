@@ -7,13 +7,13 @@ import { readShape, type Shape } from "./shape.js";
 export interface Method {
   readonly request: Shape;
   readonly response: Shape;
-  /** Names of the errors that it may answer with. */
+  /** Names of the errors that it may return. */
   readonly errors: readonly string[];
 }
 
 /** A step of a recorded exchange. */
 export type ExchangeStep =
-  /** A request, and the response to it: fields that it must have. */
+  /** A request and its response, with the fields that it must have. */
   | {
       readonly kind: "request";
       readonly method: string;
@@ -22,7 +22,7 @@ export type ExchangeStep =
     }
   /** A request whose answer comes later. */
   | { readonly kind: "open"; readonly method: string; readonly payload: JsonValue; readonly as: string }
-  /** It has no answer yet. */
+  /** The request has no answer yet. */
   | { readonly kind: "waits"; readonly as: string }
   /** Its answer. */
   | { readonly kind: "answer"; readonly as: string; readonly expected: Expected };

@@ -6,12 +6,12 @@ export interface Shape {
   readonly type?: string | readonly string[];
   readonly properties?: Readonly<Record<string, Shape>>;
   readonly required?: readonly string[];
-  /** False: no other fields. */
+  /** False: no other fields are allowed. */
   readonly additionalProperties?: boolean;
   readonly items?: Shape;
   readonly enum?: readonly JsonValue[];
   readonly minimum?: number;
-  /** The payload is raw bytes, which exchanges have as base64; with `type` string, and for a whole payload only. */
+  /** The payload is raw bytes, in base64 in exchanges; with `type` string, and for a whole payload only. */
   readonly contentEncoding?: "base64";
   readonly description?: string;
 }
@@ -35,9 +35,9 @@ const KEYWORDS: Readonly<Record<string, Check>> = {
 };
 
 /**
- * Reads a shape. A keyword that is not checked would promise too much, and is an error.
+ * Reads a shape. A keyword without a check would promise too much, so it is an error.
  * @param path for messages
- * @param isPayload whether it is that of a whole payload
+ * @param isPayload whether it is the shape of a whole payload
  * @throws SluiceError `LOAD_LIBRARY` with the place of the problem
  */
 export function readShape(value: JsonValue | undefined, path: string, isPayload = true): Shape {
@@ -60,7 +60,7 @@ export function readShape(value: JsonValue | undefined, path: string, isPayload 
   return value;
 }
 
-/** The problems of a value: each field with its path, from the top. */
+/** The problems of a value: each field with its path from the top. */
 export function breachesOf(value: JsonValue, shape: Shape, path = ""): string[] {
   const types = typesOf(shape);
   if (types !== undefined && !types.some((type) => isOfType(value, type))) {
@@ -97,12 +97,12 @@ function fieldBreaches(value: Readonly<Record<string, JsonValue>>, shape: Shape,
   ];
 }
 
-/** The types that a shape takes; undefined: all. */
+/** The types that a shape allows; undefined: all. */
 export function typesOf({ type }: Shape): readonly string[] | undefined {
   return type === undefined || typeof type !== "string" ? type : [type];
 }
 
-/** The differences between a value and the recorded one. Fields that the record does not have may be anything. */
+/** The differences between a value and the recorded one. Fields that the record lacks may have any value. */
 export function differencesFrom(recorded: JsonValue, value: JsonValue, path = ""): string[] {
   if (isTable(recorded) && isTable(value)) {
     return Object.entries(recorded).flatMap(([name, one]) =>

@@ -23,8 +23,8 @@ import { digestOf } from "../digest.js";
 import { pluginError, PluginProcess } from "./plugin-process.js";
 
 /**
- * Kinds of plug-ins: name → the functions that a plug-in of the kind has. A program adds its own, and `loadPlugin` is typed
- * by them:
+ * Kinds of plug-ins: name → the functions that a plug-in of the kind has. A program adds its own, and they give
+ * `loadPlugin` its types:
  *
  * ```ts
  * declare module "sluice" {
@@ -70,17 +70,16 @@ export interface PluginOptions {
 
 const LOAD_MS = 10_000;
 
-/** How each plug-in is unloaded. */
+/** The function that unloads each plug-in. */
 const unloaders = new WeakMap<object, () => Promise<void>>();
 
-/** Digests of what this process has imported: Node keeps a file as it was when it was first imported. */
+/** Digests of the files that this process has imported, because Node keeps a file as it was at its first import. */
 const imported = new Map<string, string>();
 
 /**
- * Loads a plug-in, which is a file with functions that a program calls (docs/design/modules.md §6).
- * JavaScript and TypeScript run in this thread. Addons, Python files and programs run in their own process,
- * where arguments and results are JSON. If a plug-in throws, crashes or dies by a signal, the call rejects
- * with an error that names it.
+ * Loads a plug-in, which is a file with functions that a program calls (docs/design/modules.md §6). JavaScript and
+ * TypeScript run in this thread. Addons, Python files and programs run in their own process, where arguments and
+ * results are JSON. If a plug-in throws, crashes or ends by a signal, the call rejects with an error that names it.
  * @param path of the file; a relative path starts at the working directory
  * @returns an object with exactly the requested functions, which all return promises
  * @throws SluiceError `LOAD_PLUGIN` if a function is missing, the kind is another, or it does not run.
@@ -98,7 +97,7 @@ export function loadPlugin<
 >(
   path: string,
   demand: PluginOptions & {
-    /** For a kind of {@link PluginKinds}, TypeScript knows the functions. */
+    /** For a kind of {@link PluginKinds}, TypeScript has the types of the functions. */
     readonly kind?: Kind extends keyof PluginKinds ? never : Kind;
     readonly symbols: readonly (keyof Functions & string)[];
   },

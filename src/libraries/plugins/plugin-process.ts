@@ -29,7 +29,7 @@ interface Call {
   readonly reject: (error: SluiceError) => void;
 }
 
-/** A plug-in in a process of its own, called by messages: what happens to it is an error here, and nothing more. */
+/** A plug-in in its own process, called by messages. A crash of it is only an error here. */
 export class PluginProcess {
   readonly #name: string;
   readonly #running: RunningModule;
@@ -37,7 +37,7 @@ export class PluginProcess {
   #lastMatchtag = 0;
   /** Undefined until it runs. */
   #methods: readonly string[] | undefined;
-  /** Why it answers no more. */
+  /** The reason why it no longer answers. */
   #end: SluiceError | undefined;
   #settleReady: () => void = () => undefined;
 
@@ -87,7 +87,7 @@ export class PluginProcess {
     });
   }
 
-  /** Asks it to end, and ends it if it does not. */
+  /** Asks it to end, and kills it if it does not. */
   async unload(): Promise<void> {
     this.#end ??= pluginError("PLUGIN_FAILED", this.#name, "is unloaded", ERRNO.ECANCELED);
     this.#request("shutdown", undefined, 0);

@@ -5,7 +5,7 @@ import { ATTEMPT_MS, INTERVAL_MS } from "./readiness.js";
 import type { ProbeState } from "../module-loader.js";
 import type { Probe } from "../program-options.js";
 
-/** The default number of failed attempts in a row that are a failure. */
+/** The default number of failed attempts in a row that count as a failure. */
 const FAILURES = 3;
 
 /** The watched program, and its probe. */
@@ -18,7 +18,7 @@ export interface AlivenessOptions {
 }
 
 /**
- * Asks a program that is ready again and again whether it is alive, the first time one interval from now.
+ * Checks repeatedly whether a ready program is alive, for the first time one interval from now.
  *
  * A call that is late by more than an interval means that this process had stopped or the machine slept. That
  * attempt does not count, and neither do the failures before it.
@@ -39,7 +39,7 @@ export class Aliveness {
     this.#timer = this.#schedule();
   }
 
-  /** How many attempts have failed in a row, and how many are a failure. */
+  /** How many attempts have failed in a row, and how many count as a failure. */
   get state(): ProbeState {
     return { failures: this.#failures, limit: this.#options.probe.failures ?? FAILURES };
   }

@@ -15,7 +15,7 @@ import type { Probe } from "../program-options.js";
 
 /** The parameters of attempts. */
 export interface ProbePlace {
-  /** Absolute; relative paths of probes are below it. */
+  /** Absolute; relative paths of probes count from it. */
   readonly directory: string;
   readonly env: NodeJS.ProcessEnv;
   /** Without the arguments of commands. */
@@ -25,7 +25,7 @@ export interface ProbePlace {
 /** One attempt of a probe; ends soon when the signal aborts. */
 type Attempt = (signal: AbortSignal) => Promise<AttemptOutcome>;
 
-/** How a probe that asks again and again makes an attempt; undefined for one that waits for the program to speak. */
+/** The function for one attempt of a probe; undefined for a probe that waits for a report of the program. */
 export function attemptOf(probe: Probe, place: ProbePlace): Attempt | undefined {
   const { tcp, unix, http, command, file } = probe;
   if (tcp !== undefined) {
@@ -112,8 +112,8 @@ export async function attemptWithin(
 }
 
 /**
- * Whether the address of a probe answers already, before the program is started: then it is another program's.
- * @returns the address; undefined if nothing answers, or it belongs to another machine
+ * Whether the address of a probe already answers before the program is started. Then it belongs to another program.
+ * @returns the address; undefined if it does not answer, or it belongs to another machine
  */
 export async function answeringBefore(
   probe: Probe,

@@ -10,14 +10,14 @@ export interface Executable {
 }
 
 interface CommandPlace {
-  /** Absolute; relative programs are below it. */
+  /** Absolute; relative programs count from it. */
   readonly directory: string;
   readonly env: NodeJS.ProcessEnv;
 }
 
 /**
  * The executed form of a unit's command: a shell line by `bash -c`, or `sh -c` without bash, or an argv.
- * @param more arguments to append; to a shell line as quoted words
+ * @param more arguments to append; for a shell line, as quoted words
  * @throws SluiceError `LOAD_FAILED` with `ENOENT` or `EACCES`
  */
 export async function executableOf(

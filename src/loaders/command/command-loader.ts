@@ -9,7 +9,7 @@ import type { CommandLine } from "../program-options.js";
 
 /**
  * The loader of ordinary programs (docs/design/programs.md §1). It starts a program, decides when it is
- * ready, watches it and stops it. It is itself what the broker sees as the module.
+ * ready, watches it and stops it. The broker sees the supervisor itself as the module.
  */
 export function createProgramSupervisor(): ModuleLoader {
   return new CommandLoader();
@@ -52,9 +52,9 @@ class CommandLoader implements ModuleLoader {
       amend: (options) => program.amend(options),
       terminate: async () => {
         isTerminated = true;
-        // The broker has not welcomed it yet, and will not.
+        // The broker has not sent it a welcome yet, and will not.
         if (!program.hasBegun) brokerEnd.close();
-        // That something outlives this is what it exits with.
+        // The exit message already reports that a process has outlived this one.
         await program.kill().catch(() => undefined);
         await exited;
       },
@@ -66,7 +66,7 @@ class CommandLoader implements ModuleLoader {
     void program.gone.then(() => this.#stuck.delete(name));
   }
 
-  /** A second copy beside one that the system has not let go may damage what both work on. */
+  /** A second copy beside one that has not ended may damage the data of both. */
   async #refuseStuck(name: string): Promise<void> {
     const members = (await this.#stuck.get(name)?.members()) ?? [];
     if (members.length === 0) return;

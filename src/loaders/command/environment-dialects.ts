@@ -1,7 +1,7 @@
-/** Programs that read dotenv files too, each in a way of its own (docs/design/programs.md §1). */
+/** Programs that read dotenv files too, each in its own way (docs/design/programs.md §1). */
 export type DotenvReader = "foreman" | "systemd" | "docker";
 
-/** A line that another program reads otherwise, or that no unit can have. */
+/** A line that another program reads in another way, or that is invalid in a unit's file. */
 export interface DotenvDoubt {
   /** From 1. */
   readonly line: number;
@@ -13,7 +13,7 @@ export interface DotenvDoubt {
 const ALL: readonly DotenvReader[] = ["foreman", "systemd", "docker"];
 
 /**
- * Lines of a dotenv file that mean something else to foreman, systemd or docker than to a unit. Lines that are no
+ * Lines of a dotenv file that have another meaning for foreman, systemd or docker than for a unit. Lines without an
  * assignment are left to `parseEnvironment`, which refuses them.
  * @param text of the file
  */

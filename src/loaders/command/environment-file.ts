@@ -19,7 +19,7 @@ type LineResult =
 
 /**
  * The variables of dotenv files (docs/design/programs.md §1), the later file over the earlier.
- * @param files relative to the directory; one with `-` in front may be absent
+ * @param files relative to the directory; a file with `-` in front may be absent
  * @throws SluiceError `LOAD_FAILED` with `EINVAL`, every mistake with its place; or why a file cannot be read
  */
 export async function readEnvironmentFiles(
@@ -83,7 +83,7 @@ function parseLine(line: string): LineResult {
   const column = head.length + rest.length - value.length + 1;
   if (value.startsWith("'")) return named(name, column, singleQuoted(value));
   if (value.startsWith('"')) return named(name, column, doubleQuoted(value));
-  // A blank in front of a comment has been trimmed where there is no value.
+  // Without a value, the blank in front of a comment has been trimmed.
   const isEmpty = rest !== value && value.startsWith("#");
   return { name, value: isEmpty ? "" : value.replace(/\s#.*$/, "").trimEnd() };
 }
@@ -116,7 +116,7 @@ function doubleQuoted(text: string): Value {
   return { at: 0, problem: "the quote does not end on its line" };
 }
 
-/** Behind a value in quotes there is nothing but a comment. */
+/** Only a comment may follow a value in quotes. */
 function after(text: string, value: string, end: number): Value {
   return /^(?:\s*|\s+#.*)$/.test(text.slice(end))
     ? { value, end }

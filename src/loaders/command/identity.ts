@@ -16,7 +16,8 @@ export interface RunAs {
 
 /**
  * Finds the user and group of a unit.
- * @throws SluiceError `LOAD_FAILED`: `EPERM` if only root could become that, `ENOENT` if there is none
+ * @throws SluiceError `LOAD_FAILED`: `EPERM` if only root could become that user or group, `ENOENT` if it does not
+ *   exist
  */
 export async function runAsOf({ user, group }: Pick<ProgramOptions, "user" | "group">): Promise<RunAs> {
   if (user === undefined && group === undefined) return { identity: undefined, variables: {} };

@@ -1,6 +1,6 @@
 import { createContext, Script } from "node:vm";
 
-/** How long an expression may look at some lines before it is given up. */
+/** How long an expression may take for some lines before its run is stopped. */
 const LIMIT_MS = 250;
 
 /** Sequences that set colours and the like (ECMA-48), and those that name windows. */
@@ -10,7 +10,7 @@ const ESCAPES = /\u001b(?:\[[0-?]*[ -/]*[@-~]|\][^\u0007\u001b]*(?:\u0007|\u001b
 /** The result of an expression: whether a line matches, or a time-out. */
 export type MatchOutcome = "match" | "none" | "too slow";
 
-/** A regular expression of a unit, which cannot stall the broker whatever it is and whatever it looks at. */
+/** A regular expression of a unit. No expression and no text can stall the broker. */
 export class LineMatcher {
   readonly #script: Script;
 
@@ -20,7 +20,7 @@ export class LineMatcher {
     this.#script = new Script(`lines.some((line) => new RegExp(${JSON.stringify(expression)}).test(line))`);
   }
 
-  /** @param lines without their ends; sequences for colours in them are not looked at */
+  /** @param lines without their ends; colour sequences in them are ignored */
   test(lines: readonly string[]): MatchOutcome {
     const context = createContext({ lines: lines.map(withoutEscapes) });
     try {
@@ -32,7 +32,7 @@ export class LineMatcher {
   }
 }
 
-/** The error is of the other context, and no `Error` of this one. */
+/** The error belongs to the other context, and is no `Error` of this one. */
 function isTimeout(error: unknown): boolean {
   return (
     typeof error === "object" &&
@@ -42,7 +42,7 @@ function isTimeout(error: unknown): boolean {
   );
 }
 
-/** A line as it is without colours. */
+/** A line without its colours. */
 function withoutEscapes(line: string): string {
   return line.includes("\u001b") ? line.replaceAll(ESCAPES, "") : line;
 }

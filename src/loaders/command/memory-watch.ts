@@ -6,9 +6,9 @@ const LOOK_MS = 1000;
 const KIB = 1024;
 
 /**
- * Looks once a second at the memory of all processes of a program: what is shared counts for each its part (PSS).
- * Where the kernel holds the limit, it looks whether that has killed a process.
- * @param onOver called once, when it is more than the limit
+ * Looks once a second at the memory of all processes of a program. Each process counts its part of shared memory
+ * (PSS). Where the kernel holds the limit, it checks whether the kernel has killed a process.
+ * @param onOver called once, when the memory exceeds the limit
  */
 export function watchMemory(
   program: SupervisedProgram,

@@ -5,15 +5,15 @@ import { isErrno, messageOf } from "../../errors/index.js";
 import type { HttpRequester } from "./http-requests.js";
 import { LineMatcher } from "./line-matcher.js";
 
-/** How an attempt went: undefined is success, else why it failed, in words for people. */
+/** The outcome of an attempt: undefined for success, else the cause of the failure, in words for people. */
 export type AttemptOutcome = string | undefined;
 
-/** How much of an answer is looked at. */
+/** How much of an answer is read. */
 const BODY_BYTES = 1024 * 1024;
 
 const ANY_STATUS = "200-399";
 
-/** Whether something accepts a connection. */
+/** Whether a server accepts a connection. */
 export function attemptConnection(where: NetConnectOpts, signal: AbortSignal): Promise<AttemptOutcome> {
   return new Promise((resolve) => {
     const socket = connect(where);
@@ -64,8 +64,8 @@ export interface HttpWish {
 }
 
 /**
- * Whether a URL gives the status and body that are wanted. A connection of its own, no redirect is followed, variables for
- * proxies are ignored.
+ * Whether a URL gives the expected status and body. It uses a connection of its own, follows no redirect, and ignores
+ * variables for proxies.
  */
 export async function attemptHttp(wish: HttpWish, signal: AbortSignal): Promise<AttemptOutcome> {
   const { requesterOf } = await import("./http-requests.js");

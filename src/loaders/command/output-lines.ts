@@ -7,13 +7,13 @@ const LONGEST_LINE_BYTES = 64 * 1024;
 const NEWLINE = 0x0a;
 const RETURN = 0x0d;
 
-/** Cuts what one stream of a program writes into lines. */
+/** Cuts the output of one stream of a program into lines. */
 export class OutputLines {
   readonly #stream: OutputStreamName;
   readonly #onLine: (line: OutputLine) => void;
   #pieces: Buffer[] = [];
   #pending = 0;
-  /** Parts of the line that have been handed on. */
+  /** Parts of the line that have been passed on. */
   #parts = 0;
 
   constructor(stream: OutputStreamName, onLine: (line: OutputLine) => void) {
@@ -44,11 +44,11 @@ export class OutputLines {
     while (this.#pending > LONGEST_LINE_BYTES + 1) this.#cut();
   }
 
-  /** Hands on a part, which ends between two characters. */
+  /** Passes on a part, which ends between two characters. */
   #cut(): void {
     const whole = Buffer.concat(this.#pieces);
     let at = LONGEST_LINE_BYTES;
-    // Bytes that continue a character; what is no UTF-8 is cut anywhere.
+    // Bytes that continue a character; text that is no UTF-8 is cut anywhere.
     for (let back = 0; back < 3 && ((whole[at] ?? 0) & 0xc0) === 0x80; back++) at--;
     if (((whole[at] ?? 0) & 0xc0) === 0x80) at = LONGEST_LINE_BYTES;
     this.#parts += 1;

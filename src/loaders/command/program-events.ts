@@ -12,7 +12,7 @@ export class ProgramEvents {
   #lines: string[] = [];
   #collects: boolean;
 
-  /** @param collectsLines whether anything will look at its lines */
+  /** @param collectsLines whether a probe reads its lines */
   constructor(collectsLines: boolean) {
     this.#collects = collectsLines;
   }
@@ -39,7 +39,7 @@ export class ProgramEvents {
     return lines;
   }
 
-  /** Stops collecting lines: no probe reads them any more. */
+  /** Stops collecting lines, because no probe reads them any more. */
   stopCollecting(): void {
     this.#collects = false;
     this.#lines = [];

@@ -9,7 +9,7 @@ import type { ModuleSpec } from "../module-loader.js";
 /** The options of a program before its start. */
 export type SetupSpec = Omit<ModuleSpec, "uuid" | "args" | "thread">;
 
-/** The parameters of one start of a program, computed anew each time. */
+/** The parameters of one start of a program, computed for each start. */
 export interface ProgramSetup {
   readonly directory: string;
   readonly env: NodeJS.ProcessEnv;
@@ -20,8 +20,8 @@ export interface ProgramSetup {
 const US_PER_MS = 1000;
 
 /**
- * Finds out with what a program is started: environment, files of it, user and limits.
- * @throws SluiceError `LOAD_FAILED` for what is missing, invalid or not allowed
+ * Works out the environment, the files, the user and the limits that a program starts with.
+ * @throws SluiceError `LOAD_FAILED` for a part that is missing, invalid or not allowed
  */
 export async function setUp(spec: SetupSpec): Promise<ProgramSetup> {
   refuseWithoutHelper(spec);
@@ -42,19 +42,19 @@ export async function setUp(spec: SetupSpec): Promise<ProgramSetup> {
   };
 }
 
-/** Where a program runs. */
+/** The directory in which a program runs. */
 export function directoryOf({ directory }: Pick<ModuleSpec, "directory">): string {
   return directory ?? process.cwd();
 }
 
-/** Where the output of a program goes, and what is open for that in this process. */
+/** Where the output of a program goes, and the descriptors that are open for that in this process. */
 export interface ProgramOutput {
   readonly output: "capture" | "inherit" | "discard" | number;
   readonly file?: FileHandle | undefined;
 }
 
 /**
- * Opens what the output of a program goes to.
+ * Opens the files that the output of a program goes to.
  * @throws SluiceError `LOAD_FAILED` if its file cannot be opened
  */
 export async function openOutput({ output = "log", directory }: ModuleSpec): Promise<ProgramOutput> {

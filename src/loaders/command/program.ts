@@ -26,7 +26,10 @@ const LAST_LINES = 5;
 
 type Stage = "starting" | "waiting for ready" | "ready" | "stopping" | "ended";
 
-/** One start of an ordinary program, from before it is executed until nothing of it is left (docs/design/programs.md §1). */
+/**
+ * One start of an ordinary program, from the time before it is executed to the end of its last process
+ * (docs/design/programs.md §1).
+ */
 export class Program {
   #spec: ModuleSpec;
   readonly #command: CommandLine;
@@ -34,7 +37,7 @@ export class Program {
   readonly #directory: string;
   readonly #events: ProgramEvents;
   readonly #lastLines: string[] = [];
-  /** With what it was started. */
+  /** The environment that it was started with. */
   #env: NodeJS.ProcessEnv = {};
   #stage: Stage = "starting";
   #program: SupervisedProgram | undefined;
@@ -46,7 +49,7 @@ export class Program {
   #watchAnew: () => void = () => undefined;
   /** The repeated probes; empty while none runs. */
   #alivenesses: readonly Aliveness[] = [];
-  /** Settles at a stop, for any reason of the broker. */
+  /** Settles at a stop, whatever its reason. */
   readonly #stopAsked = new Promise<"stop">((resolve) => {
     this.#stop = () => resolve("stop");
   });
@@ -64,7 +67,7 @@ export class Program {
     return this.#program?.pid;
   }
 
-  /** How the probe that fails most in a row stands; undefined while nothing asks whether it is alive. */
+  /** The state of the probe with the most failures in a row; undefined without a probe `alive`. */
   get probe(): ProbeState | undefined {
     return this.#alivenesses.map(({ state }) => state).toSorted((a, b) => b.failures - a.failures)[0];
   }
@@ -99,7 +102,7 @@ export class Program {
     await this.#live(program, handle);
   };
 
-  /** Stops it by the rules of its unit, as soon as it has started. */
+  /** Stops it by the rules of its unit, once it has started. */
   stop(): void {
     this.#isStopped = true;
     this.#stop();
@@ -111,13 +114,13 @@ export class Program {
     this.#program?.setRef(isRef);
   }
 
-  /** Kills all of it at once. */
+  /** Kills all its processes at once. */
   async kill(): Promise<void> {
     this.stop();
     if (this.#program !== undefined) await killProgram(this.#program);
   }
 
-  /** Takes what needs no new start: how it is looked after, and how it is stopped. */
+  /** Takes new values that need no new start: how it is supervised, and how it is stopped. */
   amend({ alive, stop, success, watchdogMs }: ModuleOptions): void {
     this.#spec = { ...this.#spec, alive, stop, success, watchdogMs };
     this.#watchAnew();
@@ -169,7 +172,7 @@ export class Program {
     if (this.#lastLines.length > LAST_LINES) this.#lastLines.shift();
   }
 
-  /** An answer before its start comes from another program, whose health does not matter. */
+  /** An answer before its start comes from another program, whose health says nothing. */
   async #refuseForeignAddress(): Promise<void> {
     const address = await answeringBefore(this.#ready, this.#place, this.#ready.timeoutMs ?? ATTEMPT_MS);
     if (address === undefined) return;
@@ -183,7 +186,7 @@ export class Program {
   }
 
   async #waitUntilReady(program: SupervisedProgram, handle: Handle): Promise<void> {
-    // It was, whatever has become of it since.
+    // It was ready once, even if it has failed since.
     if (this.#ready.started === true) return;
     const giveUp = new AbortController();
     const readiness = untilReady({
@@ -197,7 +200,7 @@ export class Program {
     try {
       outcome = await Promise.race([
         readiness.then(() => "ready" as const),
-        // Its messages from before its end have arrived, and may not be handled yet.
+        // Its last messages have arrived, but may not be handled yet.
         program.ended.then(() => nextTurn()).then(() => "ended" as const),
         this.#stopAsked,
       ]);
@@ -206,7 +209,7 @@ export class Program {
       throw error;
     } finally {
       giveUp.abort();
-      // An attempt that runs is ended too.
+      // A running attempt is ended too.
       await readiness.catch(() => undefined);
       this.#events.stopCollecting();
     }
@@ -254,7 +257,7 @@ export class Program {
     handle.log("info", moduleEndText(end));
   }
 
-  /** Looks after one that is ready, until it is stopped. */
+  /** Watches a ready program until it is stopped. */
   #keepWatch(program: SupervisedProgram): { readonly failure: Promise<SluiceError>; stop(): void } {
     let fail: (message: string) => void = () => undefined;
     const failure = new Promise<SluiceError>((resolve) => {
@@ -275,7 +278,7 @@ export class Program {
   }
 
   /**
-   * Looks whether it is alive, and how much memory it has.
+   * Checks whether it is alive, and how much memory it uses.
    * @returns ends the looking
    */
   #watch(program: SupervisedProgram, fail: (message: string) => void): () => void {
@@ -312,7 +315,7 @@ export class Program {
     return isSuccess(end) || success.includes(end.kind === "exited" ? end.status : end.signal);
   }
 
-  /** A program that goes to the background leaves its work to processes that nothing would watch. */
+  /** The processes of a program that goes to the background would have no supervision. */
   async #endRest(program: SupervisedProgram, end: ProcessEnd, handle: Handle): Promise<void> {
     const left = await program.members();
     if (left.length > 0) {
@@ -338,7 +341,7 @@ export class Program {
     });
   }
 
-  /** Where its probes look. */
+  /** The directory and environment of its probes. */
   get #place(): ProbePlace {
     return { directory: this.#directory, env: this.#env, isSecret: this.#spec.secret === true };
   }

@@ -13,7 +13,7 @@ const DEADLINE_MS = 60_000;
 /** The part of a load's time for its own message. */
 const MOST_SPARED_MS = 500;
 
-/** Pauses between two looks at new lines, so that a program that writes much has few looks. */
+/** Pauses between two checks for new lines, so that a program that writes much causes few checks. */
 const LINES_EVERY_MS = 10;
 
 /** The parameters of the wait for a program. */
@@ -23,7 +23,7 @@ export interface ReadinessOptions {
   readonly events: ProgramEvents;
   /** The unit's `timeout`, in which a probe without a deadline must come to an end. */
   readonly timeoutMs: number | undefined;
-  /** Gives the waiting up; it ends then as if ready. */
+  /** Ends the wait; the wait then ends as if the program was ready. */
   readonly signal: AbortSignal;
 }
 
@@ -50,7 +50,7 @@ export async function untilReady(options: ReadinessOptions): Promise<void> {
   });
 }
 
-/** A little less than a load may take, so that it ends with the words of the last attempt and not by being cut off. */
+/** A little less than a load may take, so that the error has the text of the last attempt. */
 function shortOf(timeoutMs: number): number {
   return Math.round(timeoutMs - Math.min(MOST_SPARED_MS, timeoutMs / 10));
 }
@@ -85,7 +85,7 @@ async function waitFor(
   return afterMs === undefined || pause(afterMs, signal);
 }
 
-/** Asked anew after an await, which the type of the property does not know of. */
+/** Reads the property again after an await, because its type does not include such a change. */
 function isAborted(signal: AbortSignal): boolean {
   return signal.aborted;
 }
@@ -102,7 +102,7 @@ async function pause(delayMs: number, signal: AbortSignal): Promise<boolean> {
 }
 
 /**
- * @param listen calls back when it has happened, at once if it has already
+ * @param listen calls back when the event has happened, or at once if it has happened before
  * @returns whether it has; else the signal has aborted
  */
 function untilEvent(signal: AbortSignal, listen: (done: () => void) => void): Promise<boolean> {

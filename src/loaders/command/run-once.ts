@@ -3,7 +3,7 @@ import { executableOf } from "./command-line.js";
 import { OutputLines } from "./output-lines.js";
 import type { CommandLine } from "../program-options.js";
 
-/** A command that runs beside a program: a probe of it, or what stops it. */
+/** A command that runs beside a program: a probe of it, or the command that stops it. */
 export interface OnceCommand {
   readonly command: CommandLine;
   readonly directory: string;
@@ -13,7 +13,7 @@ export interface OnceCommand {
 /** Its outcome, and a limited number of its output lines. */
 export interface OnceResult {
   readonly end: ProcessEnd;
-  /** It was killed because its time was over. */
+  /** It was killed because its time had passed. */
   readonly isAborted: boolean;
   readonly lines: readonly string[];
 }
@@ -21,8 +21,8 @@ export interface OnceResult {
 const LINES_KEPT = 100;
 
 /**
- * Runs a command to its end. What it leaves behind is killed, and so is all of it when the signal aborts; nothing of it
- * is left when this returns.
+ * Runs a command to its end. It kills the processes that the command leaves behind, and all of them when the signal
+ * aborts. No process is left when this returns.
  * @throws SluiceError `LOAD_FAILED` if it cannot be started
  */
 export async function runOnce(once: OnceCommand, signal: AbortSignal): Promise<OnceResult> {

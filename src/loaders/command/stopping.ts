@@ -14,7 +14,7 @@ const GONE_WITHIN_MS = 5000;
 export interface StopOptions {
   readonly program: SupervisedProgram;
   readonly rule: StopRule;
-  /** Command of the unit: for a shell line the whole group is signalled. */
+  /** Command of the unit: for a shell line the signal goes to the whole group. */
   readonly command: CommandLine;
   readonly directory: string;
   readonly env: NodeJS.ProcessEnv;
@@ -22,8 +22,8 @@ export interface StopOptions {
 }
 
 /**
- * Stops a program and all that it has started. First it uses the command or signal of its unit, then SIGTERM
- * for what its main process left. After the time-out all that is left gets SIGKILL.
+ * Stops a program and all processes that it has started. First it uses the command or signal of its unit, then
+ * SIGTERM for processes that the main process left. After the time-out all remaining processes get SIGKILL.
  * @throws SluiceError `LOAD_FAILED` with `EBUSY` if something of it outlives even that
  */
 export async function stopProgram(options: StopOptions): Promise<void> {
@@ -44,7 +44,7 @@ export async function stopProgram(options: StopOptions): Promise<void> {
 }
 
 /**
- * Stops what the main process has left, in the time that a stop may take.
+ * Stops the processes that the main process has left, in the time that a stop may take.
  * @throws SluiceError as {@link stopProgram}
  */
 export async function stopRest(
@@ -60,7 +60,7 @@ export async function stopRest(
 }
 
 /**
- * Kills all that is left of a program.
+ * Kills all remaining processes of a program.
  * @throws SluiceError `LOAD_FAILED` with `EBUSY`, with the processes that the system does not end
  */
 export async function killProgram(program: SupervisedProgram): Promise<void> {

@@ -40,14 +40,14 @@ export async function refuseAddon(path: string): Promise<void> {
   throw new SluiceError("LOAD_FAILED", `${path}: ${problem}`, { errnum: ERRNO.EINVAL });
 }
 
-/** The version that stands for functions which are still being tried; every Node takes it. */
+/** The version for functions that are still experimental; every Node takes it. */
 const EXPERIMENTAL = 2 ** 31 - 1;
 
 /**
- * Why an addon does not fit this host. This does not open the addon: a Node that is too old for it may end by
- * that, rather than throw.
+ * Why an addon does not fit this host. This does not open the addon, because a Node that is too old for it may crash
+ * instead of throwing.
  * @param hostVersion of Node-API
- * @returns undefined for an addon that fits, that does not declare a version, or that is not for this kind of machine
+ * @returns undefined for an addon that fits, that declares no version, or that is for another kind of machine
  * @throws a system error if the file cannot be read
  */
 export async function addonProblem(
@@ -59,10 +59,13 @@ export async function addonProblem(
   return `is built for Node-API ${version}, this host has Node-API ${hostVersion}`;
 }
 
-/** The function of an addon that gives its version. Compilers make it a constant, which is read from its code. */
+/**
+ * The function of an addon that gives its version. Compilers make it a constant, so the version is read from its
+ * code.
+ */
 const VERSION_FUNCTION = "node_api_module_get_api_version_v1\0";
 
-/** More than this is no table of names of an addon. */
+/** A larger table belongs to no addon. */
 const TABLE_BYTES = 64 * 1024 * 1024;
 
 const CODE_BYTES = 32;
@@ -88,7 +91,7 @@ async function nodeApiVersion(path: string): Promise<number | undefined> {
   }
 }
 
-/** Where the function is in memory. */
+/** The address of the function in memory. */
 async function addressOf(file: FileHandle, header: Buffer): Promise<bigint | undefined> {
   const count = header.readUInt16LE(60);
   const sections = await read(file, header.readBigUInt64LE(40), count * ELF.section);
@@ -141,7 +144,7 @@ function constantOf(code: Buffer, machine: number): number | undefined {
   }
 }
 
-/** Bytes of a file; undefined if it has fewer, or for more than any addon has. */
+/** Reads bytes of a file; undefined if the file has fewer, or if no addon would have so many. */
 async function read(file: FileHandle, at: number | bigint, bytes: number): Promise<Buffer | undefined> {
   if (bytes > TABLE_BYTES) return undefined;
   const buffer = Buffer.alloc(bytes);

@@ -14,11 +14,11 @@ const SEGMENT_INTERPRETER = 3;
 const TAG_FLAGS_1 = 0x6ffffffbn;
 /** A program that needs no interpreter, and may be put at any address. */
 const FLAG_PIE = 0x08000000n;
-/** More than linkers write; the reader stops at a file with a larger value. */
+/** Linkers never write larger values; the reader stops at one. */
 const MOST_BYTES = 65_536;
 
 /**
- * Whether a file is an ELF shared object: of that type, without an interpreter, and not marked as a program.
+ * Whether a file is an ELF shared object: it has that type and no interpreter, and is not marked as a program.
  * @param path of any file
  * @throws a system error if it cannot be read
  */
@@ -32,7 +32,7 @@ export async function isSharedObject(path: string): Promise<boolean> {
   try {
     return await looksShared(read);
   } catch (error) {
-    // Cut off, or its content does not match its header.
+    // The file is cut off, or its content does not match its header.
     if (error instanceof RangeError) return false;
     throw error;
   } finally {

@@ -3,14 +3,14 @@ import type { Session } from "node:inspector";
 /** One call on the stack of a thread, innermost first. */
 export interface StackCall {
   readonly name: string;
-  /** As the code was loaded: a URL or a path; empty for code without a file. */
+  /** As in the loaded code: a URL or a path; empty for code without a file. */
   readonly url: string;
   /** From 1. */
   readonly line: number;
   readonly column: number;
 }
 
-/** How long a thread may take to report its stack. One that is inside a blocking call of the system does not. */
+/** How long a thread may take to report its stack. A thread inside a blocking call of the system does not. */
 const ANSWER_MS = 5000;
 
 interface Pause {
@@ -25,7 +25,8 @@ interface Pause {
 }
 
 /**
- * Where a worker thread is that answers nothing. The engine interrupts it for a moment, and it goes on; no port is opened.
+ * The stack of a worker thread that does not answer. The engine interrupts it for a moment, and then it continues; no
+ * port is opened.
  * @returns undefined if it cannot be interrupted
  */
 export async function stackOfThread(threadId: number): Promise<readonly StackCall[] | undefined> {
@@ -54,7 +55,7 @@ function ask(session: Session, threadId: number, answer: (stack: readonly StackC
     session.post("NodeWorker.sendMessageToWorker", { sessionId: wanted, message });
   };
   session.on("NodeWorker.attachedToWorker", ({ params }) => {
-    // `workerId` is a count of the session; the title has the number that the thread itself knows.
+    // `workerId` is a count of the session; the title has the thread's own number.
     if (!params.workerInfo.title.startsWith(`[worker ${threadId}]`)) return;
     wanted = params.sessionId;
     send("Debugger.enable");

@@ -4,7 +4,7 @@ import type { StackCall } from "./blocked-stack.js";
 /** Our own code in the thread, which does not identify a module. */
 const HOST = /\/thread-main(?:\.bundle)?\.cjs$/;
 
-/** A module in a thread, and how its code is known on a stack. */
+/** A module in a thread, and the name of its code on a stack. */
 export interface ThreadTenant {
   readonly id: number;
   readonly name: string;
@@ -20,9 +20,9 @@ export interface Blame {
 }
 
 /**
- * Finds the module whose code runs: the one whose file is on the stack. Where several modules are of that file, or none is
- * on the stack, it is the one that was given a message last.
- * @param lastId number of that one
+ * Finds the module whose code runs, by its file on the stack. Where several modules have that file, or no file of a
+ * module is on the stack, it is the module that received a message last.
+ * @param lastId number of that module
  */
 export function blameFor(
   tenants: readonly ThreadTenant[],
@@ -42,7 +42,7 @@ export function blameFor(
   };
 }
 
-/** Loads of one file differ in their queries. */
+/** Loads of one file have different queries. */
 function pathOf(url: string): string {
   if (!url.startsWith("file:")) return url;
   return fileURLToPath(url.replace(/[?#].*$/, ""));

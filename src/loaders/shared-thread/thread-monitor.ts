@@ -1,28 +1,28 @@
 import type { Worker } from "node:worker_threads";
 
-/** How often a shared thread is looked at; as many looks without an answer as make a second are too many. */
+/** The time between two checks of a shared thread. A thread is blocked if a second of checks has no answer. */
 const LOOK_MS = 250;
 const LOOKS = 4;
 
-/** A thread that was idle for more than this share of the time between two looks is not blocked. */
+/** A thread that was idle for a larger share of the time between two checks is not blocked. */
 const BUSY = 0.95;
 
-/** How a monitor reaches its thread. */
+/** The functions by which a monitor reaches its thread. */
 interface MonitoredThread {
   readonly worker: Worker;
-  /** Makes the thread answer, as soon as it handles messages. */
+  /** Makes the thread answer as soon as it handles messages. */
   beat(): void;
-  /** It has answered nothing for a second; called once until it answers again. */
+  /** It has not answered for a second; called once until it answers again. */
   blocked(): void;
 }
 
-/** Notices when a thread that modules share is blocked. One that is idle costs it nothing. */
+/** Detects that a thread of several modules is blocked. An idle thread has no cost. */
 export class ThreadMonitor {
   readonly #thread: MonitoredThread;
   readonly #timer: NodeJS.Timeout;
   #last: ReturnType<Worker["performance"]["eventLoopUtilization"]> | undefined;
   #lookedAtMs = performance.now();
-  /** Looks since it was asked for an answer; undefined when it owes none. */
+  /** Checks since it was asked for an answer; undefined when no answer is due. */
   #owed: number | undefined;
   #isStopped = false;
 
@@ -47,7 +47,7 @@ export class ThreadMonitor {
     const { utilization } = clock.eventLoopUtilization(now, this.#last);
     this.#last = now;
     const atMs = performance.now();
-    // Time in which this thread did not run does not count for the other one.
+    // Time in which this thread did not run does not count against the other one.
     const isLate = atMs - this.#lookedAtMs > 2 * LOOK_MS;
     this.#lookedAtMs = atMs;
     if (this.#owed === undefined) {
@@ -56,7 +56,7 @@ export class ThreadMonitor {
       this.#thread.beat();
     } else if (!isLate) {
       this.#owed += 1;
-      // Timers come before input: an answer may have arrived that was not read yet.
+      // Timers come before input, so an answer may have arrived that was not read yet.
       if (this.#owed === LOOKS) setImmediate(() => this.#report());
     }
   }

@@ -6,13 +6,13 @@ const SENDERS = new Set(["rpc", "rpc_stream", "rpcStream"]);
 /** Whose `run` enters the event loop; `subprocess.run` does not. */
 const RUNNERS = new Set(["h", "handle", "self", "asyncio", "aio", "module", ")"]);
 const RUNS = new Set(["set_running", "setRunning", "reactor_run"]);
-/** With these a request goes to another rank, or wants no answer. */
+/** With these a request goes to another rank, or expects no answer. */
 const OTHERWISE = new Set(["nodeid", "RPC_NORESPONSE", "FLUX_RPC_NORESPONSE"]);
 
 /**
  * Requests that a Python module sends itself in `mod_main`, or in `__init__` and `run` of its `BrokerModule`, before
- * `run()` or `set_running()`. What nested functions and lambdas do is not looked at: they may be called at any time. Nor
- * are requests to other ranks, which no order of units here concerns, and those that want no answer.
+ * `run()` or `set_running()`. It ignores nested functions and lambdas, because they may be called at any time.
+ * It also ignores requests to other ranks, which no order of units here concerns, and those that expect no answer.
  */
 export function pythonRequests(text: string): RequestSpan[] {
   const { list, lines } = pythonTokens(text);
@@ -32,7 +32,7 @@ export function pythonRequests(text: string): RequestSpan[] {
   return bodies.flatMap((body) => requestsIn(list, lines, body, constants)).sort((a, b) => a.start - b.start);
 }
 
-/** Without an entry function, the class is what runs. */
+/** Without an entry function, the class runs. */
 function mentions(main: ReadonlySet<string> | undefined, name: string): boolean {
   return main === undefined || main.has(name);
 }
@@ -116,7 +116,7 @@ function requestsIn(
   return found;
 }
 
-/** Adds the requests of a line. @returns whether the module does not run yet after it */
+/** Adds the requests of a line. @returns whether the module still does not run after it */
 function scanLine(
   list: TokenList,
   { from, to }: PythonLine,

@@ -11,14 +11,14 @@ const ENDINGS: Readonly<Record<string, RegExp>> = {
   "'": /(?:[^'\\\n]|\\[\s\S])*'?/y,
 };
 
-/** A logical line of Python: tokens from one index up to another, and how many columns it is indented. */
+/** A logical line of Python: tokens from one index up to another, and the columns of its indentation. */
 export interface PythonLine {
   readonly indent: number;
   readonly from: number;
   readonly to: number;
 }
 
-/** The tokens of Python, and its logical lines: brackets and backslashes carry them on. */
+/** The tokens of Python, and its logical lines, which may continue in brackets and after backslashes. */
 export function pythonTokens(text: string): { readonly list: TokenList; readonly lines: PythonLine[] } {
   const list = new TokenList(scan(text));
   const lines: PythonLine[] = [];
@@ -51,7 +51,7 @@ function scan(text: string): Token[] {
   };
   for (let isFirst = true; ;) {
     const space = match(SPACE)?.[0] ?? "";
-    // A backslash at the end of a line carries it on.
+    // A backslash at the end of a line continues it.
     isFirst ||= space.replace(/\\\r?\n/g, "").includes("\n");
     const start = at;
     if (start >= text.length) return tokens;
@@ -71,7 +71,7 @@ function scan(text: string): Token[] {
   }
 }
 
-/** A formatted string is known up to its first field. */
+/** Of a formatted string, the text up to its first field is known. */
 function textOf(prefix: string, inside: string): Pick<Token, "kind" | "text"> {
   const field = /f/i.test(prefix) ? inside.indexOf("{") : -1;
   return field === -1 ? { kind: "string", text: inside } : { kind: "open", text: inside.slice(0, field) };

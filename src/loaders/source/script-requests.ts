@@ -6,20 +6,23 @@ import type { TokenList } from "./source-tokens.js";
 type Range = readonly [from: number, to: number];
 
 const SENDERS = new Set(["rpc", "rpcStream"]);
-/** Parts of a `BrokerModule` that are done before it runs (docs/design/modules.md §5). */
+/** Parts of a `BrokerModule` that run before it reports running (docs/design/modules.md §5). */
 const START_UP = new Set(["constructor", "setup", "run"]);
-/** With these, brackets and a block are no function. */
+/** After these, brackets and a block are no function. */
 const STATEMENTS = new Set(["if", "for", "while", "switch", "catch", "with", "await"]);
 /** The tokens that the return type of a method may contain. */
 const IN_TYPE = /^(?:[\w$]+|[<>|&.,[\]])$/;
 const TYPE_TOKENS_MAX = 40;
-/** From a name or keyword to the bracket that belongs to it; more would be no linear walk on odd input. */
+/**
+ * The number of tokens from a name or keyword to its bracket. Without a limit, the walk would not be linear on
+ * unusual input.
+ */
 const HEAD_TOKENS_MAX = 200;
 
 /**
- * Requests that a JavaScript or TypeScript module sends itself in `modMain`, or in the constructor, `setup` and `run` of
- * its `BrokerModule`, before `run()` or `setRunning()`. What functions within do is not looked at: they may be called at
- * any time. Nor are requests to other ranks, which no order of units here concerns.
+ * Requests that a JavaScript or TypeScript module sends itself in `modMain`, or in the constructor, `setup` and `run`
+ * of its `BrokerModule`, before `run()` or `setRunning()`. It ignores the code of inner functions, because they may
+ * be called at any time. It also ignores requests to other ranks, which no order of units here concerns.
  */
 export function scriptRequests(text: string): RequestSpan[] {
   const list = scriptTokens(text);
@@ -124,7 +127,7 @@ function arrowBody(list: TokenList, arrow: number): Range {
   return [arrow + 1, i];
 }
 
-/** Whether a line break ends the expression here although no semicolon does. */
+/** Whether a line break ends the expression here although there is no semicolon. */
 function endsBefore(list: TokenList, i: number): boolean {
   const isOperand = (at: number): boolean => list.at(at).kind !== "punctuation" || list.closes(at);
   const startsValue = list.at(i).kind !== "punctuation" && !/^(?:in|instanceof|as)$/.test(list.at(i).text);
@@ -203,7 +206,7 @@ function requestAt(
   return { head: text, isOpen: !isWhole, start: list.at(sender).start, end: topic.end };
 }
 
-/** The bracket of a call, perhaps an optional one, perhaps after type arguments. */
+/** The bracket of a call, perhaps an optional call, perhaps after type arguments. */
 function argumentsAt(list: TokenList, from: number): number | undefined {
   let i = list.is(from, "?.") ? from + 1 : from;
   if (list.is(i, "<")) {

@@ -4,19 +4,19 @@ const SPACE = /(?:\s|\/\/[^\n]*|\/\*[\s\S]*?(?:\*\/|$)|^#![^\n]*)+/y;
 const WORD = /[#@]?[\p{ID_Start}$_][\p{ID_Continue}$\u200c\u200d]*/uy;
 const NUMBER = /\.?\d(?:[eE][+-]|[\w.])*/y;
 const STRING = /"(?:[^"\\\n]|\\[\s\S])*"?|'(?:[^'\\\n]|\\[\s\S])*'?/y;
-/** Length is bounded: where no expression ends, a line of slashes must not be read anew from each of them. */
+/** Its length is bounded: otherwise each slash in a line of slashes would start another scan of the line. */
 const REGEX = /\/(?:[^/\\[\n]|\\.|\[(?:[^\]\\\n]|\\.){0,999}\]){1,999}\/\w*/y;
-/** Up to the end of a template, or to what is worked out in it. */
+/** Up to the end of a template, or to the first expression in it. */
 const CHUNK = /(?:[^`\\$]|\\[\s\S]|\$(?!\{))*(?:`|\$\{|$)/y;
 const PUNCTUATION = /=>|\?\.(?!\d)|\.\.\.|[\s\S]/y;
 
-/** After these words comes an expression, so that a slash begins a regular expression. */
+/** An expression follows these words, so a slash begins a regular expression. */
 const BEFORE_EXPRESSION = new Set(
   "return typeof instanceof in of new delete void throw case do else yield await".split(" "),
 );
 
 /**
- * The tokens of JavaScript or TypeScript. What is wrong in the text is passed over: running it reports that.
+ * The tokens of JavaScript or TypeScript. It passes over errors in the text, because running the file reports them.
  * Expressions within templates are tokens too, between `${` and `}`.
  */
 export function scriptTokens(text: string): TokenList {
@@ -26,7 +26,7 @@ export function scriptTokens(text: string): TokenList {
 class ScriptScanner {
   readonly #text: string;
   readonly #tokens: Token[] = [];
-  /** For each template that we are within: how many braces are open in the expression. */
+  /** For each template around this place: how many braces are open in the expression. */
   readonly #templates: number[] = [];
   #at = 0;
   #isFirst = true;
@@ -101,7 +101,7 @@ class ScriptScanner {
     else this.#add("string", from, chunk);
   }
 
-  /** Whether a value is due here, rather than an operator between two. */
+  /** Whether a value must follow here, rather than an operator between two. */
   #expectsValue(): boolean {
     const last = this.#tokens.at(-1);
     if (last === undefined) return true;

@@ -1,12 +1,12 @@
 /** A token of a source text; comments and white space are no tokens. Offsets are of UTF-16 units, the end exclusive. */
 export interface Token {
-  /** `open`: a text with parts that are worked out; `text` is then what comes before the first of them. */
+  /** `open`: a template with expressions in it; `text` is then the part before the first of them. */
   readonly kind: "word" | "string" | "open" | "number" | "regex" | "punctuation";
-  /** As written; of a string, what is between its quotes. */
+  /** As written; for a string, the text between its quotes. */
   readonly text: string;
   readonly start: number;
   readonly end: number;
-  /** Whether it is the first on its line. */
+  /** Whether it is the first token on its line. */
   readonly isFirst: boolean;
 }
 
@@ -18,7 +18,7 @@ const CLOSERS: Readonly<Record<string, string>> = { "(": ")", "[": "]", "{": "}"
 /** Tokens, with the partner of each bracket. */
 export class TokenList {
   readonly tokens: readonly Token[];
-  /** For an opening bracket the index of its closing one, or the end of the list if it is never closed. */
+  /** For an opening bracket, the index of its closing one; without one, the end of the list. */
   readonly #partners: Int32Array;
 
   constructor(tokens: readonly Token[]) {
@@ -59,13 +59,13 @@ export class TokenList {
     return this.#partners[i] ?? this.tokens.length;
   }
 
-  /** Whether a bracket opens here. */
+  /** Whether there is an opening bracket here. */
   opens(i: number): boolean {
     const { kind, text } = this.at(i);
     return kind === "punctuation" && text in CLOSERS;
   }
 
-  /** Whether a bracket closes here. */
+  /** Whether there is a closing bracket here. */
   closes(i: number): boolean {
     return this.is(i, ")") || this.is(i, "]") || this.is(i, "}");
   }

@@ -4,7 +4,7 @@ import type { Location } from "../../errors/index.js";
 export interface StartupRequest {
   /** The word of its topic that names the service, up to the first dot. */
   readonly service: string;
-  /** As far as it is written out: `kvs.get`, or `kvs.…` where the rest is worked out. */
+  /** The written part of it: `kvs.get`, or `kvs.…` where an expression computes the remaining part. */
   readonly topic: string;
   /** From the name of the method that sends it to the end of the topic. */
   readonly location: Location;
@@ -12,14 +12,14 @@ export interface StartupRequest {
 
 /** A request by offsets into the text, the end exclusive. */
 export interface RequestSpan {
-  /** The topic up to where it is worked out; whole unless `isOpen`. */
+  /** The topic up to its first expression; the whole topic unless `isOpen`. */
   readonly head: string;
   readonly isOpen: boolean;
   readonly start: number;
   readonly end: number;
 }
 
-/** Requests with names and places, in the order written; those whose service is not written out are dropped. */
+/** Requests with names and places, in the order written. It drops requests whose service is not a written word. */
 export function placeRequests(file: string, text: string, spans: readonly RequestSpan[]): StartupRequest[] {
   if (spans.length === 0) return [];
   const lines = lineStarts(text);

@@ -4,14 +4,14 @@ import { type StartupRequest, placeRequests, type RequestSpan } from "./startup-
 import { pythonRequests } from "./python-requests.js";
 import { scriptRequests } from "./script-requests.js";
 
-/** A longer file is not read: no person wrote it by hand. */
+/** A longer file is not read, because people do not write such files by hand. */
 const SOURCE_BYTES_MAX = 1024 * 1024;
 
 /**
- * The requests that a module sends before it runs, read from its source; nothing of it runs. What its start-up calls
- * elsewhere is not followed.
- * @param path of a JavaScript, TypeScript or Python file; of others, of one over 1 MiB, and of one that may not be read,
- *   nothing is told
+ * The requests that a module sends before it runs, read from its source without running it. It does not follow the
+ * calls of its start-up code into other files.
+ * @param path of a JavaScript, TypeScript or Python file. The list is empty for other files, for one over 1 MiB, and
+ *   for one that may not be read
  */
 export async function readStartupRequests(path: string): Promise<StartupRequest[]> {
   const scan = scannerFor(path);
@@ -36,7 +36,7 @@ async function readSource(path: string): Promise<string | undefined> {
       await file.close();
     }
   } catch (error) {
-    // Loading it reports that.
+    // The load reports that.
     if (isErrno(error, "ENOENT") || isErrno(error, "EACCES")) return undefined;
     throw error;
   }

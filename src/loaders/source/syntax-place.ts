@@ -3,9 +3,9 @@ import { NODE_COMMAND, processEnd, startProcess } from "../../processes/index.js
 
 /**
  * A syntax error of a JavaScript module with its place. V8 gives the place only where the error is printed to a
- * terminal. So Node checks the file again, which costs a process, but only once something is wrong.
- * @returns `LOAD_FAILED` with `EINVAL`, `PATH:LINE:COL: MESSAGE`; the error as it is if the file itself is sound, as when
- *   the mistake is in something that it imports
+ * terminal. So Node checks the file again, which takes a process, but only after an error.
+ * @returns `LOAD_FAILED` with `EINVAL`, `PATH:LINE:COL: MESSAGE`; the unchanged error if the file itself is valid,
+ *   for example when an import of it is invalid
  */
 export async function withPlace(error: SyntaxError, path: string): Promise<Error> {
   const report = await checkReport(path);
@@ -38,7 +38,7 @@ async function checkReport(path: string): Promise<string> {
     await processEnd(child);
     return report;
   } catch {
-    // Then the error goes without a place: that no process can be started is not what is wrong with the file.
+    // Then the error has no place: that no process can be started is no fault of the file.
     return "";
   }
 }

@@ -3,12 +3,15 @@ import { Tally } from "./tally.js";
 import type { Backlog, Message, RequestMessage } from "../types.js";
 
 /**
- * The common part of all channels. They deliver by way of an {@link Inbox}, count what the other end has
- * yet to take, and call their listeners when the number has decreased.
+ * The common part of all channels. They deliver through an {@link Inbox}, and count the messages that the other end
+ * has yet to take. They call their listeners when the number has decreased.
  */
 export abstract class BaseChannel {
   protected readonly inbox: Inbox;
-  /** All messages that have not left this end, or that the other end has not reported as taken; including held requests. */
+  /**
+   * The messages that have not left this end, or whose receipt the other end has not reported, including held
+   * requests.
+   */
   protected readonly untaken = new Tally();
   readonly #drainListeners: (() => void)[] = [];
 

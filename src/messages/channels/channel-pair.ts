@@ -5,8 +5,8 @@ import { Tally } from "./tally.js";
 import type { Backlog, Channel, FlowControl, Message, RequestMessage } from "../types.js";
 
 /**
- * Two ends of a channel within one thread: what one sends the other receives, in order, in a later turn of the loop.
- * Nothing of it keeps the process alive by itself.
+ * Two ends of a channel within one thread: each end receives the messages of the other, in order, in a later turn of
+ * the loop. It does not keep the process alive.
  */
 export function channelPair(): [Channel, Channel] {
   const a = new MemoryChannel();
@@ -37,7 +37,7 @@ class MemoryChannel implements Channel {
   }
 
   flush(): void {
-    // Both ends share one loop: nothing can arrive before its next turn.
+    // Both ends share one loop, so no message can arrive before its next turn.
   }
 
   onMessage(listener: (message: Message) => void): void {
@@ -89,7 +89,7 @@ class MemoryChannel implements Channel {
     queueMicrotask(() => this.#inbox.abandon());
   }
 
-  /** Nothing to do: no handle of the event loop belongs to it. */
+  /** No action, because the channel has no handle of the event loop. */
   ref(): void {
     return;
   }
@@ -98,7 +98,7 @@ class MemoryChannel implements Channel {
     return;
   }
 
-  /** The other end has handed a message to its listener. */
+  /** The other end has delivered a message to its listener. */
   taken(message: Message): void {
     this.#tally.remove(payloadBytes(message.payload), message.type === "request");
     for (const listener of this.#drainListeners) listener();
@@ -110,7 +110,7 @@ class MemoryChannel implements Channel {
     this.#wake();
   }
 
-  /** Drops what has arrived and not been delivered. */
+  /** Drops messages that have arrived and were not delivered. */
   forget(): void {
     this.#arrived.clear();
   }
@@ -120,7 +120,7 @@ class MemoryChannel implements Channel {
     this.#wake();
   }
 
-  /** A turn of the loop for each batch, so that two ends that answer each other at once do not starve the rest. */
+  /** A turn of the loop for each batch, so that two ends that answer each other at once do not starve other work. */
   #wake(): void {
     if (this.#wakeScheduled) return;
     this.#wakeScheduled = true;
@@ -146,7 +146,7 @@ class MemoryChannel implements Channel {
   }
 }
 
-/** The two ends must not share what either may change: the payload's bytes, the route. */
+/** The two ends must not share data that either may change: the payload's bytes, the route. */
 function copyOf(message: Message): Message {
   const payload = message.payload instanceof Uint8Array ? new Uint8Array(message.payload) : message.payload;
   switch (message.type) {

@@ -8,9 +8,9 @@ export interface Frame {
 }
 
 /**
- * The frames that a channel over a byte stream has not written yet. Frames leave in the order of arrival until the other end holds
- * requests: then the requests stay, and the rest overtakes them. After a resume they go on as the stream takes them, so
- * that each is moved once however often they are held.
+ * The frames that a channel over a byte stream has not written yet. Frames leave in the order of arrival until the
+ * other end holds requests. Then the requests stay, and other frames overtake them. After a resume the queue sends
+ * them as the stream takes them, so that each is moved once however often they are held.
  */
 export class FrameQueue {
   /** While no request is held, requests are among these. */
@@ -23,7 +23,7 @@ export class FrameQueue {
     return this.#held.size;
   }
 
-  /** Whether nothing may be written. */
+  /** Whether there is no frame to write now. */
   get isIdle(): boolean {
     return this.#frames.size === 0 && (this.#isHolding || this.#held.size === 0);
   }
@@ -33,12 +33,12 @@ export class FrameQueue {
     (mustWait ? this.#held : this.#frames).push(frame);
   }
 
-  /** The next frame to write, if one may go. */
+  /** The next frame to write, if there is one. */
   shift(): Frame | undefined {
     return this.#frames.shift() ?? (this.#isHolding ? undefined : this.#held.shift());
   }
 
-  /** Holds the requests, or lets them leave again. */
+  /** Holds the requests, or releases them. */
   setFlow(flow: FlowControl): void {
     this.#isHolding = flow === "hold";
     if (!this.#isHolding || this.#held.size > 0) return;

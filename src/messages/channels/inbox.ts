@@ -4,13 +4,13 @@ import type { FlowControl, Message, RequestMessage } from "../types.js";
 
 /** Callbacks of an inbox. */
 interface InboxOptions {
-  /** Called for each message when its listener has it. */
+  /** Called for each message that the listener has received. */
   readonly onTaken?: (message: Message) => void;
 }
 
 /**
  * The receiving half of every channel. It keeps messages that arrive before the first listener, and holds requests on
- * demand. It reports the end of the channel once, after everything that came before it.
+ * demand. It reports the end of the channel once, after all earlier messages.
  */
 export class Inbox {
   readonly #onTaken: ((message: Message) => void) | undefined;
@@ -32,7 +32,9 @@ export class Inbox {
     return this.#held.size;
   }
 
-  /** Number of messages that no listener has been given: those that came before there was one, and held requests. */
+  /**
+   * Number of messages that no listener has received: those that came before the first listener, and held requests.
+   */
   get unread(): number {
     return this.#early.size + this.#held.size;
   }
@@ -49,7 +51,7 @@ export class Inbox {
 
   receive(message: Message): void {
     if (this.#end !== undefined) return;
-    // Behind what came before the listener, as long as that has not been delivered.
+    // Behind the messages that came before the listener, until those have been delivered.
     if (this.#listener === undefined || this.#early.size > 0) this.#early.push(message);
     else this.#route(message, this.#listener);
   }
@@ -69,12 +71,12 @@ export class Inbox {
   }
 
   setFlow(flow: FlowControl): void {
-    // Nothing delays the end: requests to the other end may be pending, and must fail now.
+    // Nothing delays the end, because requests to the other end may be pending, and must fail now.
     this.#holding = flow === "hold" && this.#end === undefined;
     if (!this.#holding) this.#deliverHeld();
   }
 
-  /** @returns asks `admit` again for the requests that wait */
+  /** @returns calls `admit` again for the waiting requests */
   admit(admit: (request: RequestMessage) => boolean): () => void {
     this.#admit = admit;
     return () => this.#deliverHeld();
@@ -86,7 +88,7 @@ export class Inbox {
     this.setFlow("resume");
   }
 
-  /** This end was closed: reported now, and what was not delivered is dropped. */
+  /** This end was closed. The inbox reports that now, and drops the messages that were not delivered. */
   abandon(): void {
     this.#early.clear();
     this.#held.clear();
@@ -104,7 +106,7 @@ export class Inbox {
   }
 
   #route(message: Message, listener: (message: Message) => void): void {
-    // While held ones are being delivered a new one may come in; it must stay behind them.
+    // While held requests are being delivered a new one may arrive; it must stay behind them.
     if (message.type === "request" && isHoldable(message) && this.#mustWait(message)) {
       this.#held.push(message);
       this.#heldBytes += payloadBytes(message.payload);
@@ -120,7 +122,7 @@ export class Inbox {
   #deliverHeld(): void {
     while (!this.#holding && this.#listener !== undefined) {
       const message = this.#held.peek();
-      // Nothing delays the end.
+      // Nothing may delay the end.
       if (message === undefined || (this.#end === undefined && !this.#admit(message))) break;
       this.#held.shift();
       this.#heldBytes -= payloadBytes(message.payload);

@@ -13,21 +13,26 @@ import type { Backlog, Channel, FlowControl, Message } from "../types.js";
  */
 const LIMITS: Backlog = { messages: 10_000, bytes: 64 * 1024 * 1024 };
 
-/** The limits for reports of taken messages: a report goes with the next message, at this amount without one, and at the latest after this time. */
+/**
+ * The limits for reports of taken messages. A report goes with the next message, or without one at this amount, and
+ * at the latest after this time.
+ */
 const REPORT_MESSAGES = 64;
 const REPORT_BYTES = 1024 * 1024;
 const REPORT_MS = 20;
 
-/** Messages that are delivered in one turn of the loop: what has gathered meanwhile must not keep a host from its timers. */
+/**
+ * Messages that are delivered in one turn of the loop. The messages gathered before must not keep a host from its
+ * timers.
+ */
 const TURN_MESSAGES = 64;
 
-/** Copies at least this large are moved to the other thread; below, copying once more is cheaper. */
+/** Copies of at least this size are moved to the other thread. For smaller ones, a second copy is cheaper. */
 const TRANSFER_BYTES = 16 * 1024;
 
 /**
- * The data of one `postMessage`. First come how many messages, and bytes of payload, the sender of it has
- * taken since its last, and the same of requests alone. Then come any number of messages as
- * {@link packMessage} writes them.
+ * The data of one `postMessage`. First come the numbers of messages and bytes that the sender has taken since its
+ * last parcel, and the same for requests alone. Then come any number of messages in the form of {@link packMessage}.
  */
 type Parcel = readonly [
   messages: number,
@@ -40,8 +45,9 @@ type Parcel = readonly [
 const PARCEL_HEAD = 4;
 
 /**
- * A channel over a `MessagePort`, between threads. What is sent within one turn of the loop travels together. Both ends
- * must be made by this function: each tells the other what it has taken, which is what the backlog is counted from.
+ * A channel over a `MessagePort`, between threads. Messages that are sent within one turn of the loop travel
+ * together. Both ends must be made by this function: each reports the messages that it has taken, and the other end
+ * computes its backlog from that.
  * @param port not used elsewhere
  * @param limits how much may be under way before requests are held here
  */
@@ -56,9 +62,9 @@ class PortChannel extends BaseChannel implements Channel {
     this.#turnLeft--;
     this.inbox.receive(message);
   };
-  /** Have arrived, and are not delivered as a whole. */
+  /** Parcels that have arrived and are not completely delivered. */
   readonly #parcels = new Fifo<Parcel>();
-  /** Index of the next message in the first of them. */
+  /** Index of the next message in the first parcel. */
   #nextItem = PARCEL_HEAD;
   /** Messages that may still be delivered in this turn. */
   #turnLeft = TURN_MESSAGES;
@@ -136,7 +142,7 @@ class PortChannel extends BaseChannel implements Channel {
     );
   }
 
-  /** The caller may change its bytes as soon as `send` returns, and they are often part of a larger buffer. */
+  /** The caller may change its bytes as soon as `send` returns. The bytes are often part of a larger buffer. */
   #withOwnPayload(message: Message): Message {
     return message.payload instanceof Uint8Array
       ? { ...message, payload: new Uint8Array(message.payload) }
@@ -216,7 +222,7 @@ class PortChannel extends BaseChannel implements Channel {
     }
   }
 
-  /** Everything that came before the end is delivered before it. */
+  /** All messages from before the end are delivered before it. */
   #deliverRest(): void {
     this.#turnLeft = Infinity;
     this.#deliver();
@@ -235,7 +241,7 @@ class PortChannel extends BaseChannel implements Channel {
     else this.#reportTimer ??= this.#reportSoon();
   }
 
-  /** Usually a message of ours takes the report along before the timer fires. */
+  /** Usually the next message takes the report along before the timer fires. */
   #reportSoon(): NodeJS.Timeout {
     const timer = setTimeout(() => {
       this.#reportTimer = undefined;
@@ -266,7 +272,7 @@ class PortChannel extends BaseChannel implements Channel {
   }
 }
 
-/** With room for what has been taken. */
+/** With room for the counts of taken messages. */
 function emptyParcel(): PortItem[] {
   return [0, 0, 0, 0];
 }

@@ -12,18 +12,20 @@ import type { Channel, FlowControl, Message, RequestMessage } from "../types.js"
 const MAX_HELD_MESSAGES = 10_000;
 const MAX_HELD_BYTES = 64 * 1024 * 1024;
 
-/** The numbers of waiting requests at which the other end has to hold its own, and to resume. */
+/** The numbers of waiting requests at which the other end has to hold, and to resume, its own requests. */
 const WAITING_REQUESTS = { hold: 256, resume: 64 } as const;
 
-/** Messages that are decoded in one turn of the loop: usually, and of an end that has yet to receive the hold. */
+/**
+ * Messages that are decoded in one turn of the loop: usually, and while the other end has not received the hold yet.
+ */
 const TURN_MESSAGES = { usual: 64, held: 16 } as const;
 
 const NOTHING = Buffer.alloc(0);
 
-/** Frames are joined up to this size: one large write costs less than many buffers handed to the kernel. */
+/** Frames are joined up to this size, because one large write is cheaper than many small ones. */
 const JOIN_BYTES = 64 * 1024;
 
-/** Milliseconds that the other end is given to close its side once all of ours has left. */
+/** Milliseconds that the other end has to close its side after all our data has left. */
 const LINGER_MS = 1000;
 
 /** Callbacks of a channel over a byte stream. */
@@ -35,9 +37,9 @@ export interface SocketChannelOptions {
 /**
  * A channel over a byte stream, in the wire form of docs/design/modules.md §2.
  *
- * Messages sent within one turn of the loop leave as one write. When the stream is full, frames wait here until it has
- * drained. `close()` sends what waits and then ends the stream. Anything malformed destroys this stream alone; the cause
- * given to `onClose` is then a SluiceError `BROKER_PROTOCOL`.
+ * Messages sent within one turn of the loop leave as one write. When the stream is full, frames wait here until it
+ * has drained. `close()` sends the bytes that wait and then ends the stream. Invalid data destroys only this stream.
+ * The cause for `onClose` is then a SluiceError `BROKER_PROTOCOL`.
  * @param stream a `net.Socket` or any other duplex stream of bytes, not used elsewhere
  * @param limits of frames in both directions; default {@link WIRE_LIMITS}
  */
@@ -144,7 +146,7 @@ class SocketChannel extends BaseChannel implements Channel {
     this.#decodeSome();
   }
 
-  /** A few messages in a turn of the loop, so that a sender of many small ones does not starve others. */
+  /** Decodes a few messages in each turn of the loop, so that a sender of many small ones does not starve others. */
   #decodeSome(): void {
     if (this.#state !== "open") return;
     this.#decode(this.#flow === "hold" ? TURN_MESSAGES.held : TURN_MESSAGES.usual);
@@ -171,7 +173,7 @@ class SocketChannel extends BaseChannel implements Channel {
     if (this.#state !== "open" || this.#unread.length > 0) return;
     if (this.#isOverfull()) {
       this.#stream.pause();
-      // That its message stays incomplete is not its fault now.
+      // The other end is not to blame now for its incomplete message.
       this.#reportIncomplete(0);
       return;
     }
@@ -195,7 +197,7 @@ class SocketChannel extends BaseChannel implements Channel {
     this.#scheduleFlush();
   }
 
-  /** Makes the other end hold its requests while too many wait here, so that its responses do not queue behind them. */
+  /** Makes the other end hold its requests while too many wait here. So its responses do not wait behind them. */
   #sendFlow(): void {
     const { hold, resume } = WAITING_REQUESTS;
     const isTooMany = this.inbox.heldMessages >= (this.#flow === "hold" ? resume : hold);
@@ -229,7 +231,7 @@ class SocketChannel extends BaseChannel implements Channel {
     if (this.#state === "closing" && this.#frames.isIdle) this.#finish();
   }
 
-  /** Writes as many of the next frames as make one sensible write. */
+  /** Writes as many of the next frames as fit into one write. */
   #writeFrom(first: Frame): void {
     const written = new Tally();
     written.add(first.bytes.length, first.isRequest);
@@ -262,7 +264,8 @@ class SocketChannel extends BaseChannel implements Channel {
   #finish(): void {
     this.#state = "ending";
     this.#stream.end(() => {
-      // Closing at once with unread bytes would make the kernel reset the other end, so it may close first.
+      // Closing at once with unread bytes would make the kernel reset the other end, so the other end gets time to
+      // close first.
       const linger = setTimeout(() => this.#stream.destroy(), LINGER_MS).unref();
       this.#stream.once("close", () => clearTimeout(linger));
       this.unref();
@@ -310,7 +313,7 @@ class SocketChannel extends BaseChannel implements Channel {
   }
 }
 
-/** Whether a stream is a handle of the event loop, which it can keep from ending. */
+/** Whether a stream is a handle of the event loop, and can keep the loop running. */
 function isSocketLike(stream: Duplex): stream is Duplex & { ref(): void; unref(): void } {
   return "ref" in stream && typeof stream.ref === "function" && "unref" in stream;
 }

@@ -1,6 +1,9 @@
 import type { Backlog } from "../types.js";
 
-/** Counts messages that wait, and the requests among them. Sizes are the caller's measure: payload, or wire form. */
+/**
+ * Counts messages that wait, and the requests among them. The caller chooses the measure of sizes: payload, or wire
+ * form.
+ */
 export class Tally {
   messages = 0;
   bytes = 0;
@@ -23,7 +26,7 @@ export class Tally {
     this.requestBytes -= bytes;
   }
 
-  /** Takes away what another has counted. */
+  /** Subtracts the counts of another. */
   subtract({ messages, bytes, requests, requestBytes }: Readonly<TallyCounts>): void {
     this.messages -= messages;
     this.bytes -= bytes;

@@ -4,10 +4,10 @@ import type { ChannelHandle } from "./handle.js";
 import { resourceUsage } from "../rusage.js";
 import type { JsonValue, Payload, Request } from "../types.js";
 
-/** Guests may call these, too; the rest is for the owner. */
+/** Guests may call these, too; the other methods are for the owner. */
 const FOR_GUESTS = { allowGuest: true };
 
-/** How long a module that is to end may take to answer the requests that it has received. */
+/** How long an ending module may take to answer the requests that it has received. */
 const ANSWERS_MS = 5000;
 
 /** The methods that every module has. */
@@ -35,7 +35,7 @@ export function registerDefaultHandlers(handle: ChannelHandle): void {
   });
   handle.handle("rusage", (request) => asJson(resourceUsage(request.payload)), FOR_GUESTS);
   handle.handle("debug", (request) => ({ flags: changeDebugFlags(handle, request.payload) }));
-  // The handle has put the new configuration in place before this runs.
+  // The handle has the new configuration before this runs.
   handle.handle("config-reload", (request) => {
     handle.respond(request);
   });
@@ -44,7 +44,7 @@ export function registerDefaultHandlers(handle: ChannelHandle): void {
     .catch((error: unknown) => handle.log("err", `stats-clear: ${messageOf(error)}`));
 }
 
-/** Also for a payload of none, which a handler cannot return as an answer. */
+/** Also for a request without a payload, which a handler cannot return as an answer. */
 function answerSame(handle: ChannelHandle, request: Request): undefined {
   handle.respond(request, request.payload);
 }
@@ -54,8 +54,8 @@ function asJson(value: object): Payload {
 }
 
 /**
- * Does what a `debug` request asks for.
- * @returns the bits as they are then
+ * Carries out a `debug` request.
+ * @returns the new bits
  * @throws SluiceError BROKER_REQUEST `EPROTO` for an unknown operation
  */
 export function changeDebugFlags(handle: { debugFlags: number }, payload: Payload): number {

@@ -16,21 +16,21 @@ interface ListenersPort {
 
 /** The requests to the broker for subscriptions. */
 interface BrokerCalls {
-  /** @param signal aborted when nothing waits for the answer any more */
+  /** @param signal aborted when no call waits for the answer any more */
   subscribe(signal: AbortSignal): Promise<unknown>;
   unsubscribe(): void;
 }
 
-/** A subscription that the broker knows. */
+/** A subscription that the broker has. */
 interface KnownTopic {
   readonly answer: Promise<unknown>;
-  /** Gives the waiting for the answer up. */
+  /** Ends the wait for the answer. */
   readonly giveUp: AbortController;
   /** Calls that wait for the answer. */
   waiting: number;
 }
 
-/** The event listeners of a handle. The broker gets one subscription a topic, however many listeners it has. */
+/** The event listeners of a handle. The broker gets one subscription for each topic, for any number of listeners. */
 export class EventListeners {
   readonly #table = new SubscriptionTable<EventListener>();
   readonly #known = new Map<string, KnownTopic>();
@@ -42,7 +42,8 @@ export class EventListeners {
 
   /**
    * @param limits of this call; the subscription is undone when the last call that waits for it reaches its limit
-   * @throws SluiceError `EINVAL` for a bad topic, `ECANCELED` and `ETIMEDOUT` at a limit, else what `subscribe` rejects with
+   * @throws SluiceError `EINVAL` for a bad topic, `ECANCELED` and `ETIMEDOUT` at a limit, else the error of
+   *   `subscribe`
    */
   async add(topic: string, listener: EventListener, limits: Limits, calls: BrokerCalls): Promise<void> {
     if (!isSubscription(topic)) throw requestError("EINVAL", `'${topic}' is not an event topic`);
@@ -68,7 +69,7 @@ export class EventListeners {
     const answer = calls.subscribe(giveUp.signal);
     // The broker may be about to subscribe.
     giveUp.signal.addEventListener("abort", () => calls.unsubscribe(), { once: true });
-    // Whether it was answered is for those that wait.
+    // Only the callers that wait need its result.
     answer.catch(() => undefined);
     const known = { answer, giveUp, waiting: 0 };
     this.#known.set(topic, known);

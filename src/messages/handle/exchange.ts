@@ -16,8 +16,8 @@ interface ExchangeTable {
 }
 
 /**
- * One request that waits for its response, or for the next of a stream. It ends once, by response, failure, time-out or
- * abort, and then leaves no timer, listener or matchtag behind (docs/design/embedding.md §2.5).
+ * One request that waits for its response, or for the next response of a stream. It ends once, by response, failure,
+ * time-out or abort, and then leaves no timer, listener or matchtag behind (docs/design/embedding.md §2.5).
  */
 export class Exchange {
   readonly topic: string;
@@ -46,10 +46,10 @@ export class Exchange {
     this.#waiter.onFailure(error);
   }
 
-  /** Lets go of everything; what still comes for this request is dropped. */
+  /** Releases everything. Later messages for this request are dropped. */
   release(): void {
     this.#timer?.cancel();
-    // A cancelled timer that is restarted would run again.
+    // A restart of a cancelled timer would make it run again.
     this.#timer = undefined;
     this.#ignoreSignal?.();
     this.#table.delete(this.matchtag);

@@ -32,7 +32,7 @@ import {
 /** The kind of program behind a handle. A module's handle reports its states, and answers requests only once it runs. */
 export type HandleKind = "client" | "module";
 
-/** Levels of lines that are sent at once. */
+/** Levels of urgent lines, which are sent at once. */
 const GRAVE: ReadonlySet<LogLevel> = new Set(["emerg", "alert", "crit", "err"]);
 
 /** {@link Handle} over a channel whose `welcome` has come. */
@@ -142,11 +142,11 @@ export class ChannelHandle implements Handle {
     await this.rpc("service.remove", { name }, limits);
   }
 
-  /** Does nothing once the channel has closed: a log line must never be what fails a program. */
+  /** Does nothing once the channel has closed, because a log line must never make a program fail. */
   log(level: LogLevel, text: string): void {
     if (!this.isOpen) return;
     this.notify("log.append", { level, text });
-    // The last words of a program that is about to die must be in the system's hands before.
+    // The last line of a program that is about to end must first reach the system.
     if (GRAVE.has(level)) this.#channel.flush();
   }
 
@@ -169,10 +169,10 @@ export class ChannelHandle implements Handle {
     if (this.#kind === "module" && this.isOpen) {
       const methods = this.tellsMethods ? { methods: this.#server.methods } : {};
       this.notify("module.status", { status: MODULE_STATUS.running, ...methods });
-      // The module may go on to compute for a minute, and its load waits for this.
+      // The module may then compute for a minute, and its load waits for this.
       this.#channel.flush();
     }
-    // After what the caller does in this turn: often it registers the last handlers.
+    // After the caller's own code in this turn: often it registers the last handlers.
     queueMicrotask(() => this.#serveEarly());
   }
 
@@ -182,13 +182,13 @@ export class ChannelHandle implements Handle {
   }
 
   stop(error?: Error): void {
-    // A module whose loop has ended serves no more, although it may still be cleaning up.
+    // A module whose loop has ended answers no more requests, although it may still be cleaning up.
     if (this.#kind === "module") this.#server.refuse();
     this.#loop.stop(error);
   }
 
   /**
-   * Leaves the event loop once the requests that were received are answered; further ones are refused.
+   * Leaves the event loop once the received requests are answered; it refuses further ones.
    * @param atMostMs how long that may take
    */
   async finish(atMostMs: number): Promise<void> {
@@ -238,18 +238,18 @@ export class ChannelHandle implements Handle {
     return !this.#requests.closed;
   }
 
-  /** How the event loop stands; for the module runtime. */
+  /** The state of the event loop, for the module runtime. */
   get loop(): RunLoop {
     return this.#loop;
   }
 
-  /** Answers all requests with `ENOSYS` from now on, those that have waited for the module to run too. */
+  /** Answers all requests with `ENOSYS` from now on, also those that have waited for the module to run. */
   refuseRequests(): void {
     this.#server.refuse();
     this.#serveEarly();
   }
 
-  /** Takes a message of the channel; to be called by the maker of the handle only. */
+  /** Takes a message of the channel; only the maker of the handle may call it. */
   receive(message: Message): void {
     this.#rx[message.type]++;
     switch (message.type) {
@@ -270,7 +270,7 @@ export class ChannelHandle implements Handle {
     }
   }
 
-  /** The handler finds the new configuration in place; if it throws, the module keeps the old one. */
+  /** The handler runs with the new configuration; if it throws, the module keeps the old one. */
   #configured(handler: RequestHandler): RequestHandler {
     return async (request) => {
       const old = this.configuration.whole;
@@ -302,7 +302,7 @@ export class ChannelHandle implements Handle {
     this.#tx[message.type]++;
   }
 
-  /** A module fails with it; in any other program it is an uncaught error, as with any emitter. */
+  /** A module fails with this error; in any other program it is an uncaught error, as with any emitter. */
   #fault(error: Error): void {
     if (this.#kind === "module") {
       this.stop(error);

@@ -2,7 +2,7 @@ import { decodePayload } from "../wire/payload.js";
 import { methodOf } from "../topic.js";
 import { FLAG, type Payload, type Request, type RequestMessage, ROLE } from "../types.js";
 
-/** A request as its handler gets it; knows what is needed to answer it. */
+/** A request as its handler gets it; it has all that an answer needs. */
 export class IncomingRequest implements Request {
   readonly topic: string;
   readonly method: string;
@@ -13,7 +13,7 @@ export class IncomingRequest implements Request {
   #ending: "none" | "answered" | "abandoned" = "none";
   #abort: AbortController | undefined;
 
-  /** @param onWatched called when the handler asks for the signal for the first time */
+  /** @param onWatched called at the handler's first use of the signal */
   constructor(message: RequestMessage, onWatched: (request: IncomingRequest) => void) {
     this.message = message;
     this.#onWatched = onWatched;
@@ -21,7 +21,7 @@ export class IncomingRequest implements Request {
     this.method = methodOf(message.topic);
   }
 
-  /** Parsed when first asked for: many handlers never look. Throws `EPROTO` if it is not JSON. */
+  /** Parsed at the first use, because many handlers never read it. Throws `EPROTO` if it is not JSON. */
   get payload(): Payload {
     if (!this.#decoded) {
       this.#payload = decodePayload(this.message.payload);
@@ -38,7 +38,7 @@ export class IncomingRequest implements Request {
     return (this.message.flags & FLAG.noresponse) !== 0;
   }
 
-  /** A message that no broker has stamped comes from the other end of a private channel: the owner. */
+  /** A message without a broker's stamp comes from the other end of a private channel, and so from the owner. */
   get rolemask(): number {
     return this.message.rolemask ?? ROLE.owner;
   }
@@ -55,7 +55,7 @@ export class IncomingRequest implements Request {
     return this.#ending !== "none";
   }
 
-  /** Whether the answer is not awaited any more. */
+  /** Whether no requester waits for the answer any more. */
   get abandoned(): boolean {
     return this.#ending === "abandoned";
   }

@@ -9,7 +9,7 @@ import type { NodeId, Payload, RequestMessage, ResponseMessage, RpcOptions } fro
 
 const LAST_MATCHTAG = 0xffff_ffff;
 
-/** The requests that a handle has sent, and by matchtag those whose responses it awaits. */
+/** The requests of a handle that await a response, by matchtag. */
 export class OutgoingRequests {
   readonly #send: (message: RequestMessage) => void;
   readonly #exchanges = new Map<number, Exchange>();
@@ -68,12 +68,12 @@ export class OutgoingRequests {
     this.#post(topic, payload, FLAG.noresponse, nodeid, 0);
   }
 
-  /** Hands a response to the request that it answers; one that is not awaited any more is dropped. */
+  /** Passes a response on to its request. If no caller waits for it any more, it is dropped. */
   settle(message: ResponseMessage): void {
     this.#exchanges.get(message.matchtag)?.receive(message);
   }
 
-  /** Fails every pending request, and every one that is still to come. */
+  /** Fails every pending request, and every later one. */
   close(error: Error): void {
     if (this.#closedBy !== undefined) return;
     this.#closedBy = error;
@@ -109,7 +109,7 @@ export class OutgoingRequests {
     if (this.#closedBy === undefined) this.notify(`${serviceOf(topic)}.cancel`, { matchtag }, rank);
   }
 
-  /** Counts up, and skips those of requests that have outlasted four thousand million others. */
+  /** Counts up, and skips the matchtags of requests that are still open after four thousand million others. */
   #nextMatchtag(): number {
     do {
       this.#lastMatchtag = this.#lastMatchtag === LAST_MATCHTAG ? 1 : this.#lastMatchtag + 1;

@@ -18,7 +18,7 @@ interface ServerPort {
   ready(): Promise<void> | undefined;
   /** A handler threw an error without a number: a fault of the program. */
   fault(error: Error): void;
-  /** An error that no requester will be sent. */
+  /** Logs an error that cannot be sent to a requester. */
   warn(text: string): void;
 }
 
@@ -29,7 +29,10 @@ interface Handler {
   readonly allowGuest: boolean;
 }
 
-/** Answers requests: finds the handler, sends what it returns or throws, and drops answers that are no longer awaited. */
+/**
+ * Answers requests: finds the handler, sends the value that it returns or the error that it throws, and drops answers
+ * that are no longer awaited.
+ */
 export class RequestServer {
   readonly #port: ServerPort;
   readonly #handlers = new Map<string, Handler>();
@@ -83,7 +86,9 @@ export class RequestServer {
     }
   }
 
-  /** Resolves when every request that was received is answered, or not awaited any more; streams do not count. */
+  /**
+   * Resolves when every received request has an answer, or no requester waits for it any more; streams do not count.
+   */
   async answered(): Promise<void> {
     if (!this.#owesAnswers()) return;
     await new Promise<void>((resolve) => {
@@ -103,7 +108,7 @@ export class RequestServer {
     if (!isErrnum(errnum)) {
       throw requestError("EINVAL", `invalid error number ${String(errnum)}`);
     }
-    // Modules in plain JavaScript give what they like.
+    // Modules in plain JavaScript may pass any value.
     this.#answer(request, { errnum, error: error === undefined ? undefined : messageOf(error) });
   }
 
@@ -158,7 +163,7 @@ export class RequestServer {
     }
     const iterator = source[Symbol.asyncIterator]();
     const stop = (): void => {
-      // Not awaited: a generator that waits for something returns only after that.
+      // Not awaited, because a generator that waits for a promise returns only after that.
       iterator.return?.().catch((error: unknown) => this.#port.fault(asError(error)));
     };
     request.signal.addEventListener("abort", stop, { once: true });
@@ -175,7 +180,7 @@ export class RequestServer {
   /** An error that carries a number is an answer; any other is also a fault of the program. */
   #fail(request: IncomingRequest, error: unknown): void {
     const errnum = errnumOf(error);
-    // By name: what a module throws comes from its own copy of the library.
+    // By its name, because an error of a module comes from the module's own copy of the library.
     const meant = errnum !== undefined || (error instanceof Error && error.name === SLUICE_ERROR);
     const text = messageOf(error);
     if (!request.answered) this.respondError(request, errnum ?? (meant ? ERRNO.EIO : ERRNO.ECONNRESET), text);
@@ -221,7 +226,7 @@ export class RequestServer {
     this.#onAnswered();
   }
 
-  /** Ends one stream of this sender, as its requester has stopped listening (RFC 6). */
+  /** Ends one stream of this sender, because its requester has stopped listening (RFC 6). */
   #cancel(cancel: IncomingRequest): void {
     const matchtag = (cancel.payload as { readonly matchtag: number }).matchtag;
     const request = this.#open.get(cancel.sender)?.get(matchtag);
@@ -233,7 +238,10 @@ export class RequestServer {
   }
 }
 
-/** The request that {@link OutgoingRequests} sends when a program leaves a stream; it differs from a module's own method `cancel`. */
+/**
+ * The request that {@link OutgoingRequests} sends when a program leaves a stream. A module's own method `cancel` is a
+ * different request.
+ */
 function isCancel(request: IncomingRequest): boolean {
   if (request.method !== "cancel" || !request.noresponse) return false;
   const raw = request.message.payload;

@@ -9,8 +9,8 @@ interface Reader {
 }
 
 /**
- * The responses of a streaming request as an async iterator. Responses wait here until they are asked for; an error
- * comes after all that preceded it, and once.
+ * The responses of a streaming request as an async iterator. Responses wait here until they are requested. An error
+ * comes once, after all earlier responses.
  */
 export class ResponseStream implements AsyncIterableIterator<Payload> {
   readonly #responses = new Fifo<ResponseMessage>();
@@ -19,7 +19,10 @@ export class ResponseStream implements AsyncIterableIterator<Payload> {
   #error: Error | undefined;
   #onEnd: ((early: boolean) => void) | undefined;
 
-  /** @param listener called once when no more responses are wanted; `early` unless the service ended the stream */
+  /**
+   * @param listener called once when the requester needs no more responses; `early` unless the service ended the
+   * stream
+   */
   onEnd(listener: (early: boolean) => void): void {
     this.#onEnd = listener;
   }
@@ -48,7 +51,7 @@ export class ResponseStream implements AsyncIterableIterator<Payload> {
     return new Promise((resolve, reject) => this.#readers.push({ resolve, reject }));
   }
 
-  /** Ends the stream from this side; a `for await` loop that is left calls it. */
+  /** Ends the stream from this side; the end of a `for await` loop calls it. */
   return(): Promise<IteratorResult<Payload, undefined>> {
     this.#responses.clear();
     this.#error = undefined;
@@ -66,7 +69,7 @@ export class ResponseStream implements AsyncIterableIterator<Payload> {
     else this.#decode(message).then((result) => reader.resolve(result), reader.reject);
   }
 
-  /** A payload that is not JSON ends the stream, as the rest of the stream may be damaged too. */
+  /** A payload that is not JSON ends the stream, because the later part of the stream may be damaged too. */
   async #decode(message: ResponseMessage): Promise<IteratorResult<Payload, undefined>> {
     try {
       return { done: false, value: payloadOf(message) };

@@ -2,7 +2,7 @@ import { SluiceError, strerror } from "../../errors/index.js";
 import { decodePayload } from "../wire/payload.js";
 import type { Payload, ResponseMessage } from "../types.js";
 
-/** The error of a response that is not a success, as its requester gets it: the errnum and the text that were sent. */
+/** The error of a failed request, with the errnum and the text of its response. */
 export function responseError({ errnum, error }: ResponseMessage): SluiceError {
   return new SluiceError("BROKER_REQUEST", error ?? strerror(errnum), { errnum });
 }

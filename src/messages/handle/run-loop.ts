@@ -3,7 +3,7 @@
  */
 export type LoopState = "starting" | "running" | "stopped";
 
-/** The event loop of a module as its program sees it: entered once, left at shutdown or with an error. */
+/** The event loop of a module: entered once, left at shutdown or with an error. */
 export class RunLoop {
   #state: LoopState = "starting";
   #entered = false;
@@ -16,7 +16,7 @@ export class RunLoop {
     return this.#state;
   }
 
-  /** Whether it ever reported running. */
+  /** Whether it has ever reported that it runs. */
   get ran(): boolean {
     return this.#everRan;
   }
@@ -26,12 +26,12 @@ export class RunLoop {
     return this.#entered;
   }
 
-  /** The error with which the module failed, other than by throwing. */
+  /** The error with which the module failed, unless it threw the error. */
   get failure(): Error | undefined {
     return this.#failure;
   }
 
-  /** @returns whether it had not been running before */
+  /** @returns whether it did not run before */
   markRunning(): boolean {
     if (this.#state !== "starting") return false;
     this.#state = "running";

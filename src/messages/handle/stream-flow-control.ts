@@ -3,7 +3,9 @@ import type { Channel } from "../types.js";
 /** Streams wait when this many messages are under way. */
 const AHEAD_MESSAGES = 256;
 
-/** Keeps streams from running ahead of a channel: an endless stream would fill the memory and starve everything else. */
+/**
+ * Keeps streams from running ahead of a channel: an endless stream would fill the memory and starve all other work.
+ */
 export class StreamFlowControl {
   readonly #channel: Channel;
   #waiting: { readonly promise: Promise<void>; readonly resolve: () => void } | undefined;
@@ -29,7 +31,7 @@ export class StreamFlowControl {
     return this.#waiting.promise;
   }
 
-  /** The channel has closed: no stream has to wait any more. */
+  /** The channel has closed, so no stream has to wait any more. */
   close(): void {
     this.#closed = true;
     this.#resume();

@@ -8,11 +8,11 @@ const FIRST_CAPACITY = 4096;
 const NOTHING = Buffer.alloc(0);
 
 /**
- * Makes messages out of a byte stream that arrives in pieces of any size.
+ * Reads messages from a byte stream that arrives in pieces of any size.
  *
- * Frames that lie in one piece are read where they are; only the rest of a piece is kept. What it keeps grows
- * by doubling as bytes arrive, never to a length that a header merely declares. So it copies each byte a
- * bounded number of times.
+ * Frames that lie in one piece are read in place; only the remaining part of a piece is kept. Its buffer grows by
+ * doubling as bytes arrive, never to a length that a header merely declares. So it copies each byte a bounded number
+ * of times.
  */
 export class FrameDecoder {
   readonly #limits: WireLimits;
@@ -26,11 +26,11 @@ export class FrameDecoder {
   }
 
   /**
-   * Takes the next bytes and delivers each message that they complete, in order. Messages share no memory with the chunk.
+   * Takes the next bytes, and delivers each completed message in order. Messages share no memory with the chunk.
    * @param atMost so many messages
-   * @returns what is left of the chunk after these, to be given first the next time; empty when all of it was taken
-   * @throws SluiceError `BROKER_PROTOCOL` if the bytes are no message; what was whole before has been delivered, and
-   *   nothing further can be decoded
+   * @returns the rest of the chunk after these, to be given first the next time; empty when all of it was taken
+   * @throws SluiceError `BROKER_PROTOCOL` if the bytes are no message; earlier whole messages have been delivered,
+   *   and nothing further can be decoded
    */
   push(chunk: Uint8Array, deliver: (message: Message) => void, atMost = Infinity): Buffer {
     let count = 0;
@@ -53,7 +53,7 @@ export class FrameDecoder {
     return rest;
   }
 
-  /** Bytes that are kept of an incomplete message. */
+  /** Kept bytes of an incomplete message. */
   get incompleteBytes(): number {
     return this.#kept;
   }
@@ -69,14 +69,14 @@ export class FrameDecoder {
     }
   }
 
-  /** Lets go of what is kept; nothing is delivered any more, not even by a `push` that is under way. */
+  /** Drops the bytes that it keeps. It delivers nothing any more, not even by a `push` that is under way. */
   stop(): void {
     this.#stopped = true;
     this.#partial = Buffer.alloc(0);
     this.#kept = 0;
   }
 
-  /** Adds to the kept beginning what belongs to its frame, and returns what does not. */
+  /** Adds the bytes of the frame to its kept beginning, and returns the others. */
   #complete(chunk: Buffer, deliver: (message: Message) => void): Buffer {
     let rest = chunk;
     if (this.#kept < PRELUDE_BYTES) rest = this.#take(rest, PRELUDE_BYTES);
@@ -91,7 +91,7 @@ export class FrameDecoder {
     return rest;
   }
 
-  /** Keeps as much of a chunk as is lacking up to `size`, returns the rest. */
+  /** Keeps as much of a chunk as is missing up to `size`, and returns the remaining part. */
   #take(chunk: Buffer, size: number): Buffer {
     const lacking = size - this.#kept;
     this.#keep(chunk.subarray(0, lacking));
@@ -151,7 +151,7 @@ function payloadAt(bytes: Buffer, start: number, end: number, kind: PayloadKind)
     case "json":
       return textAt(bytes, start, end, "payload");
     case "bytes":
-      // A copy of its own, which the receiver may keep or change (docs/design/embedding.md §2.4).
+      // A separate copy, which the receiver may keep or change (docs/design/embedding.md §2.4).
       return new Uint8Array(bytes.subarray(start, end));
     case undefined:
       if (end > start) throw protocolError("malformed message: the header does not announce a payload");
@@ -161,7 +161,8 @@ function payloadAt(bytes: Buffer, start: number, end: number, kind: PayloadKind)
 
 function textAt(bytes: Buffer, start: number, end: number, what: string): string {
   const text = bytes.toString("utf8", start, end);
-  // Only what is not UTF-8 gets this character without having it, and asking is dear.
+  // Invalid UTF-8 gets this character without having it. The check of all bytes is slow, so only texts with the
+  // character get it.
   if (text.includes("\ufffd") && !isUtf8(bytes.subarray(start, end))) {
     throw protocolError(`malformed message: the ${what} is not UTF-8`);
   }

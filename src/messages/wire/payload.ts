@@ -14,14 +14,14 @@ export function encodePayload(payload: Payload): RawPayload {
     const problem = cause instanceof RangeError ? "it is nested too deeply" : messageOf(cause);
     throw requestError("EINVAL", `JSON cannot express the payload: ${problem}`, cause);
   }
-  // A function or a symbol gets past the types of a JavaScript caller; stringify then gives undefined.
+  // JavaScript callers may pass a function or a symbol in spite of the types; stringify then returns undefined.
   if (typeof text !== "string")
     throw requestError("EINVAL", `JSON cannot express the payload: a ${typeof payload}`);
   return text;
 }
 
 /**
- * A received payload as a program gets it: a JSON value, bytes, or undefined.
+ * A received payload in the form for a program: a JSON value, bytes, or undefined.
  * @throws SluiceError `BROKER_REQUEST` with `EPROTO` if the text is not JSON
  */
 export function decodePayload(raw: RawPayload): Payload {

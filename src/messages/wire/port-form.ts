@@ -5,13 +5,13 @@ export type PortItem = RawPayload | number;
 
 const CODE = { request: 0, response: 1, event: 2, control: 3 } as const;
 
-/** Items before the payload, and then the length of the route, of every message. */
+/** The number of items before the payload, and then the length of the route, of every message. */
 const FIXED_ITEMS = 9;
 
 /**
- * Appends a message to what travels between threads. All messages of a turn go as one flat array. Cloning an
- * object with its property names takes several times as long, at both ends of every hop. That is most of what
- * a hop costs.
+ * Appends a message to the items that travel between threads. All messages of a turn travel as one flat array.
+ * Cloning an object with its property names takes several times as long, at both ends of every hop. Packing is most
+ * of the cost of a hop.
  */
 export function packMessage(message: Message, into: PortItem[]): void {
   const { payload, userid, rolemask } = message;
@@ -60,8 +60,8 @@ export function packMessage(message: Message, into: PortItem[]): void {
 }
 
 /**
- * Delivers the messages that {@link packMessage} has put into an array, in order. Both ends of a port are our own code, in
- * one process, so nothing is checked.
+ * Delivers the messages in an array of {@link packMessage}, in order. Both ends of a port are our own code, in one
+ * process, so no check is needed.
  * @param start index of the first
  * @param atMost so many messages
  * @returns the index of the next

@@ -6,14 +6,14 @@ import { type ControlMessage, FLAG, type Message, type NodeId, type RawPayload }
 export type PayloadKind = "json" | "bytes" | undefined;
 
 /**
- * The error of invalid input on a connection: that connection is closed, and no other (docs/design/modules.md §2).
+ * The error of invalid input on a connection. It closes that connection only (docs/design/modules.md §2).
  * @returns SluiceError `BROKER_PROTOCOL` with `EPROTO`
  */
 export function protocolError(message: string, cause?: unknown): SluiceError {
   return new SluiceError("BROKER_PROTOCOL", message, { errnum: ERRNO.EPROTO, cause });
 }
 
-/** Longer error texts are cut: a response must get through however long the text of the error. */
+/** Longer error texts are cut, because a response must get through with a text of any length. */
 const ERROR_TEXT_LENGTH = 8192;
 
 /** The header of a message as JSON text, in the form of schema/wire-header.schema.json; defaults are left out. */
@@ -47,8 +47,8 @@ function payloadKind(payload: RawPayload): PayloadKind {
 }
 
 /**
- * Makes a message out of a header and its payload, checking the header as strictly as schema/wire-header.schema.json,
- * which a test holds next to it. Written by hand because it runs for every message.
+ * Makes a message out of a header and its payload. It checks the header as strictly as
+ * schema/wire-header.schema.json, and a test compares the two. Written by hand because it runs for every message.
  * @param text the JSON between the lengths and the payload
  * @param readPayload returns the payload for its kind
  * @throws SluiceError `BROKER_PROTOCOL`
@@ -160,7 +160,7 @@ function textOf(raw: RawHeader, key: KnownKey): string {
   return value;
 }
 
-/** @returns 0 if it is left out */
+/** @returns 0 if it is missing */
 function uint(raw: RawHeader, key: KnownKey, maximum: number): number {
   const value = raw[key];
   if (value === undefined) return 0;

@@ -1,8 +1,8 @@
 const UNITS_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
 /**
- * How long to wait, as the broker's attributes have it: seconds, or a number with `ms`, `s`, `m`, `h` or `d`, or
- * `infinity`.
+ * Reads a time to wait in the form of the broker's attributes: seconds, or a number with `ms`, `s`, `m`, `h` or `d`,
+ * or `infinity`.
  * @returns milliseconds; undefined for any other text
  */
 export function parseDelayMs(text: string): number | undefined {

@@ -1,8 +1,8 @@
 import { requestError } from "../../errors/index.js";
 
 /**
- * The arguments of a module as `key=value` pairs; the last of a key counts.
- * @param known keys that it takes
+ * The arguments of a module as `key=value` pairs; of equal keys the last one counts.
+ * @param known allowed keys
  * @throws `EINVAL` naming an argument of another form or with an unknown key
  */
 export function keyValues<K extends string>(

@@ -5,7 +5,7 @@ import { type Batch, decodeBatch } from "./batch.js";
 import type { StoredBlob } from "./blob.js";
 import type { Collected } from "./collection.js";
 
-/** Blobs that are under way at a time to a provider that takes them one by one. */
+/** The number of blobs that may be under way to a provider that takes them one by one. */
 const BLOBS_AT_ONCE = 64;
 
 /** The data that waits for the provider. */
@@ -14,12 +14,12 @@ export interface Unsaved {
   readonly bytes: number;
 }
 
-/** The way to the store that lasts: the provider of `content-backing`, or from another rank the `content` towards 0. */
+/** The way to the durable store: the provider of `content-backing`, or from another rank the `content` towards 0. */
 export class BackingLink {
   readonly #remote: RemoteService;
   /** Writes that are not answered yet, with their bytes. */
   readonly #unsaved = new Map<Promise<unknown>, number>();
-  /** The provider takes no batches: one that was written for another version. */
+  /** Whether the provider takes no batches, because it was written for an earlier version. */
   #isSimple = false;
 
   constructor(h: Handle, place: ServicePlace) {
@@ -37,7 +37,7 @@ export class BackingLink {
     checkAnswer(ref, await this.#write(bytes.length, () => this.#remote.call("store", bytes)));
   }
 
-  /** @param payload a batch as `content.commit` has it */
+  /** @param payload a batch in the form of `content.commit` */
   async commit(payload: Uint8Array): Promise<void> {
     await this.#write(payload.length, () => this.#remote.patiently(() => this.#tryCommit(payload)));
   }
@@ -46,7 +46,7 @@ export class BackingLink {
     await this.#write(0, () => this.#remote.call("checkpoint-put", { key, value }));
   }
 
-  /** Undefined where the provider has none. */
+  /** Undefined where the provider has no such blob. */
   async load(ref: string): Promise<Uint8Array | undefined> {
     const bytes = await unlessMissing(this.#remote.call("load", { ref }));
     if (bytes === undefined) return undefined;
@@ -79,14 +79,14 @@ export class BackingLink {
     return this.#remote.appears();
   }
 
-  /** Nothing waits for a provider from now on. */
+  /** From now on no write waits for a provider. */
   waitNoMore(): void {
     this.#remote.waitNoMore();
   }
 
   /**
-   * Resolves when all that waits has been saved.
-   * @throws the error of the first write that could not be
+   * Resolves when all waiting data has been saved.
+   * @throws the error of the first write that failed
    */
   async flush(): Promise<void> {
     await Promise.all(this.#unsaved.keys());
@@ -111,7 +111,7 @@ export class BackingLink {
         if (!isErrno(error, "ENOSYS")) throw error;
       }
     }
-    // The next one that appears may be another.
+    // The next provider may be a different one.
     this.#isSimple = false;
     await this.#storeOneByOne(decodeBatch(payload));
     this.#isSimple = true;
@@ -122,7 +122,7 @@ export class BackingLink {
     checkAnswer(ref, await this.#remote.once("store", bytes));
   }
 
-  /** A record goes out after the answers to all blobs: it must not refer to a missing blob. */
+  /** A record is sent after the answers to all blobs, because it must not refer to a missing blob. */
   async #storeOneByOne({ blobs, records }: Batch): Promise<void> {
     for (let at = 0; at < blobs.length; at += BLOBS_AT_ONCE) {
       const some = blobs.slice(at, at + BLOBS_AT_ONCE);

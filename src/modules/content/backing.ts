@@ -2,22 +2,22 @@ import type { JsonValue } from "../../messages/index.js";
 import type { Batch } from "./batch.js";
 import type { Collected } from "./collection.js";
 
-/** How large a store is. */
+/** The size of a store. */
 export interface StoreSize {
-  /** On the disk, or in memory, with all that goes with it. */
+  /** On the disk or in memory, including its overhead. */
   readonly bytes: number;
   /** Size of the write-ahead log, where there is one. */
   readonly walBytes?: number;
 }
 
-/** A store of blobs and records: what a provider of `content-backing` is made of. */
+/** A store of blobs and records, from which a provider of `content-backing` is made. */
 export interface Backing {
-  /** Resolves when neither the end of this process nor that of the machine can lose any of it. */
+  /** Resolves when neither the end of this process nor an end of the machine can lose any of it. */
   commit(batch: Batch): Promise<void>;
   load(ref: string): Promise<Uint8Array | undefined>;
-  /** Undefined where there is none. */
+  /** Undefined where there is no such record. */
   record(key: string): Promise<JsonValue | undefined>;
-  /** Takes away what no record and none of the pins reaches, while commits go on. */
+  /** Removes blobs that neither a record nor a pin reaches, while commits continue. */
   collect(pins: readonly string[]): Promise<Collected>;
   size(): StoreSize;
 }

@@ -6,13 +6,13 @@ import { parseJson } from "./json.js";
 /** Named JSON values of a store: the heads and checkpoints that refer to its blobs. */
 export type Records = Readonly<Record<string, JsonValue>>;
 
-/** The data of one transaction: the store writes all of it or none. */
+/** The data of one transaction: the store writes either all of it or nothing. */
 export interface Batch {
   readonly blobs: readonly StoredBlob[];
   readonly records: Records;
   /** Its blobs stay even where nothing refers to them: a client stored them, and keeps the references itself. */
   readonly kept?: boolean;
-  /** It may use the space that is kept in reserve for the end of an instance. */
+  /** Whether it may use the space that is reserved for the end of an instance. */
   readonly last?: boolean;
 }
 

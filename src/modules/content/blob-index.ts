@@ -1,10 +1,10 @@
 import { crc32 } from "node:zlib";
 
-/** Where a blob is in its segment. */
+/** The place of a blob in its segment. */
 export interface BlobPlace {
   readonly at: number;
   readonly length: number;
-  /** It stays even where nothing refers to it. */
+  /** Whether it stays even without a reference to it. */
   readonly kept: boolean;
 }
 
@@ -14,7 +14,10 @@ const DIGEST_BYTES = 32;
 const HEAD = Buffer.from("SLI1");
 const HEAD_BYTES = HEAD.length + 4;
 
-/** The index of a segment that is written to no more: sorted by digest, in the form of its file, found by halving. */
+/**
+ * The index of a segment that is complete. It is sorted by digest, has the form of its file, and is searched by
+ * halving.
+ */
 export class BlobIndex {
   readonly #entries: Buffer;
 

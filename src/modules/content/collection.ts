@@ -15,20 +15,20 @@ export interface Collected {
 
 /** A store whose garbage can be collected. */
 export interface Sweepable {
-  /** Values of all records, as they are now. */
+  /** The present values of all records. */
   records(): Iterable<JsonValue>;
   load(ref: string): Promise<Uint8Array | undefined>;
-  /** Takes away every blob that is not live and was not asked to be kept; asks for each right before. */
+  /** Removes every blob that is neither live nor marked to be kept; calls the function right before each removal. */
   sweep(isLive: (ref: string) => boolean): Promise<Collected>;
 }
 
 const REFS = /sha256-[0-9a-f]{64}/g;
-/** Nodes that are read in one go, before others have their turn. */
+/** The number of nodes that are read at once, before other work has its turn. */
 const NODES_A_TURN = 64;
 const INNER = '{"inner":[';
 const LEAF = '{"leaf":[';
 
-/** The collections of a store: one at a time, as each has to know all blobs that arrive while it runs. */
+/** The collections of a store, one at a time, because each needs all blobs that arrive while it runs. */
 export class Collector {
   readonly #store: Sweepable;
   #current: Collection | undefined;
@@ -38,14 +38,14 @@ export class Collector {
     this.#store = store;
   }
 
-  /** To be called with each blob that is stored, before the store is answered, whether it was known or not. */
+  /** To be called with each stored blob, known or new, before the answer to its store. */
   renew(ref: string): void {
     this.#current?.renew(ref);
   }
 
   /**
    * @param pins further roots: versions that are still being read
-   * @param settle resolves when all that was given to the store before is written, and in its records
+   * @param settle resolves when all earlier writes are complete, and in the records
    * @throws `EIO`, before any removal, if a node is missing or damaged: its references are unknown
    */
   async collect(pins: readonly string[], settle: () => Promise<void>): Promise<Collected> {
@@ -67,10 +67,10 @@ export class Collector {
 }
 
 /**
- * One collection of garbage. Marking follows the trees of all records and pins. It reads the records last,
- * when nothing is left to follow, and the sweep begins in that same turn. It renews blobs that a client
- * stores meanwhile, whether known or not. A head that arrives during a collection therefore refers only to blobs
- * that stay: those of the head before it, and its own.
+ * One collection of garbage. Marking follows the trees of all records and pins. It reads the records last, when all
+ * references have been followed, and the sweep begins in that same turn. It renews blobs that a client stores
+ * meanwhile, whether known or not. A head that arrives during a collection therefore refers only to blobs that stay:
+ * the blobs of the head before it, and its own.
  */
 class Collection {
   readonly #store: Sweepable;
@@ -109,7 +109,7 @@ class Collection {
     }
   }
 
-  /** The nodes that a node refers to; the values that it refers to are marked. */
+  /** The nodes that a node refers to; it marks the values that the node refers to. */
   #referredTo(ref: string, bytes: Uint8Array | undefined): readonly string[] {
     if (bytes === undefined || blobref(bytes) !== ref) {
       throw requestError("EIO", `garbage collection failed: blob ${ref} is ${bytes ? "damaged" : "missing"}`);

@@ -13,16 +13,16 @@ import { BACKING_SERVICE } from "./serve-backing.js";
 const HANDOVER_PAUSE_MS = 1000;
 
 /**
- * Blobs and records, through a cache, in the store that lasts. Without one, and without the promise of one,
- * they are in memory. The first provider that answers gets them; from then on every answer means that it
- * lasts.
+ * Blobs and records in the durable store, through a cache. Without a durable store, and without the prospect of one,
+ * they are in memory. The first provider that answers gets them. From then on every answer means that the write is
+ * durable.
  */
 export class ContentStore {
   readonly #h: Handle;
   readonly #link: BackingLink;
   /** Blobs that are in the backing too. */
   readonly #cache: ByteLru<Uint8Array>;
-  /** Undefined once answers mean that something lasts. */
+  /** Undefined once answers mean that the write is durable. */
   #memory: MemoryStore | undefined;
   #handover: Promise<void> | undefined;
 
@@ -45,7 +45,7 @@ export class ContentStore {
     return blob.ref;
   }
 
-  /** @param payload a batch, as docs/services.md has it */
+  /** @param payload a batch, in the form of docs/services.md */
   async commit(payload: Uint8Array): Promise<void> {
     const batch = this.#memory === undefined ? decodeBatch(payload) : batchOf(payload);
     await this.#write(batch, () => this.#link.commit(payload));
@@ -84,7 +84,7 @@ export class ContentStore {
 
   /**
    * Resolves when all waiting data is saved.
-   * @param isFinal the instance ends: nothing waits for a provider any more
+   * @param isFinal whether the instance ends, so that no write waits for a provider any more
    * @throws `ENOSYS` if data is in memory and no provider has ever run; `EAGAIN` while the provider is missing
    */
   async flush(isFinal: boolean): Promise<void> {
@@ -127,7 +127,7 @@ export class ContentStore {
     for (const blob of batch.blobs) this.#remember(blob);
   }
 
-  /** Not as a view: it would keep the whole message that it came in. */
+  /** A copy and not a view, which would keep the whole received message in memory. */
   #remember({ ref, bytes }: StoredBlob): void {
     const isView = bytes.byteLength !== bytes.buffer.byteLength;
     this.#cache.set(ref, isView ? Uint8Array.from(bytes) : bytes, bytes.length);
@@ -147,7 +147,7 @@ export class ContentStore {
     }
   }
 
-  /** @returns false when the handle has gone, and nothing will appear any more */
+  /** @returns false when the handle has closed, and no provider can appear any more */
   async #appears(): Promise<boolean> {
     try {
       await this.#link.appears();

@@ -7,8 +7,8 @@ export type Durability =
   { readonly isDurable: true; readonly why: string } | { readonly isDurable: false; readonly why: string };
 
 /**
- * Decides whether answers are to mean that something lasts (docs/store.md). They are if the instance has a
- * `statedir`, or a loaded provider of `content-backing`, or the run that loads this module loads one too.
+ * Decides whether answers mean that writes are durable (docs/store.md). They do if the instance has a `statedir` or a
+ * loaded provider of `content-backing`, or if the present run also loads one.
  */
 export async function durabilityOf(h: Handle): Promise<Durability> {
   if (h.rank !== 0) return { isDurable: true, why: "through the content of rank 0" };

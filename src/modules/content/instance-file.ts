@@ -5,7 +5,7 @@ import { fields, type Handle, type JsonValue } from "../../messages/index.js";
 import type { Backing } from "./backing.js";
 import { syncDirectorySync } from "./state-directory.js";
 
-/** The record of a store that names its owner; an emptied store has lost it. */
+/** The record of a store that names its owner; a store that was emptied lacks it. */
 const IDENTITY = "sluice.instance";
 const FORMAT = 1;
 
@@ -18,17 +18,17 @@ export interface InstanceFile {
   readonly format: number;
 }
 
-/** Where each provider that Sluice ships keeps its data, below the state directory. */
+/** The place of the data of each shipped provider, below the state directory. */
 export const STORES: Readonly<Record<string, string>> = {
   "content-sqlite": "content.sqlite",
   "content-files": "content",
 };
 
-/** Keeps its data elsewhere: the directory only has this entry. */
+/** This provider keeps its data elsewhere, so the directory only has this entry. */
 export const REMOTE = "content-nats";
 
 /**
- * @returns undefined if there is none
+ * @returns undefined if there is no such file
  * @throws `EIO` if it cannot be read as one
  */
 export function readInstanceFile(directory: string): InstanceFile | undefined {
@@ -72,8 +72,8 @@ export class StateClaim {
   }
 
   /**
-   * Sees whether the directory is this provider's, before anything of it is touched.
-   * @param provider as its shipped file is called, whatever name it was loaded under
+   * Checks whether the directory belongs to this provider, before any change to it.
+   * @param provider the name of its shipped file, even if it was loaded under another name
    * @throws `EEXIST` if another provider has its data, or its own store is missing
    */
   static async make(h: Handle, directory: string, provider: string): Promise<StateClaim> {
@@ -83,13 +83,13 @@ export class StateClaim {
     return claim;
   }
 
-  /** The instance that has the directory already. */
+  /** The instance that already has the directory. */
   get instance(): string | undefined {
     return this.#known?.instance;
   }
 
   /**
-   * Sees whether the store that was opened is the one that the directory had, and notes whose it is.
+   * Checks whether the opened store is the one that the directory had, and notes its owner.
    * @throws `EEXIST` if it is not
    */
   async settle(store: Backing): Promise<void> {
@@ -147,7 +147,7 @@ export class StateClaim {
     );
   }
 
-  /** A standby leads, and what the rank 0 before it has stored cannot be reached from here. */
+  /** A standby leads, and cannot reach the data that the rank 0 before it has stored. */
   #elsewhere(): Error {
     return requestError(
       "EEXIST",

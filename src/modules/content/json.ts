@@ -2,7 +2,7 @@ import { requestError } from "../../errors/index.js";
 import type { JsonValue } from "../../messages/index.js";
 
 /**
- * JSON that was stored.
+ * Parses stored JSON.
  * @throws `EIO` when it is not JSON
  */
 export function parseJson(bytes: Uint8Array): JsonValue {

@@ -1,6 +1,6 @@
 /**
- * A map that holds at most so many bytes and forgets what was not used for longest. It only ever holds what can be had
- * again from somewhere slower.
+ * A map with a limit in bytes, which drops the entries that were not used for longest. It only holds data
+ * that a slower place has too.
  */
 export class ByteLru<V> {
   readonly #limitBytes: number;

@@ -3,8 +3,8 @@ const DIGITS = 13;
 const PREFIX = "sha256-".length;
 
 /**
- * References that a collection has met. A mark holds 52 bits of a digest: where two of a store agree in them, both stay,
- * which loses nothing. The set of followed references is exact: two references never count as one.
+ * References that a collection has found. A mark holds 52 bits of a digest. If two blobs of a store agree in them,
+ * both stay, which loses no data. The set of followed references is exact: two references never count as one.
  */
 export class Marks {
   readonly #marked = new Set<number>();
@@ -18,7 +18,7 @@ export class Marks {
     return this.#marked.has(part(ref, 0));
   }
 
-  /** Marks a blob whose references are to be followed. @returns false if that was done before */
+  /** Marks a blob whose references are to be followed. @returns false if it was already marked */
   follow(ref: string): boolean {
     this.mark(ref);
     const [first, second] = [part(ref, 0), part(ref, 1)];

@@ -27,7 +27,7 @@ export class MemoryStore implements Backing, Sweepable {
       this.#collector.renew(ref);
       const known = this.#blobs.get(ref);
       if (known === undefined) this.#bytes += bytes.length;
-      // Not a view of the message that it came in.
+      // A copy, and not a view of the message that it came in.
       this.#blobs.set(ref, {
         bytes: known?.bytes ?? Uint8Array.from(bytes),
         kept: kept || known?.kept === true,
@@ -67,7 +67,7 @@ export class MemoryStore implements Backing, Sweepable {
     return { bytes: this.#bytes };
   }
 
-  /** All that it has in batches, the records in the last one: no record refers to a missing blob. */
+  /** All its data in batches, with the records in the last one, so that no record refers to a missing blob. */
   *batches(): Generator<Batch> {
     for (const kept of [true, false]) {
       let blobs: StoredBlob[] = [];

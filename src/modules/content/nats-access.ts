@@ -9,8 +9,8 @@ export interface NatsAccess {
 }
 
 /**
- * As the broker connects to them; where the ranks are joined in another way, to those of the attribute `overlay.nats`.
- * @throws `EINVAL` if there are none
+ * The broker's own servers. If the ranks are joined in another way, the servers of the attribute `overlay.nats`.
+ * @throws `EINVAL` if there are no servers
  */
 export async function natsAccess(h: Handle): Promise<NatsAccess> {
   const given = await ofBroker(h);

@@ -22,10 +22,10 @@ const PASSING: readonly number[] = [10008, 10009, 10039, 10076];
 /** No room is left: for the server, the account or the bucket. */
 const FULL: readonly number[] = [10002, 10023, 10028, 10047, 10077];
 
-/** The size of a message without its payload, as an upper bound. */
+/** An upper bound for the size of a message without its payload. */
 const OVERHEAD_BYTES = 8192;
 
-/** The bucket of a store, with the patience of a store: a server that is lost is waited for. */
+/** The bucket of a store. It waits for a lost server as long as the store may. */
 export class NatsBucket {
   readonly name: string;
   readonly #connection: LastingConnection;
@@ -33,10 +33,10 @@ export class NatsBucket {
   readonly #waitMs: number;
   #isClosed = false;
   #refused: (text: string) => void = () => undefined;
-  /** The right that is missing now, as it was reported. */
+  /** The missing right, as last reported. */
   #missingRight: string | undefined;
 
-  /** @param waitMs how long servers that do not answer are waited for */
+  /** @param waitMs how long it waits for servers that do not answer */
   constructor(connection: LastingConnection, name: string, waitMs: number) {
     this.name = name;
     this.#connection = connection;
@@ -44,7 +44,7 @@ export class NatsBucket {
     this.#waitMs = waitMs;
   }
 
-  /** @param listener called once for a right that the servers do not give, and again for another one */
+  /** @param listener called once for each missing right */
   onRefused(listener: (text: string) => void): void {
     this.#refused = listener;
   }
@@ -63,13 +63,13 @@ export class NatsBucket {
     return this.#patiently(() => this.#jetStream.read(this.name, key));
   }
 
-  /** Writes what may be written twice. @returns its revision */
+  /** Writes a value that may be written twice. @returns its revision */
   write(key: string, value: Uint8Array): Promise<number> {
     return this.#patiently(() => this.#jetStream.write(this.name, key, value));
   }
 
   /**
-   * Writes over one revision, once.
+   * Overwrites one revision, once.
    * @param found called if another revision exists: returns that revision if an earlier try wrote it
    */
   writeOver(
@@ -93,7 +93,7 @@ export class NatsBucket {
     return this.#patiently(() => this.#jetStream.erase(this.name, revision));
   }
 
-  /** The limit of one value: a read returns it a third longer. */
+  /** The limit of one value, because a read returns it a third longer. */
   get valueBytes(): number {
     const most = this.#connection.current.info?.max_payload ?? 1024 * 1024;
     return Math.max(Math.floor((most - OVERHEAD_BYTES) / 2), 1024);
@@ -105,8 +105,8 @@ export class NatsBucket {
   }
 
   /**
-   * @throws `ENOSPC`, `EAGAIN` when no server has answered for too long, `EACCES` for a right that is missing, `EIO` for what
-   *   else the servers refuse
+   * @throws `ENOSPC`, `EAGAIN` when no server has answered for too long, `EACCES` for a missing right, `EIO` for any
+   *   other refusal of the servers
    */
   async #patiently<T>(run: () => Promise<T>): Promise<T> {
     const deadlineMs = performance.now() + this.#waitMs;
@@ -125,7 +125,7 @@ export class NatsBucket {
     }
   }
 
-  /** What an operator has to change is not waited for. */
+  /** A fault that an operator has to correct is reported without a wait. */
   #forbidden(error: MissingRightError): Error {
     const text = `NATS bucket ${this.name}: ${error.message}`;
     if (this.#missingRight !== error.message) this.#refused(text);
@@ -144,7 +144,7 @@ export class NatsBucket {
   }
 }
 
-/** Another write has come first. */
+/** Another write was first. */
 export function isConflict(error: unknown): boolean {
   return error instanceof JetStreamError && error.number === WRONG_LAST_SEQUENCE;
 }

@@ -12,48 +12,48 @@ import { type Write, Writes } from "./writes.js";
 /** Requests to the servers that are under way at a time. */
 const AT_ONCE = 64;
 
-/** Blobs that are looked at in one part of a sweep; writes wait for its end. */
+/** Blobs that are checked in one part of a sweep; writes wait for its end. */
 const SWEEP_BLOBS = 500;
 
-/** The key of all records: with them goes whose write it was. */
+/** The key of all records; its value also names the writer. */
 const RECORDS = "records";
 
-/** Keys of blobs: `b` in one value, `m` in pieces `p`; `k` for one that stays. */
+/** Keys of blobs: `b` in one value, `m` in pieces `p`; `k` for a blob that stays. */
 const KEY =
   /^(?:(?<kind>[bm])[.](?<hex>[0-9a-f]{64})[.](?<bytes>\d{1,10})|k[.](?<kept>[0-9a-f]{64})|p[.](?<whole>[0-9a-f]{64})[.]\d{1,7})$/;
 
 /** A value of the bucket. */
 interface Value {
   readonly key: string;
-  /** Undefined: that of the key when the store was opened. */
+  /** Undefined: the revision of the key when the store was opened. */
   readonly revision?: number;
 }
 
-/** Where a blob is. */
+/** The place of a blob. */
 interface Place extends Value {
   readonly bytes: number;
-  /** In order; empty where it is in one value. */
+  /** In order; empty if the blob is in one value. */
   readonly pieces: readonly Value[];
   /**
-   * It was written by this process, and never read otherwise. All others are written again when they are
-   * stored again: what another process takes away late has an older revision.
+   * Whether this process wrote it; otherwise it was only read. All others are written again when they are stored
+   * again, because a late removal by another process has an older revision.
    */
   isSure: boolean;
 }
 
-/** The content of the value that holds the records. */
+/** The content of the value with the records. */
 interface Head {
   readonly writer: string;
   readonly number: number;
   readonly records?: Records;
-  /** Where they are too long for one value: the blob that has them. */
+  /** If they are too long for one value: the blob that contains them. */
   readonly blob?: string;
 }
 
 /**
  * Blobs and records in a bucket of JetStream. A blob has a key by its digest, so it may be written twice. All records
- * are one value, which is written over the revision that this process knows, after the blobs: so a batch counts as a
- * whole or not at all, and a process whose place another one has taken writes nothing.
+ * are one value. The store writes it after the blobs, and only over the revision that this process has read. So a
+ * batch counts as a whole or not at all, and a process that has been replaced writes nothing.
  */
 export class NatsStore implements Backing, Sweepable {
   readonly #bucket: NatsBucket;
@@ -79,7 +79,7 @@ export class NatsStore implements Backing, Sweepable {
     this.#warn = onWarning;
   }
 
-  /** Opens the store, and takes it from a process that had it. @throws `EIO` for what cannot be read */
+  /** Opens the store, and takes it from a process that had it. @throws `EIO` for unreadable records */
   static async open(bucket: NatsBucket, onWarning: (text: string) => void): Promise<NatsStore> {
     const store = new NatsStore(bucket, onWarning);
     await store.#take();
@@ -137,7 +137,7 @@ export class NatsStore implements Backing, Sweepable {
     return total;
   }
 
-  /** Resolves when all that was given has been written. */
+  /** Resolves when all earlier batches have been written. */
   async close(): Promise<void> {
     await this.#running;
     await this.#bucket.close();
@@ -199,7 +199,7 @@ export class NatsStore implements Backing, Sweepable {
     return !this.#writes.isEmpty || this.#sweeps.length > 0;
   }
 
-  /** One thing at a time: what arrives in one turn, and while another group is written, shares a write. */
+  /** One write at a time: batches that arrive in one turn, or during another write, share a write. */
   async #run(): Promise<void> {
     await Promise.resolve();
     while (this.#hasWork()) {
@@ -248,7 +248,7 @@ export class NatsStore implements Backing, Sweepable {
     });
   }
 
-  /** The pieces come first: without the value that names the blob they are garbage. */
+  /** The pieces come first, because without the value that names the blob they are garbage. */
   async #writeBlob({ ref, bytes }: StoredBlob): Promise<void> {
     const most = this.#bucket.valueBytes;
     const hex = hexOf(ref);
@@ -268,7 +268,7 @@ export class NatsStore implements Backing, Sweepable {
     const revision = await this.#bucket.write(key, isWhole ? bytes : Buffer.from(String(count)));
     this.#places.set(ref, { key, bytes: bytes.length, revision, pieces, isSure: true });
     if (before === undefined) return;
-    // The servers took values of another length before.
+    // With another limit, the servers took values of another length before.
     const names = new Set([key, ...pieces.map((piece) => piece.key)]);
     await this.#erase([before, ...before.pieces].filter((value) => !names.has(value.key)));
   }
@@ -314,7 +314,7 @@ export class NatsStore implements Backing, Sweepable {
   }
 
   /**
-   * Either one of our own writes that failed has come late, or another process has taken the store.
+   * Either a failed write of our own has arrived late, or another process has taken the store.
    * @throws `EIO` for that
    */
   async #lateRevision(): Promise<number> {
@@ -359,7 +359,7 @@ export class NatsStore implements Backing, Sweepable {
   }
 }
 
-/** Does something for each, a few at a time. */
+/** Runs a function for each item, a few at a time. */
 async function atOnce<T>(items: readonly T[], run: (item: T) => Promise<unknown>): Promise<void> {
   let next = 0;
   const worker = async (): Promise<void> => {

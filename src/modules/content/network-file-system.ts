@@ -1,4 +1,4 @@
-/** Types of file systems that several hosts may use, as statfs(2) numbers them. */
+/** Types of file systems that several hosts may use, with the numbers of statfs(2). */
 const NETWORK: Readonly<Record<number, string>> = {
   0x6969: "NFS",
   0x517b: "SMB",
@@ -14,7 +14,7 @@ const NETWORK: Readonly<Record<number, string>> = {
 
 /**
  * The name of a file system that other hosts may use too.
- * @param type as `statfs` gives it; some systems give it as a negative number
+ * @param type the number from `statfs`, which some systems give as a negative number
  */
 export function networkFileSystem(type: number): string | undefined {
   return NETWORK[type >>> 0];

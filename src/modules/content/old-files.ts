@@ -14,7 +14,7 @@ export class OldFiles {
     this.#hasBlobs = existsSync(join(base, "00"));
   }
 
-  /** A file whose writer died. */
+  /** A file whose writer has ended. */
   clearTemporary(): void {
     rmSync(join(this.#base, "temporary"), { recursive: true, force: true });
   }
@@ -45,7 +45,7 @@ export class OldFiles {
     }
   }
 
-  /** A good copy is elsewhere now, or it is not needed. */
+  /** A good copy is elsewhere now, or the blob is not needed. */
   remove(ref: string): void {
     rmSync(this.#path(ref), { force: true });
   }

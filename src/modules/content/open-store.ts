@@ -14,7 +14,7 @@ export interface OpenedStore {
 }
 
 /**
- * Opens the store that a state directory has. The caller holds the lock of the directory.
+ * Opens the store in a state directory. The caller holds the lock of the directory.
  * @param onWarning called for each damaged part
  * @throws `ENOENT` if the directory has no store, `EIO` if the store is unreadable
  */

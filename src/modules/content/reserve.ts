@@ -2,12 +2,12 @@ import { closeSync, fsyncSync, openSync, rmSync, statSync, writeSync } from "nod
 import { join } from "node:path";
 import { isErrno } from "../../errors/index.js";
 
-/** Enough for one checkpoint, as either provider writes it. */
+/** Enough for one checkpoint of either provider. */
 const RESERVE_BYTES = 64 * 1024;
 
 /**
- * Space that is kept for the end of an instance: on a full disk the last checkpoint takes its place. It is made anew
- * when there is room again.
+ * Space that is reserved for the end of an instance: on a full disk the last checkpoint takes its place. It is made
+ * again when there is space again.
  */
 export class Reserve {
   readonly #path: string;
@@ -16,7 +16,7 @@ export class Reserve {
     this.#path = join(directory, "reserve");
   }
 
-  /** Takes the space, if there is room for it. */
+  /** Takes the space, if the disk has it. */
   make(): void {
     if (statSync(this.#path, { throwIfNoEntry: false })?.size === RESERVE_BYTES) return;
     let file: number | undefined;
@@ -32,7 +32,7 @@ export class Reserve {
     }
   }
 
-  /** Gives the space to whatever is written next. */
+  /** Gives the space to the next write. */
   release(): void {
     rmSync(this.#path, { force: true });
   }

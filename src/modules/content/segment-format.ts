@@ -3,9 +3,9 @@ import { isErrno } from "../../errors/index.js";
 import { type Batch, decodeBatch, encodeBatch } from "./batch.js";
 
 /**
- * A segment is a file of entries, one a batch. Each has `SLB1`, length and check of the batch as big-endian
- * uint32, and the batch as `content.commit` has it. The check is a CRC-32 that begins with the place of the
- * entry, so that the bytes of a blob never pass for an entry. Only a complete batch counts.
+ * A segment is a file of entries, one for each batch. Each entry has `SLB1`, length and check of the batch as
+ * big-endian uint32, and the batch in the form of `content.commit`. The check is a CRC-32 that includes the place of
+ * the entry, so that the bytes of a blob never look like an entry. Only a complete batch counts.
  */
 const MAGIC = Buffer.from("SLB1");
 const HEAD_BYTES = 12;
@@ -13,7 +13,7 @@ const HEAD_BYTES = 12;
 /** A batch of a segment. */
 export interface SegmentEntry {
   readonly batch: Batch;
-  /** Where its blobs begin, one after the other. */
+  /** Where its blobs begin; they are consecutive. */
   readonly blobsAt: number;
 }
 
@@ -22,11 +22,13 @@ export interface SegmentScan {
   readonly entries: readonly SegmentEntry[];
   /** After the last whole batch. */
   readonly end: number;
-  /** Bytes in front of it that belong to no whole batch: damage, as something whole comes after them. */
+  /**
+   * Bytes in front of it that belong to no complete batch. They are damage, because a complete batch follows them.
+   */
   readonly damaged: readonly { readonly at: number; readonly bytes: number }[];
 }
 
-/** @param at where it is written to in its segment */
+/** @param at the place of the entry in its segment */
 export function encodeEntry(batch: Batch, at: number): Buffer {
   const body = encodeBatch(batch);
   const head = Buffer.alloc(HEAD_BYTES);
@@ -36,14 +38,14 @@ export function encodeEntry(batch: Batch, at: number): Buffer {
   return Buffer.concat([head, body]);
 }
 
-/** Where the blobs of a batch begin, behind the start of its entry. */
+/** The offset of a batch's blobs from the start of its entry. */
 export function blobsOffset(entry: Uint8Array, { blobs }: Batch): number {
   return entry.length - blobs.reduce((sum, { bytes }) => sum + bytes.length, 0);
 }
 
 /**
- * Reads all whole batches of a segment, and looks for the next one behind bytes that are no batch. The blobs of a
- * damaged batch that can still be told apart are read as well: each of them is checked when it is used.
+ * Reads all complete batches of a segment, and searches for the next one behind bytes that are no batch. The blobs of
+ * a damaged batch that can still be told apart are read as well: each of them is checked when it is used.
  */
 export function scanSegment(file: Buffer): SegmentScan {
   const entries: SegmentEntry[] = [];
@@ -82,7 +84,7 @@ function entryAt(file: Buffer, at: number): FoundEntry | undefined {
   return { entry: { batch, blobsAt: bodyAt + blobsOffset(body, batch) }, end, isWhole };
 }
 
-/** The readable part of a damaged batch; do not trust its records. */
+/** The readable part of a damaged batch; its records may be wrong. */
 function blobsOf(body: Buffer): Batch | undefined {
   try {
     return { ...decodeBatch(body), records: {} };

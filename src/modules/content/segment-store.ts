@@ -14,12 +14,12 @@ import { syncDirectorySync } from "./state-directory.js";
 import { type Write, Writes } from "./writes.js";
 
 const MIB = 1024 * 1024;
-/** A segment is full at this size, or at a share of the store: so there are never very many. */
+/** A segment is full at this size, or at a share of the store, so that there are never very many. */
 const SEGMENT_BYTES = 8 * MIB;
 const SEGMENTS_WANTED = 64;
-/** A smaller active segment is not worth a new one. */
+/** A smaller active segment does not justify a new one. */
 const WORTH_BYTES = 32 * 1024;
-/** Most bytes of blobs of one batch that moves them. */
+/** The largest batch for a move, in bytes of blobs. */
 const MOVE_BYTES = 4 * MIB;
 const NAME = /^(\d{8})[.]log$/;
 
@@ -30,9 +30,9 @@ export interface SegmentStoreOptions {
 }
 
 /**
- * Blobs and records in segments: files with batches one behind the other. There is one wait for the disk for
- * all batches that have come meanwhile. Segments that are mostly garbage have the rest moved to the end, and
- * go.
+ * Blobs and records in segments, which are files of consecutive batches. There is one wait for the disk for all
+ * batches that arrived during the last one. The live blobs of segments that are mostly garbage move to the end, and
+ * those segments go.
  */
 export class SegmentStore implements Backing, Sweepable {
   readonly #base: string;
@@ -42,9 +42,9 @@ export class SegmentStore implements Backing, Sweepable {
   readonly #reserve: Reserve;
   readonly #records: Map<string, JsonValue>;
   readonly #writes = new Writes();
-  /** Oldest first; the last one is written to. */
+  /** Oldest first; new batches go into the last one. */
   #segments: Segment[] = [];
-  /** About to be emptied: a known blob that arrives again is written again. */
+  /** Segments about to be emptied: if one of their blobs arrives again, it is written again. */
   readonly #condemned = new Set<Segment>();
   readonly #collector = new Collector(this);
   #writing: Promise<void> | undefined;
@@ -132,7 +132,7 @@ export class SegmentStore implements Backing, Sweepable {
     return total;
   }
 
-  /** Resolves when all that was given has been written. */
+  /** Resolves when all earlier batches have been written. */
   async idle(): Promise<void> {
     await this.#writing;
   }
@@ -158,7 +158,7 @@ export class SegmentStore implements Backing, Sweepable {
     for (const { batch } of newest?.entries ?? []) this.#take(batch);
   }
 
-  /** The newest segment that anything was answered from; it begins with all records. */
+  /** Reads the newest segment that any answer came from; it begins with all records. */
   #scanNewest(): { readonly entries: SegmentScan["entries"]; readonly isWhole: boolean } | undefined {
     for (let last = this.#segments.at(-1); last !== undefined; last = this.#segments.at(-1)) {
       const { entries, end, damaged } = last.scan();
@@ -219,7 +219,7 @@ export class SegmentStore implements Backing, Sweepable {
   }
 
   async #writeAll(): Promise<void> {
-    // Whatever else comes in this turn goes along.
+    // All other batches of this turn are written with it.
     await nextTurn();
     while (!this.#writes.isEmpty) {
       const group = this.#writes.take();
@@ -233,7 +233,7 @@ export class SegmentStore implements Backing, Sweepable {
     this.#writing = undefined;
   }
 
-  /** A batch that is too large for the free space must not make the others fail. */
+  /** A batch that is too large for the free space must not make others fail. */
   async #failed(group: readonly Write[], error: unknown): Promise<void> {
     const isFull = isErrno(error, "ENOSPC");
     for (const { batch, resolve, reject } of group) {
@@ -297,7 +297,7 @@ export class SegmentStore implements Backing, Sweepable {
     return Math.min(0xffff_ffff, Math.max(SEGMENT_BYTES, all / SEGMENTS_WANTED));
   }
 
-  /** Begins a new segment, with all records, so that none is needed of the older ones. */
+  /** Begins a new segment, with all records, so that no older segment is needed for them. */
   async #roll(): Promise<Segment> {
     const last = this.#segments.at(-1);
     const number = (last?.number ?? 0) + 1;
@@ -310,7 +310,7 @@ export class SegmentStore implements Backing, Sweepable {
       segment.remove();
       throw error;
     }
-    // From here on a start takes it for the newest: whatever else fails, the next write goes there.
+    // From here on a start takes it for the newest segment. Even if a later step fails, the next write goes there.
     this.#segments.push(segment);
     this.#seal(last);
     return segment;

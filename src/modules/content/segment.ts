@@ -19,7 +19,7 @@ import { blobsOffset, encodeEntry, scanSegment, type SegmentScan } from "./segme
 
 const sync = promisify(fdatasync);
 
-/** One file of batches. It is written to at its end only, and never changed. */
+/** One file of batches. New batches only go to its end, and its contents never change. */
 export class Segment {
   readonly path: string;
   readonly number: number;
@@ -35,7 +35,7 @@ export class Segment {
     this.#places = new Map();
   }
 
-  /** Makes a new, empty one. */
+  /** Makes a new, empty segment. */
   static create(path: string, number: number): Segment {
     return new Segment(path, number, openSync(path, "wx+", 0o600));
   }
@@ -56,7 +56,7 @@ export class Segment {
     return index !== undefined;
   }
 
-  /** Reads all of it, and knows its blobs from then on. */
+  /** Reads all of it, and keeps the places of its blobs from then on. */
   scan(): SegmentScan {
     const scanned = scanSegment(readFileSync(this.#file));
     const places = new Map<string, BlobPlace>();
@@ -65,16 +65,16 @@ export class Segment {
     return scanned;
   }
 
-  /** Takes away what comes after the last whole batch. */
+  /** Removes the bytes after the last whole batch. */
   cut(end: number): void {
     if (end < this.#size) ftruncateSync(this.#file, end);
     this.#size = end;
   }
 
   /**
-   * Writes batches behind each other. They count only after {@link sync}.
-   * @returns makes their blobs known
-   * @throws the system error; nothing of them is left then
+   * Appends batches. They count only after {@link sync}.
+   * @returns makes the blobs known
+   * @throws the system error; then no part of the batches is left
    */
   append(batches: readonly Batch[]): () => void {
     const start = this.#size;
@@ -92,7 +92,7 @@ export class Segment {
       }
       this.#size = end;
     } catch (error) {
-      // An unfinished file would keep a full disk full.
+      // An unfinished file would keep the disk full.
       ftruncateSync(this.#file, start);
       throw error;
     }
@@ -110,8 +110,8 @@ export class Segment {
   }
 
   /**
-   * Nothing more will be written to it. Its index is kept beside it, so that a start need not read it all.
-   * @returns why it has no index; that costs the next start time, and nothing else
+   * The segment is complete. Its index is in a file beside it, so that a start need not read the whole segment.
+   * @returns why it has no index; that only makes the next start slower
    */
   seal(): Error | undefined {
     if (this.#places instanceof Map) this.#places = BlobIndex.of(this.#places);
@@ -159,7 +159,10 @@ export class Segment {
   }
 }
 
-/** All records of a store, as the first batch of each segment has them: older segments are not needed for them. */
+/**
+ * All records of a store, in the form of the first batch of each segment, so that older segments are not needed for
+ * them.
+ */
 export function recordsBatch(records: Records): Batch {
   return { blobs: [], records };
 }

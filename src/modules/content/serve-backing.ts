@@ -11,13 +11,13 @@ import type { Backing } from "./backing.js";
 import { batchOf } from "./batch.js";
 import { blobref, checkBlobref } from "./blob.js";
 
-/** The service that the cache looks for. */
+/** The service that the cache uses. */
 export const BACKING_SERVICE = "content-backing";
 
 /**
  * Answers the requests of `content-backing` (docs/services.md) out of a store, and registers the service.
  * @param about further fields of `status`
- * @returns the requests that are begun
+ * @returns the requests in progress
  */
 export async function serveBacking(
   h: Handle,
@@ -66,7 +66,7 @@ export async function serveBacking(
 }
 
 /**
- * The blob that a `store` carries; no payload is the empty one.
+ * The blob of a `store` request; a missing payload is the empty blob.
  * @throws `EPROTO` for JSON
  */
 export function blobOf(request: Request): Uint8Array {

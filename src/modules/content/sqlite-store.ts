@@ -10,9 +10,9 @@ import { Reserve } from "./reserve.js";
 import { openSqlite, pragma, sqliteError, sqliteSize } from "./sqlite-file.js";
 import { type Write, Writes } from "./writes.js";
 
-/** Blobs that are looked at in one turn of a sweep. */
+/** Blobs that are checked in one turn of a sweep. */
 const SWEEP_ROWS = 500;
-/** Pages that are given back in one turn. */
+/** Pages that are returned in one turn. */
 const VACUUM_PAGES = 256;
 
 interface Swept {
@@ -21,7 +21,7 @@ interface Swept {
   readonly liveBytes: number;
 }
 
-/** Blobs and records in one SQLite file. What arrives in one turn of the event loop shares a transaction. */
+/** Blobs and records in one SQLite file. Batches that arrive in one turn of the event loop share a transaction. */
 export class SqliteStore implements Backing, Sweepable {
   readonly #path: string;
   readonly #db: Database.Database;
@@ -34,8 +34,8 @@ export class SqliteStore implements Backing, Sweepable {
   #isScheduled = false;
 
   /**
-   * @param directory where the reserve is
-   * @throws `EIO` for what is no database
+   * @param directory the directory of the reserve
+   * @throws `EIO` for a file that is no database
    */
   constructor(path: string, directory: string) {
     this.#path = path;
@@ -69,7 +69,7 @@ export class SqliteStore implements Backing, Sweepable {
     return Promise.resolve(data instanceof Uint8Array ? data : undefined);
   }
 
-  /** @throws `EIO` when what was stored is damaged */
+  /** @throws `EIO` when the stored record is damaged */
   record(key: string): Promise<JsonValue | undefined> {
     return settled(() => {
       const value = read(() => this.#statements.getRecord.get(key), "value");
@@ -78,7 +78,7 @@ export class SqliteStore implements Backing, Sweepable {
   }
 
   *records(): Generator<JsonValue> {
-    // As text: one that is damaged has no tree, and references in it are found all the same.
+    // Read as text: a damaged record has no tree, but its references are still found.
     for (const row of this.#statements.records.all()) yield String(read(() => row, "value"));
   }
 
@@ -114,8 +114,8 @@ export class SqliteStore implements Backing, Sweepable {
   }
 
   /**
-   * Gives free pages back to the disk, a few a turn. SQLite needs room in its log for that; on a full disk the pages stay
-   * in the file, and the next writes use them.
+   * Gives free pages back to the disk, a few a turn. SQLite needs space in its log for that. On a full disk the pages
+   * stay in the file, and the next writes use them.
    */
   async #vacuum(): Promise<void> {
     try {
@@ -133,7 +133,7 @@ export class SqliteStore implements Backing, Sweepable {
     return this.#statements.refsAfter.all(after, SWEEP_ROWS).map((row) => String(read(() => row, "ref")));
   }
 
-  /** Looks and takes away in one turn: nothing is stored in between. */
+  /** Checks and removes in one turn, so that no write comes in between. */
   #sweepAfter(after: string, isLive: (ref: string) => boolean): Swept {
     const rows = this.#statements.sizesAfter.all(after, SWEEP_ROWS);
     let [bytes, liveBytes] = [0, 0];
@@ -191,7 +191,7 @@ export class SqliteStore implements Backing, Sweepable {
     for (const { resolve } of group) resolve();
   }
 
-  /** On a full disk the end of an instance takes what was kept for it, and nothing else gets any of it. */
+  /** On a full disk only the last writes of an instance may use the space that is reserved for its end. */
   #writeLast(group: readonly Write[], failure: Error): void {
     this.#reserve.release();
     for (const write of group) {
@@ -212,7 +212,7 @@ export class SqliteStore implements Backing, Sweepable {
       for (const sweep of sweeps) sweep();
       this.#db.exec("COMMIT");
     } catch (error) {
-      // Some errors, a full disk among them, have rolled back already.
+      // After some errors, including a full disk, SQLite has already rolled back.
       if (this.#db.inTransaction) this.#db.exec("ROLLBACK");
       throw error;
     }
@@ -231,7 +231,7 @@ export class SqliteStore implements Backing, Sweepable {
 
 function prepare(db: Database.Database) {
   return {
-    // A copy that went bad is replaced by a good one.
+    // Replaces a damaged copy by a good one.
     putBlob: db.prepare<[string, Uint8Array]>(
       `INSERT INTO blobs VALUES (?, ?) ON CONFLICT (ref) DO UPDATE SET data = excluded.data
        WHERE data <> excluded.data`,
@@ -244,7 +244,7 @@ function prepare(db: Database.Database) {
       `SELECT ref, length(data) AS size, EXISTS (SELECT 1 FROM kept WHERE kept.ref = blobs.ref) AS isKept
        FROM blobs WHERE ref > ? ORDER BY ref LIMIT ?`,
     ),
-    // In its place: INSERT OR REPLACE would write a page of the index too.
+    // An update in place, because INSERT OR REPLACE would write a page of the index too.
     putRecord: db.prepare<[string, string]>(
       "INSERT INTO checkpoints VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
     ),

@@ -3,8 +3,8 @@ import { requestError } from "../../errors/index.js";
 import type { Handle } from "../../messages/index.js";
 
 /**
- * Where durable state goes: the attribute `statedir`, or without it `rundir`, whose end it shares
- * (docs/design/instance.md §2).
+ * The directory of durable state: the attribute `statedir`, or without it `rundir`, which is removed with the
+ * instance (docs/design/instance.md §2).
  */
 export async function stateDirectory(h: Handle): Promise<string> {
   const directory = (await h.attr("statedir")) ?? (await h.attr("rundir"));

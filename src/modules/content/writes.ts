@@ -7,10 +7,10 @@ export interface Write {
   readonly reject: (error: unknown) => void;
 }
 
-/** Most batches, and most bytes of blobs, of one write; with more, the first of them would wait for long. */
+/** The most batches, and the most bytes of blobs, of one write. With more, the first of them would wait for long. */
 const GROUP_MAX = { batches: 1000, bytes: 32 * 1024 * 1024 } as const;
 
-/** Batches that wait: all that have come while a write was going on share the next one, and its wait for the disk. */
+/** Batches that wait. All that arrive during a write share the next one, and its wait for the disk. */
 export class Writes {
   #waiting: Write[] = [];
 
@@ -18,12 +18,12 @@ export class Writes {
     return this.#waiting.length === 0;
   }
 
-  /** @returns resolves when it is written */
+  /** @returns resolves when the batch is written */
   add(batch: Batch): Promise<void> {
     return new Promise((resolve, reject) => this.#waiting.push({ batch, resolve, reject }));
   }
 
-  /** The oldest, as many as go together. */
+  /** Takes the oldest batches, as many as fit into one write. */
   take(): readonly Write[] {
     let bytes = 0;
     let count = 0;

@@ -15,7 +15,7 @@ export class EventListeners {
     this.#h = h;
   }
 
-  /** Resolves, when the broker knows, to what ends it. */
+  /** Resolves, when the broker has the subscription, to a function that ends it. */
   async on(name: string, listener: () => void): Promise<() => Promise<void>> {
     const topic = this.#topics.get(name) ?? this.#subscribe(name);
     topic.listeners.add(listener);

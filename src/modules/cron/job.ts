@@ -13,7 +13,9 @@ import {
 
 /** A longer line of output is logged in pieces. */
 const LINE_MAX = 4096;
-/** Lines of one turn of the event loop: other modules share the thread, and a command may print without end. */
+/**
+ * Lines of one turn of the event loop, because other modules share the thread, and a command may print without end.
+ */
 const LINES_A_TURN = 64;
 /** Between SIGTERM and SIGKILL. */
 const GRACE_MS = 500;
@@ -27,7 +29,7 @@ export interface JobListener {
 export class Job {
   readonly #child: ChildProcess;
   #settle: (failure: string | undefined) => void = () => undefined;
-  /** Resolves to what went wrong, in words, or undefined after exit status 0. */
+  /** Resolves to the cause of a failure, in words, or undefined after exit status 0. */
   readonly ended: Promise<string | undefined>;
 
   constructor(command: string, listener: JobListener) {
@@ -42,7 +44,7 @@ export class Job {
     this.ended = new Promise((resolve) => {
       this.#settle = resolve;
       child.once("error", (error) => resolve(error.message));
-      // Not `close`: a process that the command left behind may hold the pipes for ever.
+      // Not `close`, because a process that the command left behind may hold the pipes for ever.
       child.once("exit", (code, signal) => {
         const end = endOf(code, signal);
         resolve(isSuccess(end) ? undefined : commandEndText(end));
@@ -50,13 +52,13 @@ export class Job {
     });
   }
 
-  /** Ends the whole process group, resolves when the command has ended, or when it cannot be ended. */
+  /** Ends the whole process group. It resolves when the command has ended, or when it cannot be ended. */
   async kill(): Promise<void> {
     this.#signal("SIGTERM");
     const timer = startTimer(GRACE_MS, () => this.#signal("SIGKILL"));
     await this.ended;
     timer.cancel();
-    // The command has ended, but perhaps not its child processes.
+    // The command has ended, but its child processes may not have.
     this.#signal("SIGKILL");
   }
 
@@ -69,7 +71,7 @@ export class Job {
   }
 }
 
-/** What is left when the pipes are given up is lost with them. */
+/** Output that is left when the pipes are given up is lost with them. */
 async function readLines(stream: Readable, take: (line: string) => void): Promise<void> {
   let taken = 0;
   try {

@@ -4,13 +4,13 @@ import type { Fields } from "../../messages/index.js";
 import { startInterval } from "../../processes/index.js";
 import type { EventListeners } from "./event-listeners.js";
 
-/** When the command of an entry is due. */
+/** The times at which the command of an entry is due. */
 export type Schedule =
   | { readonly kind: "interval"; readonly seconds: number }
   | { readonly kind: "event"; readonly topic: string }
   | { readonly kind: "crontab"; readonly pattern: string };
 
-/** Longer than this is what a crontab line is for. */
+/** A crontab line suits a longer interval. */
 const INTERVAL_MAX_S = 2_147_483;
 const INTERVAL_MIN_S = 0.01;
 
@@ -41,7 +41,7 @@ export function parseSchedule({ interval, event, crontab }: Fields<typeof SCHEDU
 
 /**
  * Calls `due` at each time of the schedule, until the caller calls the function to which the promise resolves.
- * @throws what the subscription to an event fails with
+ * @throws the error of a failed subscription to an event
  */
 export async function arm(
   schedule: Schedule,
@@ -78,16 +78,16 @@ export function nextTime(pattern: string, after: number, timezone?: string): num
   return next === null ? undefined : next.getTime() / 1000;
 }
 
-/** Five fields, or six with seconds first. Without something to call it is only checked. */
+/** Five fields, or six with seconds first. Without a function to call, it only checks the pattern. */
 function makeCron(pattern: string, due?: () => void, timezone?: string): Cron {
-  // croner also takes a point in time, which would be due once, or never.
+  // croner also takes a point in time, which would be due only once, or never.
   if (/^\d{4}-/.test(pattern)) throw requestError("EINVAL", `invalid crontab line '${pattern}'`);
   try {
     return new Cron(
       pattern,
       {
         mode: "5-or-6-parts",
-        // Lists and ranges of times are times of day too: each is due once, however the clocks change.
+        // Lists and ranges of times are times of day too: each is due once, for any change of the clocks.
         fixedTimeRule: "no-wildcard",
         paused: due === undefined,
         ...(timezone !== undefined && { timezone }),

@@ -25,7 +25,7 @@ export interface Applied extends Keyspace {
 
 /**
  * The changes of a `commit` request: `{ops: [{key, value} | {key, unlink: true} | {key, add: N}]}`.
- * @throws `EPROTO` for another shape, `EINVAL` for an invalid key, none or several of value, unlink and add
+ * @throws `EPROTO` for another shape, `EINVAL` for an invalid key, or for none or several of value, unlink and add
  */
 export function parseOps(payload: Payload): readonly Op[] {
   return requestFields(payload, { ops: "array" }).ops.map(parseOp);
@@ -42,7 +42,7 @@ function parseOp(item: JsonValue): Op {
   const kinds = [value !== undefined, unlink === true, add !== undefined].filter(Boolean);
   if (kinds.length !== 1)
     throw requestError("EINVAL", `${key}: a change must have exactly one of value, unlink and add`);
-  // Keys of older stores may have some, and can still be read and unlinked.
+  // Keys of older stores may have control characters, and can still be read and unlinked.
   if (unlink !== true && hasControls(key))
     throw requestError("EINVAL", "invalid key: it has control characters");
   if (value !== undefined) return { kind: "put", key, encoded, entry: makeEntry(value) };
@@ -79,7 +79,7 @@ type Target = Pick<Op, "key" | "encoded">;
 async function put({ tree, counters }: Keyspace, { key, encoded }: Target, entry: Entry): Promise<Keyspace> {
   const before = await tree.nearest(encoded, "before");
   if (before?.key !== encoded) {
-    // The order of keys has all that lies below a key right after it, so that its two neighbours tell all.
+    // In the order of keys, all keys below a key follow it directly, so a check of its two neighbours is enough.
     if (before !== undefined && isBelow(encoded, before.key)) {
       throw requestError("ENOTDIR", `cannot set ${key}: a key that it begins with is a value`);
     }
@@ -104,7 +104,7 @@ async function add(before: Applied, op: Op & { readonly kind: "add" }): Promise<
   return { ...after, values: { ...before.values, [op.key]: value } };
 }
 
-/** Takes out a value, or a directory with all that is in it. */
+/** Removes a value, or a directory with all keys in it. */
 async function unlink({ tree, counters }: Keyspace, encoded: string): Promise<Keyspace> {
   const prefix = prefixOf(encoded);
   let noted = counters;
@@ -118,7 +118,7 @@ async function unlink({ tree, counters }: Keyspace, encoded: string): Promise<Ke
   return { tree: changed, counters: noted };
 }
 
-/** Remembers how high a counter was that goes away. */
+/** Notes the value of a removed counter. */
 export function noteCounter(counters: Counters, { key, entry }: Found): Counters {
   const value = counterValue(entry);
   if (value === undefined) return counters;

@@ -1,14 +1,16 @@
-/** Most pieces of work of one batch; with more, the first of them would wait for long. */
+/** The most pieces of work of one batch. With more, the first of them would wait for long. */
 export const BATCH_MAX = 1000;
 
-/** Gathers what comes while a batch is being worked on into the next batch; one batch at a time, in order. */
+/**
+ * Gathers the items that come while a batch is being worked on into the next batch; one batch at a time, in order.
+ */
 export class Batches<T> {
   readonly #work: (batch: readonly T[]) => Promise<void>;
   #waiting: T[] = [];
   #working: Promise<void> | undefined;
   #between: (() => void)[] = [];
 
-  /** @param work reports failures to those whose work it was, and never rejects */
+  /** @param work reports failures to the callers of that work, and never rejects */
   constructor(work: (batch: readonly T[]) => Promise<void>) {
     this.#work = work;
   }
@@ -18,19 +20,19 @@ export class Batches<T> {
     this.#working ??= this.#workAll();
   }
 
-  /** Calls back between two batches: at once while there is none. */
+  /** Calls back between two batches, or at once while there is no batch. */
   between(run: () => void): void {
     if (this.#working === undefined) run();
     else this.#between.push(run);
   }
 
-  /** Resolves when all that was added has been worked on. */
+  /** Resolves when all earlier work is done. */
   async idle(): Promise<void> {
     await this.#working;
   }
 
   async #workAll(): Promise<void> {
-    // Whatever else comes in this turn goes along.
+    // All other work of this turn goes into the batch.
     await Promise.resolve();
     while (this.#waiting.length > 0) {
       const batch = this.#waiting.slice(0, BATCH_MAX);

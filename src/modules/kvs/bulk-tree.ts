@@ -2,7 +2,7 @@ import { blobref, type StoredBlob } from "../content/blob.js";
 import { encodeNode, type Entry } from "./node.js";
 import { NODE_MAX_ITEMS } from "./tree.js";
 
-/** Items of a node that is made in one go: there is room for some more. */
+/** Items of a node that is made at once, with room for some more. */
 const FILL = Math.floor((NODE_MAX_ITEMS * 3) / 4);
 
 /** Nodes of one level that are not written yet. */
@@ -16,7 +16,7 @@ export class BulkTree {
   readonly #emit: (blob: StoredBlob) => void;
   readonly #levels: Level[] = [{ keys: [], items: [] }];
 
-  /** @param emit is given each blob of the tree: nodes, and values that are blobs of their own */
+  /** @param emit receives each blob of the tree: nodes, and large values */
   constructor(emit: (blob: StoredBlob) => void) {
     this.#emit = emit;
   }

@@ -4,10 +4,10 @@ import { type Batch, encodeBatch } from "../content/batch.js";
 import type { StoredBlob } from "../content/blob.js";
 import { isAway, RemoteService } from "../life/remote-service.js";
 
-/** Most bytes of blobs of one request. */
+/** The most bytes of blobs in one request. */
 const REQUEST_BYTES = 16 * 1024 * 1024;
 
-/** Where blobs and records go. What fails because `content` is away is asked again when it is back. */
+/** The store of blobs and records. A request that fails because `content` is absent is repeated when it is back. */
 export interface Content {
   /**
    * Resolves when all of it is durable, to the bytes of the requests. What is too large for one request goes ahead of the
@@ -16,15 +16,15 @@ export interface Content {
   commit(batch: Batch): Promise<number>;
   /** Rejects with `ENOENT`. */
   load(ref: string): Promise<Uint8Array>;
-  /** Undefined where there is none. */
+  /** Undefined where there is no such record. */
   record(key: string): Promise<JsonValue | undefined>;
-  /** Resolves to the bytes that are live; undefined where nothing can be collected now. */
+  /** Resolves to the live bytes; undefined where a collection is not possible now. */
   collect(pins: readonly string[]): Promise<number | undefined>;
-  /** Bytes that the store has; undefined where that is not known. */
+  /** The size of the store in bytes; undefined if it is unknown. */
   size(): Promise<number | undefined>;
 }
 
-/** The service `content` of this rank, as the KVS uses it. */
+/** The service `content` of this rank, in the form for the KVS. */
 export function contentOf(h: Handle, waitMs: number): Content {
   const place = { service: "content", rank: h.rank, waitMs, waitAttribute: "content.wait" };
   const remote = new RemoteService(h, place);

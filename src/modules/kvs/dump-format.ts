@@ -11,7 +11,7 @@ export interface DumpHeader {
 /** A line of a dump after the first. */
 export type DumpLine =
   | { readonly kind: "key"; readonly key: string; readonly value: JsonValue; readonly isCounter: boolean }
-  /** The last one; a dump without it was cut short. */
+  /** The last line; a dump without it was cut short. */
   | { readonly kind: "end"; readonly keys: number };
 
 const FORMAT = 1;
@@ -50,7 +50,7 @@ export function parseHeader(line: string): DumpHeader {
 }
 
 /**
- * @param number of the line, for messages
+ * @param number the number of the line, for messages
  * @throws `EINVAL`
  */
 export function parseDumpLine(line: string, number: number): DumpLine {

@@ -4,13 +4,13 @@ import { endLine, headerLine, keyLine } from "./dump-format.js";
 import type { Leaf } from "./node.js";
 import type { KvsStore } from "./store.js";
 
-/** A response of the stream has at least so many bytes, save the last. */
+/** A response of the stream has at least so many bytes, except for the last. */
 const CHUNK_BYTES = 512 * 1024;
 
 /**
- * The newest version as a stream of text in bytes. It has a line for each key, in the order of the tree,
- * between a first and a last line. Values go through as they are stored, and what is read is kept from being
- * collected until the end.
+ * The newest version as a stream of text in bytes. It has a line for each key, in the order of the tree, between a
+ * first and a last line. Values go through as they are stored. Garbage collection keeps the blobs that it reads until
+ * the end.
  */
 export async function* dump(store: KvsStore, content: Content): AsyncGenerator<Payload, void> {
   const { snapshot, release } = store.pin();
@@ -34,7 +34,7 @@ export async function* dump(store: KvsStore, content: Content): AsyncGenerator<P
   }
 }
 
-/** The values of a leaf that are blobs of their own are read together. */
+/** Reads the large values of a leaf together. */
 async function linesOf({ keys, items }: Leaf, content: Content): Promise<Uint8Array[]> {
   return await Promise.all(
     items.map(async (entry, index) => {

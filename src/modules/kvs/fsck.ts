@@ -8,18 +8,18 @@ import { decodeKey } from "./key.js";
 import { decodeNode, type Entry, type TreeNode } from "./node.js";
 import type { Found } from "./tree.js";
 
-/** Something that cannot be read. */
+/** An unreadable part of a store. */
 export interface Damage {
   /** `version 7`, `checkpoint 2`. */
   readonly in: string;
   readonly kind: "record" | "keys" | "value";
-  /** The key; of `keys`, the first that may be missing. */
+  /** The key; for `keys`, the first one that may be missing. */
   readonly key: string;
   /** The first readable key after the damage; absent at the end. */
   readonly until?: string;
-  /** How many keys come before it. */
+  /** The number of keys before it. */
   readonly position: number;
-  /** The part that exists. */
+  /** The bytes that remain. */
   readonly bytes: number;
   readonly problem: string;
 }
@@ -29,7 +29,7 @@ export type Met =
   | { readonly kind: "entry"; readonly found: Found }
   | { readonly kind: "damaged"; readonly damage: Damage; readonly bytes: Uint8Array | undefined };
 
-/** A version of a store that is looked at. */
+/** A version of a store that is to be checked. */
 export interface NamedHead extends Head {
   readonly name: string;
   readonly checkpoint?: Checkpoint;
@@ -40,7 +40,7 @@ interface Range {
   readonly until: string | undefined;
 }
 
-/** A store as the KVS uses it, without the services in between. */
+/** A store in the form for the KVS, without the services in between. */
 export function directContent(store: Backing): Content {
   return {
     commit: async (batch: Batch) => {
@@ -59,7 +59,7 @@ export function directContent(store: Backing): Content {
   };
 }
 
-/** The versions that a store keeps, newest first; with what cannot be read of its records. */
+/** The versions that a store keeps, newest first, and the unreadable parts of its records. */
 export async function keptHeads(
   store: Backing,
   name: string,
@@ -90,7 +90,7 @@ export async function keptHeads(
   return { heads, damages };
 }
 
-/** Goes through all keys of a version, and reads every node and every value. */
+/** Walks through all keys of a version, and reads every node and every value. */
 export class VersionWalk {
   readonly #store: Backing;
   readonly #head: NamedHead;
@@ -101,7 +101,7 @@ export class VersionWalk {
     this.#head = head;
   }
 
-  /** Keys that were met. */
+  /** The number of keys so far. */
   get keys(): number {
     return this.#position;
   }
@@ -122,7 +122,7 @@ export class VersionWalk {
       if (item === undefined) continue;
       if (node.kind === "leaf") yield await this.#entry(key, item as Entry);
       else if (typeof item === "string") {
-        // The first key of a node is the boundary that the one above has for it.
+        // The first key of a node is its boundary in the node above.
         const from = index === 0 ? range.from : key;
         yield* this.#below(item, { from, until: node.keys[index + 1] ?? range.until });
       }

@@ -1,21 +1,21 @@
 import { messageOf, requestError } from "../../errors/index.js";
 import type { Content } from "./content.js";
 
-/** Less than this is not worth a collection while commits go on, and at the end. */
+/** Less than this does not justify a collection while commits continue, or at the end. */
 const WORTH_BYTES = 256 * 1024;
 const WORTH_AT_END_BYTES = 32 * 1024;
 
 interface GarbageOptions {
   readonly content: Content;
-  /** Roots that stay besides those of the records. */
+  /** Roots that stay besides the roots of the records. */
   readonly pins: () => readonly string[];
   readonly warn: (text: string) => void;
 }
 
 /**
- * Knows when a collection is worth its while. It is once writes have made as much as the store had after the
- * one before: all of that may be garbage. So collections cost a share of the writing, whatever the size of
- * the store.
+ * Decides when a collection is due. A collection is due once writes have made as much as the store had
+ * after the last one: all of that may be garbage. So collections cost a share of the writing, for any size of the
+ * store.
  */
 export class Garbage {
   readonly #options: GarbageOptions;
@@ -37,7 +37,7 @@ export class Garbage {
     this.#writtenBytes += bytes;
   }
 
-  /** No collection begins until the returned function is called: something is stored that nothing refers to yet. */
+  /** No collection begins until the returned function is called, because there are new blobs without a reference. */
   hold(): () => void {
     this.#holds++;
     let isHeld = true;
@@ -58,7 +58,7 @@ export class Garbage {
   }
 
   /**
-   * To be called between two writes: collects, whatever there is.
+   * To be called between two writes: collects even a small amount of garbage.
    * @returns `started` false if another collection has to end first
    * @throws `EBUSY` while something is stored that nothing refers to yet, as by a restore
    */

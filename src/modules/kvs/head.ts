@@ -18,7 +18,7 @@ export interface Checkpoint extends Head {
   readonly reason: string;
 }
 
-/** Counters that are not in the store any more, with the highest value that each had. */
+/** Counters that are no longer in the store, with the highest value of each. */
 export type Counters = Readonly<Record<string, number>>;
 
 /** The state of the store at a start. */
@@ -28,7 +28,7 @@ export interface Recovered {
   readonly previous: Head | undefined;
   readonly checkpoints: readonly Checkpoint[];
   readonly counters: Counters;
-  /** It is not the newest one that was written. */
+  /** Whether a newer head was written. */
   readonly isOlder: boolean;
 }
 
@@ -80,10 +80,10 @@ function parseCounters(record: JsonValue): Counters {
 
 /**
  * Loads the state in the records of a store: the newest head, or the previous head if the newest is unreadable.
- * Failing both it takes the newest readable checkpoint. Only the root and what is right below it is read
- * (K10): the rest shows when it is used.
+ * If both fail, it takes the newest readable checkpoint. It reads only the root and the nodes right below it (K10).
+ * Damage further down shows when a read meets it.
  * @param warn called for each unreadable head, and for the head that replaces it
- * @throws `EIO` when there are heads, and none can be read
+ * @throws `EIO` when there are heads, and all are unreadable
  */
 export async function recoverHead(
   content: Content,
@@ -122,7 +122,7 @@ export async function recoverHead(
   if (!isOlder) {
     return { head: newest ?? { root: undefined, version: 0 }, previous, checkpoints, counters, isOlder };
   }
-  // The recovered state gets a new version, above every lost version that watchers and caches may know.
+  // The recovered state gets a new version, above every lost version that watchers and caches may have received.
   const known = Math.max(...candidates.map(({ head }) => head.version));
   const version = known + (newest === undefined ? BATCH_MAX : 0) + 1;
   return { head: { root: chosen.head.root, version }, previous: chosen.head, checkpoints, counters, isOlder };
@@ -158,11 +158,11 @@ async function firstReadable(
 
 interface Problem {
   readonly text: string;
-  /** The root is readable, and a part of the nodes below it. */
+  /** The root is readable, but only a part of the nodes below it. */
   readonly isPartial: boolean;
 }
 
-/** Why the top of a version cannot be read; undefined if it can. */
+/** Why the root of a version cannot be read; undefined if it can. */
 async function problemOf(content: Content, { root }: Head): Promise<Problem | undefined> {
   if (root === undefined) return undefined;
   let isPartial = false;

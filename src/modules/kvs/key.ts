@@ -4,9 +4,8 @@ import { requestError } from "../../errors/index.js";
 export const KEY_MAX_BYTES = 1024;
 
 /**
- * The separator of the words of a key in the tree. It sorts before every character that a word may have, so
- * that all that lies below a key follows it directly. One look at its two neighbours tells whether a new key
- * clashes with another.
+ * The separator of the words of a key in the tree. It sorts before every character that a word may have, so that all
+ * keys below a key follow it directly. A check of its two neighbours shows whether a new key clashes with another.
  */
 const SEPARATOR = "\t";
 
@@ -14,7 +13,7 @@ const SEPARATOR = "\t";
 const CONTROL = /[\u0000-\u001f\u007f]/;
 
 /**
- * The form of a key that the tree sorts by.
+ * The form of a key for the order of the tree.
  * @param key non-empty words joined by dots, without control characters, at most {@link KEY_MAX_BYTES}
  * @throws `EINVAL`
  */
@@ -30,7 +29,7 @@ export function encodeKey(key: string): string {
   return key.replaceAll(".", SEPARATOR);
 }
 
-/** The key as people write it. */
+/** The key in the form for people. */
 export function decodeKey(encoded: string): string {
   return encoded.replaceAll(SEPARATOR, ".");
 }
@@ -40,12 +39,12 @@ export function prefixOf(encodedDirectory: string | undefined): string {
   return encodedDirectory === undefined ? "" : encodedDirectory + SEPARATOR;
 }
 
-/** Whether a key lies below another. */
+/** Whether a key is below another. */
 export function isBelow(encoded: string, directory: string): boolean {
   return encoded.startsWith(directory + SEPARATOR);
 }
 
-/** Sorts after a key and all that lies below it, and before everything else that follows it. */
+/** Sorts after a key and all keys below it, and before all other keys that follow it. */
 export function pastSubtree(encoded: string): string {
   return encoded + String.fromCharCode(SEPARATOR.charCodeAt(0) + 1);
 }

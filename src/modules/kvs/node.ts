@@ -3,10 +3,12 @@ import type { JsonValue } from "../../messages/index.js";
 import { blobref, type StoredBlob } from "../content/blob.js";
 import { parseJson } from "../content/json.js";
 
-/** A longer value (bytes of its JSON text) is a blob of its own, so that a leaf that is written anew stays small. */
+/**
+ * A longer value (bytes of its JSON text) is a blob of its own, so that a leaf stays small when it is written again.
+ */
 const INLINE_MAX_BYTES = 256;
 
-/** A value in a leaf; `pending` is the text of a blob that was not stored yet. */
+/** A value in a leaf; `pending` is the text of a blob that is not stored yet. */
 export type Entry =
   | { readonly value: JsonValue; readonly isCounter?: boolean | undefined }
   | { readonly ref: string; readonly pending?: string | undefined };
@@ -25,14 +27,14 @@ export interface NodeOf<Kind, Item> {
 export type Leaf = NodeOf<"leaf", Entry>;
 
 /**
- * `keys[i]` ≤ every key below `items[i]` and > every key below `items[i - 1]`. Where the node has a parent, `keys[0]` is
- * the key that the parent has for it; a search does not look at it.
+ * `keys[i]` ≤ every key below `items[i]` and > every key below `items[i - 1]`. Where the node has a parent, `keys[0]`
+ * is the parent's key for it; a search ignores it.
  */
 export type Inner = NodeOf<"inner", Child>;
 
 export type TreeNode = Leaf | Inner;
 
-/** A number that only grows, and never comes back lower (docs/store.md). */
+/** A number that only increases, even after its removal (docs/store.md). */
 export function counterEntry(value: number): Entry {
   return { value, isCounter: true };
 }
@@ -60,14 +62,14 @@ function stringify(value: JsonValue): string {
 
 /** The functions that store trees. */
 export interface Flushed {
-  /** The root of each tree, in their order. */
+  /** The roots of the trees, in the same order. */
   readonly roots: readonly (string | undefined)[];
   readonly blobs: readonly StoredBlob[];
   /** The new nodes in the form in which they would be read back. */
   readonly nodes: readonly { readonly ref: string; readonly node: TreeNode; readonly bytes: number }[];
 }
 
-/** The blobs of all that is new in trees. The recursion goes as deep as a tree: log n. */
+/** The blobs of all new nodes and values in trees. The recursion is as deep as a tree: log n. */
 export function flush(tops: readonly (Child | undefined)[]): Flushed {
   const blobs: StoredBlob[] = [];
   const nodes: { ref: string; node: TreeNode; bytes: number }[] = [];

@@ -1,4 +1,4 @@
-/** Versions that are being read: their roots, each as often as it is read. */
+/** Versions that are being read: their roots, each counted once for each reader. */
 export class Pins {
   readonly #counts = new Map<string, number>();
 
@@ -6,7 +6,7 @@ export class Pins {
     return [...this.#counts.keys()];
   }
 
-  /** Keeps what a root reaches from being collected. @returns ends it */
+  /** Protects everything below a root from garbage collection. */
   take(root: string | undefined): () => void {
     if (root === undefined) return () => undefined;
     this.#counts.set(root, (this.#counts.get(root) ?? 0) + 1);

@@ -20,9 +20,9 @@ const LOST_AND_FOUND = "lost+found";
 
 /** The result of a repair. */
 export interface Repair {
-  /** The version that it has made. */
+  /** The number of the new version. */
   readonly version: number;
-  /** Keys below `lost+found` with the remaining parts of others. */
+  /** Keys below `lost+found` with the remaining parts of other keys. */
   readonly found: readonly string[];
   /** The data that was lost. */
   readonly dropped: readonly string[];
@@ -44,8 +44,8 @@ interface Salvage {
 }
 
 /**
- * Reads all that a store keeps, and with `repair` makes a version of what can be read. Keys of a damaged node are looked
- * for in earlier versions; those, and what is left of damaged values, come below `lost+found`.
+ * Reads all data that a store keeps. With `repair` it makes a version of the readable part. It looks for the keys of
+ * a damaged node in earlier versions. Those keys, and the rest of damaged values, come below `lost+found`.
  * @param name of the KVS module
  */
 export async function checkStore(store: Backing, name: string, repair: boolean): Promise<Report> {
@@ -117,7 +117,7 @@ function keep(salvage: Salvage, met: Met): void {
   }
 }
 
-/** Keys of damaged nodes, as the newest version that can be read has them. */
+/** Keys of damaged nodes, from the newest readable version. */
 async function fromEarlier(
   store: Backing,
   earlier: readonly NamedHead[],

@@ -10,7 +10,7 @@ import { counterEntry, counterValue, makeEntry } from "./node.js";
 import type { KvsStore } from "./store.js";
 import type { Tree } from "./tree.js";
 
-/** Blobs go to the store in requests of so many bytes, and so many requests are under way. */
+/** The size of a request to the store, and the number of requests under way. */
 const REQUEST_BYTES = 4 * 1024 * 1024;
 const REQUESTS_AHEAD = 4;
 
@@ -21,8 +21,8 @@ export interface Restored {
 }
 
 /**
- * Takes the lines of a dump, stores what they have, and at the end puts it in the place of all keys. Until then nothing
- * changes for others; what was stored is collected if the end never comes.
+ * Takes the lines of a dump, stores their values, and at the end puts them in the place of all keys. Until then
+ * nothing changes for others. Garbage collection removes the stored values if the end never comes.
  */
 export class Restore {
   readonly #store: KvsStore;
@@ -37,7 +37,7 @@ export class Restore {
   #lastKey: string | undefined;
   #keys = 0;
   #isComplete = false;
-  /** Lines are taken one request after the other, however many are under way. */
+  /** Lines are taken one request after the other, for any number of requests under way. */
   #taking: Promise<void> = Promise.resolve();
 
   constructor(store: KvsStore, content: Content) {
@@ -123,7 +123,7 @@ export class Restore {
   }
 }
 
-/** All keys of a tree in the place of those before; no counter comes back lower than it ever was. */
+/** All keys of a tree in the place of the earlier ones. No counter becomes lower than it ever was. */
 export async function replaced(before: Keyspace, tree: Tree): Promise<Keyspace> {
   let counters: Counters = before.counters;
   for await (const { keys, items } of before.tree.leaves()) {

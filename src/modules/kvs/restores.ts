@@ -4,7 +4,7 @@ import type { Content } from "./content.js";
 import { Restore, type Restored } from "./restore.js";
 import type { KvsStore } from "./store.js";
 
-/** The restore that is under way: one at a time, and only while its client is connected. */
+/** The restore in progress: one at a time, and only while its client is connected. */
 export class Restores {
   readonly #store: KvsStore;
   readonly #content: Content;

@@ -33,14 +33,14 @@ export interface Commit {
 
 export interface StoreOptions {
   readonly content: Content;
-  /** Records are named after it. */
+  /** The prefix of the names of its records. */
   readonly name: string;
-  /** Called in the order of versions, when the commit is durable, before it is answered. */
+  /** Called for each durable commit before its answer, in the order of versions. */
   readonly onCommit: (commit: Commit) => void;
   readonly warn: (text: string) => void;
-  /** Versions that can be read, the newest among them. */
+  /** The number of readable versions, including the newest. */
   readonly history: number;
-  /** Checkpoints that are kept. */
+  /** The number of checkpoints that are kept. */
   readonly checkpoints: number;
 }
 
@@ -52,9 +52,9 @@ interface Snapshot extends Head {
 /** The state of the store after a batch of changes. */
 interface Draft extends Keyspace {
   readonly version: number;
-  /** Why a checkpoint is to be made with it. */
+  /** The reason for a checkpoint of this version. */
   readonly reason?: string;
-  /** It may take the space that is kept in reserve. */
+  /** Whether it may use the reserved space. */
   readonly isLast?: boolean;
 }
 
@@ -71,9 +71,9 @@ interface Change {
 }
 
 /**
- * Keys with JSON values as a copy-on-write tree of blobs; the head has its root and the version. Commits that come while
- * one is being written share the next write, each with a version of its own. A write is one batch of blobs and records:
- * no head is ever there before what it refers to.
+ * Keys with JSON values as a copy-on-write tree of blobs; the head has its root and the version. Commits that arrive
+ * during a write share the next write, each with a version of its own. A write is one batch of blobs and records, so
+ * no head is ever stored before the blobs that it refers to.
  */
 export class KvsStore {
   readonly #options: StoreOptions;
@@ -151,7 +151,7 @@ export class KvsStore {
   }
 
   /**
-   * Reads one version, which nothing is collected of meanwhile.
+   * Reads one version, which is protected from garbage collection meanwhile.
    * @throws `ENODATA` for a version that is not kept
    */
   async read<T>(version: number | undefined, reader: (snapshot: Snapshot) => Promise<T>): Promise<T> {
@@ -169,7 +169,7 @@ export class KvsStore {
     return { snapshot, release: this.#pins.take(snapshot.root) };
   }
 
-  /** Makes all of the changes or none; resolves when they are durable. */
+  /** Makes either all of the changes or no change; resolves when they are durable. */
   async commit(ops: readonly Op[]): Promise<Pick<Applied, "values"> & { readonly version: number }> {
     return await this.#change(async (draft) => {
       const { values, ...keyspace } = await applyOps(draft, ops);
@@ -185,7 +185,7 @@ export class KvsStore {
   /**
    * Replaces all keys, in a new version above all earlier ones.
    * @param make returns the new value for the value at that time
-   * @param version the new one is not below it
+   * @param version the new version is not below this one
    */
   async replace(make: (before: Keyspace) => Promise<Keyspace>, version = 0): Promise<number> {
     return await this.#change(async (draft) => {
@@ -197,8 +197,8 @@ export class KvsStore {
   }
 
   /**
-   * Keeps the newest version. One that is kept already is not kept twice.
-   * @param isLast the instance ends, and the space that was kept for that may be used
+   * Keeps the newest version. A version with a checkpoint does not get a second one.
+   * @param isLast whether the instance ends, so that the reserved space may be used
    */
   async checkpoint(reason: string, isLast = false): Promise<Checkpoint> {
     return await new Promise((resolve, reject) => {
@@ -217,7 +217,7 @@ export class KvsStore {
     });
   }
 
-  /** Collects what no version reaches. @throws `EBUSY` during a restore */
+  /** Collects blobs that no version reaches. @throws `EBUSY` during a restore */
   async collect(): Promise<void> {
     for (let isDone = false; !isDone;) {
       const { started, ended } = await this.#between(() => this.garbage.start());
@@ -226,12 +226,12 @@ export class KvsStore {
     }
   }
 
-  /** Collects if anything was written since the last time. Does not wait. */
+  /** Collects garbage if there were writes since the last time. Does not wait. */
   collectIfWritten(): void {
     this.#batches.between(() => this.garbage.collectIfWritten());
   }
 
-  /** The tree of a version that is kept, as a checkpoint for example. */
+  /** The tree of a version that is kept, for example in a checkpoint. */
   treeOf(root: string | undefined): Tree {
     return new Tree((ref) => this.#nodes.get(ref) ?? this.#loadNode(ref), root);
   }
@@ -316,7 +316,7 @@ export class KvsStore {
     this.garbage.collectIfWorth();
   }
 
-  /** One commit, too large to be stored perhaps, must not take the others of its batch with it. */
+  /** One failed commit, for example an oversized one, must not make the others of its batch fail. */
   async #failed(batch: readonly Change[], error: unknown): Promise<void> {
     if (batch.length === 1 || isErrno(error, "EAGAIN")) for (const { reject } of batch) reject(error);
     else for (const change of batch) await this.#writeBatch([change]);
@@ -337,7 +337,8 @@ export class KvsStore {
       ...(draft.counters !== this.#counters && { [this.#names.counters]: draft.counters }),
     };
     if (Object.keys(records).length > 0) {
-      // With the records and all references: a store of files keeps them until a collection, too.
+      // Writes the records together with all their references, because a store of files keeps both until a
+      // collection.
       this.garbage.wrote(await content.commit({ blobs, records, last: draft.isLast === true }));
     }
     for (const { ref, node, bytes } of nodes) this.#nodes.set(ref, node, bytes);

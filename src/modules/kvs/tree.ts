@@ -1,13 +1,16 @@
 import type { Child, Entry, Inner, Leaf, NodeOf, TreeNode } from "./node.js";
 
-/** Most items of a node. A commit writes one node a level, so that more means fewer, larger writes. */
+/** Most items of a node. A commit writes one node for each level, so a larger number means fewer, larger writes. */
 export const NODE_MAX_ITEMS = 32;
-/** A node with fewer is joined with its neighbour; well below half, so that a split is not undone at once. */
+/**
+ * A node with fewer items is joined with its neighbour. The number is well below half, so that a split is not undone
+ * at once.
+ */
 const NODE_MIN_ITEMS = 8;
-/** Nodes that are read at a time where many are. */
+/** The number of nodes that are read in parallel. */
 const NODES_AHEAD = 8;
 
-/** Reads a node that was stored. */
+/** Reads a stored node. */
 export type LoadNode = (ref: string) => Promise<TreeNode> | TreeNode;
 
 /** A key of the tree, with its content. */
@@ -16,17 +19,16 @@ export interface Found {
   readonly entry: Entry;
 }
 
-/** Where a descent passed through an inner node. */
+/** The place at which a descent passed an inner node. */
 interface Passage {
   readonly parent: Inner;
   readonly index: number;
 }
 
 /**
- * A B+-tree that never changes: a change makes a new tree. That shares with the old one all nodes but the log
- * n that lie on the way to the key. So a reader keeps a consistent picture while commits go on, and a commit
- * that fails needs no undoing. Nodes are held only while they are new; stored ones are read through `load`,
- * which caches them.
+ * A B+-tree that never changes: a change makes a new tree. The new tree shares all nodes with the old one, except for
+ * the log n nodes on the way to the key. So a reader keeps a consistent picture while commits continue, and a commit
+ * that fails needs no undoing. A tree holds only new nodes. It reads stored ones through `load`, which caches them.
  */
 export class Tree {
   readonly root: Child | undefined;
@@ -67,7 +69,7 @@ export class Tree {
     return foundAt(node, side === "after" ? 0 : node.keys.length - 1);
   }
 
-  /** All leaves, in order. Those that lie side by side are read together. */
+  /** All leaves, in order. It reads neighbouring leaves together. */
   async *leaves(): AsyncGenerator<Leaf, void> {
     if (this.root !== undefined) yield* this.#leavesOf([this.root]);
   }
@@ -113,7 +115,7 @@ export class Tree {
     return new Tree(this.#load, topOf(pieces));
   }
 
-  /** Puts what became of a child in its place; one that became too small is joined with its neighbour first. */
+  /** Replaces a child by its new pieces; a piece that became too small is first joined with its neighbour. */
   async #replace({ parent, index }: Passage, pieces: readonly TreeNode[]): Promise<Inner> {
     const [only] = pieces;
     if (pieces.length > 1 || only === undefined || !isSmall(only) || parent.items.length === 1) {
@@ -136,7 +138,7 @@ function foundAt(leaf: Leaf, index: number): Found {
   return { key: itemAt(leaf.keys, index), entry: itemAt(leaf.items, index) };
 }
 
-/** Index of the last key that is not greater, -1 if all are. */
+/** Index of the last key that is not greater than this one; -1 if all are greater. */
 function lastAtMost(keys: readonly string[], key: string): number {
   let low = 0;
   let high = keys.length;
@@ -148,7 +150,7 @@ function lastAtMost(keys: readonly string[], key: string): number {
   return low - 1;
 }
 
-/** The child of an inner node below which a key is, or would be. */
+/** The index of the child in whose range a key is. */
 function indexFor(keys: readonly string[], key: string): number {
   return Math.max(0, lastAtMost(keys, key));
 }
@@ -170,7 +172,7 @@ function splice<Kind, Item>(
   };
 }
 
-/** The first piece lies where the old child lay and keeps its boundary; a second one begins with its own first key. */
+/** The first piece replaces the old child and keeps its boundary; a second one begins with its own first key. */
 function putPieces(parent: Inner, at: number, count: number, pieces: readonly TreeNode[]): Inner {
   const keys = pieces.map((piece, index) =>
     itemAt(index === 0 ? parent.keys : piece.keys, index === 0 ? at : 0),
@@ -188,7 +190,7 @@ function halves<Kind, Item>(node: NodeOf<Kind, Item>): readonly NodeOf<Kind, Ite
   return [splice(node, [half, half + 1]), splice(node, [0, half])];
 }
 
-/** The first key of an inner node is the boundary that its parent has for it, and so becomes one inside. */
+/** The first key of an inner node is its boundary in the parent, and so becomes a key inside. */
 function join(left: TreeNode, right: TreeNode): TreeNode {
   if (left.kind === "leaf" && right.kind === "leaf") return append(left, right);
   if (left.kind === "inner" && right.kind === "inner") return append(left, right);

@@ -4,7 +4,7 @@ import type { Handle, Payload, Request } from "../../messages/index.js";
 type SlowHandler = (request: Request) => Promise<Payload> | Promise<void>;
 
 /**
- * The requests that a module has begun and not answered. A module that receives `shutdown` answers them before it ends, so
+ * The requests in progress of a module. A module that receives `shutdown` answers them before it ends, so
  * that a reload fails none of them (docs/modules.md).
  */
 export class BegunRequests {
@@ -15,12 +15,12 @@ export class BegunRequests {
     this.#h = h;
   }
 
-  /** Registers a handler, and counts its requests as begun until they are answered. */
+  /** Registers a handler, and counts its requests until they are answered. */
   handle(method: string, handler: SlowHandler): void {
     this.#h.handle(method, (request) => this.#run(handler(request) as Promise<Payload>));
   }
 
-  /** Resolves when all that was begun has been answered. */
+  /** Resolves when all counted requests have been answered. */
   async idle(): Promise<void> {
     while (this.#running.size > 0) await Promise.allSettled(this.#running);
   }

@@ -2,13 +2,13 @@ import { isErrno, messageOf, requestError } from "../../errors/index.js";
 import type { Handle, NodeId, Payload } from "../../messages/index.js";
 import { sleep } from "../../processes/index.js";
 
-/** A service that may be away for a while: not loaded yet, killed, restarting. */
+/** A service that may be absent for a while: not loaded yet, killed, restarting. */
 export interface ServicePlace {
   readonly service: string;
   readonly rank: NodeId;
   /** How long a request waits for it. */
   readonly waitMs: number;
-  /** The attribute with that time, for messages. */
+  /** The name of the attribute with that time, for messages. */
   readonly waitAttribute: string;
 }
 
@@ -23,13 +23,13 @@ export function isAway(error: unknown): boolean {
 }
 
 /**
- * Requests to a service that may be away. One that finds it away waits, and goes out again as soon as the
- * service is there. What it asks for must therefore be the same when done twice.
+ * Requests to a service that may be absent. A request that finds it absent waits, and is sent again as soon as the
+ * service exists. Its requests must therefore have the same effect when sent twice.
  */
 export class RemoteService {
   readonly #h: Handle;
   readonly #place: ServicePlace;
-  /** Settled when the service exists again; shared by all that wait. */
+  /** Settled when the service exists again; shared by all waiting requests. */
   #appearance: Promise<void> | undefined;
   #isFinal = false;
   #giveUp: () => void = () => undefined;
@@ -42,20 +42,20 @@ export class RemoteService {
     void h.closed.then(() => this.waitNoMore());
   }
 
-  /** One request, which fails if the service is away. */
+  /** One request, which fails if the service is absent. */
   once(method: string, payload?: Payload): Promise<Payload> {
     const { service, rank } = this.#place;
     return this.#h.rpc(`${service}.${method}`, payload, { rank });
   }
 
-  /** A request that waits for the service. @throws `EAGAIN` when it was away for too long */
+  /** A request that waits for the service. @throws `EAGAIN` when the service was absent for too long */
   call(method: string, payload?: Payload): Promise<Payload> {
     return this.patiently(() => this.once(method, payload));
   }
 
   /**
-   * Makes an attempt again and again while the service is away.
-   * @throws `EAGAIN` when it was away for too long; what the attempt fails with otherwise
+   * Repeats an attempt while the service is absent.
+   * @throws `EAGAIN` when it was away for too long; otherwise the error of the attempt
    */
   async patiently(attempt: Attempt): Promise<Payload> {
     const deadlineMs = performance.now() + this.#place.waitMs;
@@ -70,7 +70,7 @@ export class RemoteService {
     }
   }
 
-  /** From now on nothing waits: the instance ends, and the service will not come back. */
+  /** From now on no request waits: the instance ends, and the service will not come back. */
   waitNoMore(): void {
     this.#isFinal = true;
     this.#giveUp();
@@ -95,11 +95,11 @@ export class RemoteService {
     if (this.#isFinal || leftMs <= 0) throw this.#gaveUp(cause);
     const timer = new AbortController();
     const tooLate = sleep(leftMs, timer.signal).then(() => "late" as const);
-    // Cancelled below, if the service exists in time.
+    // Cancelled later, if the service exists in time.
     tooLate.catch(() => undefined);
     try {
       const there = this.appears().then(() => "there" as const);
-      // Where it cannot be watched, as of a rank that is away itself, it is tried again after a pause.
+      // Where it cannot be watched, for example because its rank is away, it is tried again after a pause.
       const seen = there.catch((error: unknown) => this.#unwatched(error, pauseMs, timer.signal));
       const outcome = await Promise.race([seen, tooLate, this.#given.then(() => "late" as const)]);
       if (outcome === "late") throw this.#gaveUp(cause);

@@ -15,21 +15,24 @@ import { startTimer } from "../timers.js";
 const CONTROL_FD = 3;
 const HEAD_BYTES = 5;
 
-/** Handling output takes at most this share of the loop: what takes a millisecond is followed by so many of rest. */
+/**
+ * Handling output takes at most this share of the loop: each millisecond of work is followed by this many
+ * milliseconds of rest.
+ */
 const REST_FACTOR = 3;
 
-/** Below this, output is no burden, and more is asked for at once. */
+/** Below this time, output is no burden, and more is requested at once. */
 const LIGHT_MS = 1;
 
-/** Orders to the helper, by what a signal is for (`native/supervise.c`). */
+/** Orders to the helper, by the target of a signal (`native/supervise.c`). */
 const SIGNAL_ORDERS: Readonly<Record<SignalTarget, string>> = { main: "m", group: "g", all: "t" };
 
-/** Whether programs are started by the helper: it was built, and the environment does not forbid it. */
+/** Whether the helper starts programs: it was built, and the environment does not forbid it. */
 export function canSupervise(): boolean {
   return helper() !== undefined;
 }
 
-/** Starts a program by the helper, which does for it what Node cannot do. */
+/** Starts a program by the helper, which does the parts that Node cannot do. */
 export async function startUnderHelper(start: ProgramStart): Promise<SupervisedProgram> {
   const { env, mark } = partEnvironment(start.env);
   const own =
@@ -42,7 +45,7 @@ export async function startUnderHelper(start: ProgramStart): Promise<SupervisedP
     env,
     detached: true,
     stdio: ["ignore", own, own, "pipe"],
-    // The helper does it without a shell in between.
+    // The helper sets the limit without a shell in between.
     setsOpenFiles: true,
   });
   const program = new HelpedProgram(child, start, { cgroup, mark });
@@ -63,7 +66,7 @@ function optionsOf({ output, readyFd, hasNotifySocket, identity, limits = [] }: 
   ];
 }
 
-/** Node has raised its own limit, which the program is not to inherit. */
+/** Node has raised its own limit, which the program must not inherit. */
 function openFilesOption(): string[] {
   const [soft, hard] = [openFilesLimit(), hardOpenFilesLimit()];
   if (soft === undefined || hard === undefined) return [];
@@ -117,7 +120,7 @@ class HelpedProgram implements SupervisedProgram {
     };
     this.#control = socketOf(child.stdio[CONTROL_FD]);
     this.#control.on("data", (chunk: Buffer) => this.#receive(chunk));
-    // That it has gone is known by its exit.
+    // Its exit shows that it has gone.
     this.#control.on("error", () => this.#control.destroy());
     const closed = new Promise<void>((resolve) => this.#control.once("close", () => resolve()));
     child.once("error", (cause) => this.#fail(cause));
@@ -170,7 +173,7 @@ class HelpedProgram implements SupervisedProgram {
     this.#fail(new Error("the helper has ended"));
     this.#lookAtMemory();
     await cgroup?.clear();
-    // A helper that was killed has left everything to be found by its mark.
+    // If the helper was killed, the mark finds all processes that it has left.
     if (status !== 0) await sweep(mark);
     this.#settle.ended(endOf(status, signal));
     for (const resolve of this.#lists.splice(0)) resolve([]);
@@ -196,7 +199,7 @@ class HelpedProgram implements SupervisedProgram {
     }
   }
 
-  /** The next bytes, put together; undefined while there are fewer. */
+  /** The next bytes, joined; undefined while there are fewer. */
   #peek(count: number): Buffer | undefined {
     if (this.#partBytes < count) return undefined;
     const [first] = this.#parts;
@@ -257,12 +260,14 @@ class HelpedProgram implements SupervisedProgram {
     this.#spentMs += performance.now() - beganMs;
     this.#takenBytes += bytes.length;
     if (this.#spentMs < LIGHT_MS) {
-      // More of it may be in this chunk.
+      // The chunk may contain more messages.
       if (!this.#isResting) this.#restFor(0);
     } else if (!this.#isResting) this.#restFor(this.#spentMs * REST_FACTOR);
   }
 
-  /** Asks for more after a while. The helper keeps what it can meanwhile, and counts the rest. */
+  /**
+   * Requests more after a while. Meanwhile the helper keeps as many events as it has room for, and counts the rest.
+   */
   #restFor(restMs: number): void {
     this.#isResting = true;
     const goOn = (): void => {
@@ -281,7 +286,7 @@ class HelpedProgram implements SupervisedProgram {
   }
 }
 
-/** A promise, and what settles it. */
+/** A promise, and the functions that settle it. */
 function settled<T>(): {
   readonly promise: Promise<T>;
   readonly resolve: (value: T) => void;
@@ -300,7 +305,7 @@ function socketOf(stream: unknown): Socket {
   throw new SluiceError("INTERNAL", "a program has started without its channel");
 }
 
-/** From `ERRNUM STEP`: there is no step where the program itself could not be executed. */
+/** From `ERRNUM STEP`. The step is missing if the program itself could not be executed. */
 function startError(text: string): Error {
   const [errnum = "0", ...step] = text.split(" ");
   const what = step.join(" ");

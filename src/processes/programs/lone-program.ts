@@ -9,13 +9,13 @@ import { startProcess } from "../start-process.js";
 import type { MemberProcess, ProgramStart, SignalTarget, SupervisedProgram } from "./supervised-program.js";
 import { startInterval, startTimer } from "../timers.js";
 
-/** How often it is looked whether something of a program is left when its main process has ended. */
+/** The time between two checks for remaining processes, after the main process has ended. */
 const LOOK_MS = 50;
 
-/** How long output may still come when all processes have gone. */
+/** How long output may still come when all processes have ended. */
 const LAST_OUTPUT_MS = 100;
 
-/** Starts a program from Node directly, where there is no helper. Its processes are those that bear its mark. */
+/** Starts a program from Node directly, where there is no helper. Its processes are those with its mark. */
 export async function startAlone(start: ProgramStart): Promise<SupervisedProgram> {
   const { env, mark } = partEnvironment(start.env);
   const { output, readyFd } = start;
@@ -86,7 +86,7 @@ class LoneProgram implements SupervisedProgram {
     return Promise.resolve(this.#members());
   }
 
-  /** A zombie has ended: its own parent, or process 1, takes it away. */
+  /** A zombie has ended; its own parent, or process 1, reaps it. */
   #members(): readonly MemberProcess[] {
     return membersOf(this.#mark).filter(({ state }) => state !== "Z");
   }

@@ -1,6 +1,6 @@
 import type { OutputStreamName, ProcessEnd } from "../process-end.js";
 
-/** A user as programs are started under it: numbers, and the supplementary groups. */
+/** A user for programs: numbers, and the supplementary groups. */
 export interface Identity {
   readonly uid: number;
   readonly gid: number;
@@ -17,7 +17,7 @@ export interface ResourceLimit {
 /** The events of a running program. */
 export interface ProgramListener {
   output(stream: OutputStreamName, bytes: Buffer): void;
-  /** The number of lost bytes: the reader was too slow. */
+  /** The number of lost bytes, when the reader was too slow. */
   leftOut(stream: OutputStreamName, bytes: number): void;
   /** A datagram to `NOTIFY_SOCKET`. */
   notified(text: string): void;
@@ -32,7 +32,7 @@ export interface ProgramStart {
   readonly args: readonly string[];
   readonly cwd: string;
   readonly env: NodeJS.ProcessEnv;
-  /** `capture`: to the listener; `inherit`: those of this process; a number: an open file of this process. */
+  /** `capture`: to the listener; `inherit`: the outputs of this process; a number: an open file of this process. */
   readonly output: "capture" | "inherit" | "discard" | number;
   /** A descriptor above 2 on which it reports that it is ready. */
   readonly readyFd?: number | undefined;
@@ -47,29 +47,31 @@ export interface ProgramStart {
 /** A process of a program. */
 export interface MemberProcess {
   readonly pid: number;
-  /** As proc(5) has it, such as `S`, `D` or `Z`. */
+  /** In the form of proc(5), such as `S`, `D` or `Z`. */
   readonly state: string;
   readonly name: string;
 }
 
-/** Which processes of a program a signal is for. */
+/** The processes of a program that a signal goes to. */
 export type SignalTarget = "main" | "group" | "all";
 
-/** A program that runs, and all that it has started. */
+/** A running program, and all processes that it has started. */
 export interface SupervisedProgram {
   /** The main process; another one after the program has sent `MAINPID=`. */
   readonly pid: number;
-  /** Whether the kernel has killed a process of it for its memory; undefined where the kernel does not look. */
+  /**
+   * Whether the kernel has killed one of its processes because of memory; undefined where the kernel does not check.
+   */
   readonly wasOverMemoryLimit: boolean | undefined;
   /** How the main process ended; never rejects. */
   readonly ended: Promise<ProcessEnd>;
-  /** When nothing of it is left and its output is read; never rejects. */
+  /** Resolves when all its processes have ended and its output has been read; never rejects. */
   readonly gone: Promise<void>;
   signal(signal: NodeJS.Signals, target: SignalTarget): void;
-  /** Kills all of it, and what that starts meanwhile. */
+  /** Kills all its processes, and those that they start meanwhile. */
   kill(): void;
-  /** Whether it keeps this process alive, as it does at first. */
+  /** Whether it keeps this process alive, which is so at first. */
   setRef(isRef: boolean): void;
-  /** Its processes as they are now. */
+  /** Its present processes. */
   members(): Promise<readonly MemberProcess[]>;
 }

@@ -15,8 +15,8 @@ interface StandInReaderOptions {
 
 /**
  * Reads an rc file, and the site's files beside it that it imports, with stand-ins for packages that cannot be found
- * (docs/design/flux.md §1). A file that is missing beside it, and a package that is there and lacks one of its own, are
- * errors as ever.
+ * (docs/design/flux.md §1). A missing file beside it is still an error, and so is an installed package that lacks a
+ * package of its own.
  */
 export class StandInReader {
   readonly #options: StandInReaderOptions;

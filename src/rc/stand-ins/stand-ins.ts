@@ -12,8 +12,8 @@ const TEXTS: Readonly<Record<DecidingUse, string>> = {
 
 /**
  * Inert stand-ins for imports that cannot be found, while an rc file in TypeScript or JavaScript is read for a plan
- * (docs/design/flux.md §1). Attributes and calls of one are stand-ins too. Where one decides what is planned, that is kept
- * with its place, and never taken for an answer in silence.
+ * (docs/design/flux.md §1). Attributes and calls of a stand-in are stand-ins too. Where one decides a part of the
+ * plan, that is kept with its place, and always reported.
  */
 export class StandIns {
   readonly names: StandIn[] = [];
@@ -26,7 +26,7 @@ export class StandIns {
     this.#file = file;
   }
 
-  /** Stands for a module that cannot be found. */
+  /** Returns a stand-in for a missing module. */
   module(name: string): object {
     if (!this.names.some((each) => each.name === name)) {
       this.names.push({ name, line: this.#line() });
@@ -41,8 +41,8 @@ export class StandIns {
   }
 
   /**
-   * Whether values of a plan come from stand-ins, which is kept; nothing is to be made of them then.
-   * @param what they decide, as in "and WHAT depends on it"
+   * Records whether values of a plan come from stand-ins; the caller then ignores the values.
+   * @param what what the values decide, as in "and WHAT depends on it"
    */
   decides(what: string, values: readonly unknown[], line = this.#line()): boolean {
     const names = this.#namesIn(values, new Set());
@@ -103,7 +103,7 @@ export class StandIns {
       if (typeof key === "symbol") return undefined;
       return this.#make(key === "default" && isModule ? name : `${name}.${key}`);
     };
-    // A function, so that it can be called, made new, and extended.
+    // A function, so that it can be called, constructed, and extended.
     const made = new Proxy(function () {}, {
       get: (_, key) => get(key),
       set: () => true,

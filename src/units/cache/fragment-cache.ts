@@ -9,10 +9,10 @@ import { packFragment } from "./pack-fragment.js";
 import { type Packed, PACKED_FORMAT } from "./packed.js";
 import { unpackFragment } from "./unpack-fragment.js";
 
-/** All files of a cache in a directory of an instance. */
+/** The limit for all files of a cache in a directory of an instance. */
 const LIMIT_BYTES = 64 * 2 ** 20;
 
-/** A file that was read, and what decides what its text means. */
+/** A file that was read, and the options that decide the meaning of its text. */
 export interface ReadFile {
   readonly file: string;
   readonly bytes: Uint8Array;
@@ -21,7 +21,7 @@ export interface ReadFile {
 }
 
 /**
- * A cache of parsed unit files (ADR 24). It holds fragments, never a plan. Sluice still reads every file each
+ * A cache of parsed unit files (ADR 24). The cache has fragments, never a plan. Sluice still reads every file each
  * time, and looks for an entry with the digest of the file.
  */
 export class FragmentCache {
@@ -64,7 +64,7 @@ export class KeptFragment {
     this.#name = name;
   }
 
-  /** @returns undefined without an entry, or with a damaged one */
+  /** @returns undefined without an entry, or with an invalid one */
   read(source: Source): Fragment | undefined {
     const content = this.#files.read(this.#name);
     if (content === undefined) return undefined;
@@ -76,7 +76,7 @@ export class KeptFragment {
     }
   }
 
-  /** @param fragment sound, and all of it from the file */
+  /** @param fragment a valid fragment, all of whose parts come from the file */
   write(fragment: Fragment): void {
     const packed = packFragment(fragment);
     if (packed === undefined) return;
@@ -85,20 +85,20 @@ export class KeptFragment {
 }
 
 function nameOf({ file, bytes, meaning }: ReadFile, build: string): string {
-  // Relative paths in it start there.
+  // Relative paths in it count from there.
   const directory = dirname(resolve(file));
   const what = JSON.stringify([PACKED_FORMAT, build, process.version, directory, ...meaning]);
   return `${digestOf([Buffer.from(`${what}\n`), bytes]).toString("hex")}.catalog`;
 }
 
-/** Like the digests, not imported at the top: both take milliseconds to load, which few commands need. */
+/** Like the digests, not imported at the top, because both take milliseconds to load, and few commands need them. */
 function v8() {
   return process.getBuiltinModule("node:v8");
 }
 
 let state: string | undefined;
 
-/** Which build of the program this is: another may read the same text in another way. */
+/** Identifies the build of the program, because another build may read the same text in another way. */
 function buildState(): string | undefined {
   if (state !== undefined) return state;
   const stats = statSync(fileURLToPath(import.meta.url), { bigint: true, throwIfNoEntry: false });

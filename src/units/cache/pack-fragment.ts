@@ -41,7 +41,7 @@ class Packer {
   }
 
   #change(change: Change): boolean {
-    // Arguments that code sets are in no document.
+    // No document contains arguments that code sets.
     if (change.kind === "options") return false;
     this.#codes.add(CHANGES.indexOf(change.kind));
     if (change.kind === "update") {
@@ -81,7 +81,7 @@ class Packer {
     this.#list(items);
   }
 
-  /** A step is an index, or the number of a text below zero. */
+  /** A step is an index, or a negative number for a text. */
   #path(path: Path): void {
     this.#codes.add(path.length);
     for (const step of path) this.#codes.add(typeof step === "number" ? step : ~this.#textId(step));
@@ -118,7 +118,7 @@ class Packer {
   }
 }
 
-/** An array that grows: an ordinary one of a million takes twice the room, and is copied in the end. */
+/** An array that grows: an ordinary one of a million takes twice the memory, and is copied at the end. */
 class Codes {
   #codes = new Int32Array(1024);
   #length = 0;

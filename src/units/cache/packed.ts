@@ -1,13 +1,13 @@
 /**
- * What a sound file says, in few and large pieces that load quickly. `codes` is a row of whole numbers: the
- * numbers of texts and values, and how many follow.
+ * The contents of a valid file, in few and large pieces that load quickly. `codes` is a row of whole numbers: the
+ * numbers of texts and values, and the lengths of lists.
  */
 export interface Packed {
   /** Every text once. */
   readonly texts: readonly string[];
-  /** Values that are no lists of texts. */
+  /** Values that are not lists of texts. */
   readonly values: readonly unknown[];
-  /** The numbers of those values that are tables without a prototype, as parsers make them. */
+  /** The numbers of the values that are tables without a prototype, in the form that parsers make. */
   readonly bare: readonly number[];
   readonly codes: Int32Array;
 }

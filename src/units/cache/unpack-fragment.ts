@@ -6,7 +6,7 @@ import { CHANGES, EDITS, LIST, type Packed, UNIT_KINDS } from "./packed.js";
 /**
  * The content of a file, restored from its packed form.
  * @param source the file
- * @throws RangeError if it is not whole
+ * @throws RangeError if it is incomplete
  */
 export function unpackFragment(packed: Packed, source: Source): Fragment {
   return new Unpacker(packed, source).unpack();
@@ -14,13 +14,13 @@ export function unpackFragment(packed: Packed, source: Source): Fragment {
 
 const NO_EDITS: readonly ListEdit[] = [];
 
-/** To be filled. It has just the room that it needs: one that grows keeps room for sixteen more. */
+/** To be filled. It has exactly the room that it needs; an array that grows keeps room for sixteen more. */
 function newArray<T>(length: number): T[] {
   if (length < 0 || length > LONGEST) throw new RangeError("impossible length");
   return new Array<T>(length);
 }
 
-/** No file has more of anything. */
+/** No list of a file is longer. */
 const LONGEST = 2 ** 27;
 
 class Unpacker {
@@ -90,7 +90,7 @@ class Unpacker {
     }
     const count = this.#code();
     const edits = count === 0 ? NO_EDITS : Array.from({ length: count }, () => this.#edit());
-    // They were packed from settings.
+    // The packed data came from settings.
     return { source: this.#source, path, settings, edits };
   }
 

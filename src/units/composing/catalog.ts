@@ -6,21 +6,21 @@ import type { Alternative, Catalog, Unit } from "../types.js";
 
 /** The settings besides files. */
 export interface ComposeOptions {
-  /** Providers of services, over those of all fragments, e.g. of a flag `-S`. */
+  /** Providers of services, over the ones of all fragments, e.g. of a flag `-S`. */
   readonly alternatives?: readonly Alternative[];
-  /** Units, or services with all their providers, to disable when everything else is done. */
+  /** Units, or services with all their providers, to disable when all other steps are done. */
   readonly disable?: readonly DisableRequest[];
 }
 
-/** Everything that {@link composeSound} gets. */
+/** The input of {@link composeSound}. */
 export interface CatalogSources {
   readonly readings: readonly Reading[];
   readonly options: ComposeOptions;
 }
 
-/** The catalog that {@link compose} makes. Keeps the drafts, so that origins can be worked out when asked for. */
+/** The catalog that {@link compose} makes. Keeps the drafts, so that origins can be computed on demand. */
 export class ComposedCatalog implements Catalog {
-  /** The sources of the catalog, so that others can be composed over it. */
+  /** The sources of the catalog, so that other fragments can be composed over it. */
   readonly sources: CatalogSources;
   readonly units: readonly Unit[];
   readonly alternatives: readonly Alternative[];

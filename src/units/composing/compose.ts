@@ -8,7 +8,7 @@ import type { Alternative, Catalog } from "../types.js";
 
 /**
  * Composes fragments into a catalog (docs/design/planning.md §2). They are in the order of composition: built-in file,
- * unit files, configuration, rc files. A pure function, and independent of everything but that order.
+ * unit files, configuration, rc files. A pure function that depends only on that order.
  *
  * Errors: `UNIT_DUPLICATE_NAME`, `UNIT_UNKNOWN_UNIT`, `UNIT_UNKNOWN_KEY`, `UNIT_LIST_EDIT_IN_DEFINITION`,
  * `UNIT_WILDCARD_CONFLICT`, `UNIT_COMMAND_CONFLICT`, `UNIT_UNKNOWN_SERVICE`, `UNIT_NOT_A_PROVIDER`; all of them at once.
@@ -20,7 +20,7 @@ export function compose(fragments: readonly Fragment[], options: ComposeOptions 
   return diagnostics.length > 0 ? fail(diagnostics) : succeed(catalog, warnings);
 }
 
-/** The valid part of some sources, and the problems of the rest. */
+/** The valid part of some sources, and the problems of the invalid part. */
 export interface SoundCatalog {
   readonly catalog: Catalog;
   /** Errors, by source. */
@@ -65,7 +65,7 @@ export function isComposed(value: unknown): value is ComposedCatalog {
   return value instanceof ComposedCatalog;
 }
 
-/** The problems that a check finds in all drafts. */
+/** The problems that a check finds in any draft. */
 function foundIn(
   drafts: Iterable<UnitDraft>,
   check: (draft: UnitDraft) => readonly Diagnostic[],
@@ -79,7 +79,7 @@ const NOTHING: readonly never[] = [];
 
 /**
  * Composes fragments over a catalog, as if they had come after all its sources.
- * Errors and warnings: those of {@link compose}.
+ * Errors and warnings: the same as those of {@link compose}.
  * @param catalog made by {@link compose}
  * @param disable units to disable besides
  */
@@ -99,7 +99,7 @@ export function composeOver(
   return diagnostics.length > 0 ? fail(diagnostics) : succeed(composed.catalog, warnings);
 }
 
-/** The last alternative of each service, in the order in which those were set. */
+/** The last alternative of each service, in the order in which they were set. */
 function lastOfEach(alternatives: readonly Alternative[]): Alternative[] {
   const last = new Map<string, Alternative>();
   for (const { service, unit, origin } of alternatives) {
@@ -109,7 +109,9 @@ function lastOfEach(alternatives: readonly Alternative[]): Alternative[] {
   return [...last.values()];
 }
 
-/** A task of a unit file that has nothing to run may be meant as a milestone, or the command was forgotten. */
+/**
+ * A task of a unit file without a command may be meant as a milestone, or the user may have forgotten the command.
+ */
 function missingCommandWarnings(draft: UnitDraft): readonly Diagnostic[] {
   if (draft.kind !== "task" || draft.isCode || draft.settings.command !== undefined) return NOTHING;
   return [
@@ -117,7 +119,7 @@ function missingCommandWarnings(draft: UnitDraft): readonly Diagnostic[] {
       code: "UNIT_MISSING_KEY",
       severity: "warning",
       message: `${draft.name}: a task without 'command' does nothing`,
-      // Planning must not pay for a place that is never printed.
+      // Planning must not compute a place that is never printed.
       get location() {
         return draft.definedAt.location;
       },
@@ -126,7 +128,10 @@ function missingCommandWarnings(draft: UnitDraft): readonly Diagnostic[] {
   ];
 }
 
-/** `"*"` on one side leaves no room for anything on the other; checked here, as the sides may be of different files. */
+/**
+ * With `"*"` on one side, the other side must be empty. This is checked here, because the two may come from different
+ * files.
+ */
 function checkWildcards(draft: UnitDraft): readonly Diagnostic[] {
   const { before = NOTHING, after = NOTHING } = draft.settings;
   if (before.length === 0 || after.length === 0) return NOTHING;
@@ -148,7 +153,7 @@ function checkWildcards(draft: UnitDraft): readonly Diagnostic[] {
   ];
 }
 
-/** Keys of modules with a command, and keys that go with a file only. */
+/** Keys of modules with a command, and keys of modules with a file. */
 const NEEDS_COMMAND = rowsOf("module").flatMap(({ key, ...row }) => ("isOfPrograms" in row ? [key] : []));
 const EXCLUDED_BY_COMMAND = ["module", "loader", "exec", "thread"] as const;
 

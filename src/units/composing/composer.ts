@@ -13,21 +13,21 @@ import type { Alternative } from "../types.js";
 export interface DisableRequest {
   readonly name: string;
   readonly origin: Origin;
-  /** All that provide the service, also beside a unit of that name; none is no error. */
+  /** All units that provide the service, also beside a unit of that name; no such unit is no error. */
   readonly isService?: boolean;
 }
 
 type OptionsChange = Extract<Change, { kind: "options" }>;
 
-/** Looking for a similar name goes through all of them; after so many unknown ones the user reads no hints. */
+/** A search for a similar name compares all names. After so many unknown names the user reads no hints. */
 const HINT_LIMIT = 50;
 
-/** Lays fragments over each other, in the order of docs/design/planning.md §2. */
+/** Composes fragments over each other, in the order of docs/design/planning.md §2. */
 export class Composer {
   readonly diagnostics: Diagnostic[] = [];
   /** By name, in load order. */
   readonly drafts = new Map<string, UnitDraft>();
-  /** As set, in order; not yet checked. */
+  /** In the order of their settings; not yet checked. */
   readonly alternatives: Alternative[] = [];
   readonly #options: OptionsChange[] = [];
   /** Providers of a service by more than their name. */
@@ -37,8 +37,8 @@ export class Composer {
   #hintsLeft = HINT_LIMIT;
 
   /**
-   * @param fragments all that will be added, in order
-   * @param unread a source that could not be read, and may define names that will be missed
+   * @param fragments all fragments that will be added, in order
+   * @param unread a source that could not be read, and may define missing names
    */
   constructor(fragments: readonly Fragment[], unread: string | undefined) {
     this.#fragments = fragments;
@@ -70,9 +70,9 @@ export class Composer {
     return [...(unit === undefined ? [] : [unit]), ...(this.#providers.get(service) ?? [])];
   }
 
-  /** The hint for a name that is not known. */
+  /** The hint for an unknown name. */
   hintFor(name: string, known: Iterable<string>): string | undefined {
-    // A name that is close is the wrong hint while a file that may define this very name was not read.
+    // A similar name is the wrong hint if an unread file may define this very name.
     if (this.#unread !== undefined) return `${this.#unread} could not be read, and may define this unit`;
     return this.#hintsLeft-- > 0 ? didYouMean(name, known) : undefined;
   }
@@ -162,7 +162,7 @@ export class Composer {
     return draft === undefined ? [...(this.#providers.get(name) ?? [])] : [draft];
   }
 
-  /** The provider that an update of a service means. */
+  /** The provider that an update of a service changes. */
   #foremost(service: string): UnitDraft | undefined {
     const providers = this.#named(service);
     const enabled = providers.filter((draft) => draft.settings.disabled !== true);
@@ -178,13 +178,13 @@ export class Composer {
   }
 
   #applyOptions({ target, args, overwrite, source }: OptionsChange): void {
-    // For an unknown name there is nothing to do: a file of rc may speak of modules that only some sites have.
+    // An unknown name changes nothing, because an rc file may name modules that only some sites have.
     const drafts = this.#named(target);
     const setting: Setting = overwrite
       ? { source, path: [], settings: { args }, edits: [] }
       : { source, path: [], settings: {}, edits: [argsEdit(args)] };
     const modules = drafts.filter((draft) => draft.kind === "module");
-    // A task among the providers of a service has no arguments; a task that was named is an error.
+    // A task among the providers of a service has no arguments; naming a task itself is an error.
     for (const draft of modules.length > 0 ? modules : drafts) this.#update(draft, setting);
   }
 
@@ -230,7 +230,7 @@ export class Composer {
   }
 }
 
-/** Which of them would be loaded is not to be a matter of the order of files. */
+/** The order of files must not decide which of them is loaded. */
 function isOfTwoLibraries(
   first: UnitDraft,
   second: Definition,

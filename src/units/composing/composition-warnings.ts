@@ -8,9 +8,9 @@ import { quoted } from "../text.js";
 import type { Catalog } from "../types.js";
 
 /**
- * Warnings about how a catalog came about. UNIT_NO_EFFECT: a table sets the value that a key already has. UNIT_OVERRIDE: a
- * file replaces what a fragment of `modprobe.d` had set. UNIT_UNKNOWN_UNIT: `setopt` for a name that nothing
- * has. A catalog that was not composed has none. Sorted by place.
+ * Warnings about the composition of a catalog. UNIT_NO_EFFECT: a table sets the value that a key already has.
+ * UNIT_OVERRIDE: a file replaces a value that a fragment of `modprobe.d` had set. UNIT_UNKNOWN_UNIT: `setopt` for a
+ * name without a unit or service. A catalog that was not composed has no warnings. Sorted by place.
  */
 export function compositionWarnings(catalog: Catalog): Diagnostic[] {
   if (!(catalog instanceof ComposedCatalog)) return [];
@@ -75,7 +75,7 @@ function isSame(a: unknown, b: unknown): boolean {
   return JSON.stringify(a) === JSON.stringify(b);
 }
 
-/** The built-in file is there to be changed; that two fragments disagree may be news to their authors. */
+/** The built-in file is meant to be changed, but authors may not know that two fragments disagree. */
 function isFragment({ source }: Setting): boolean {
   return /(?:^|\/)modprobe\.d\/[^/]+$/.test(source.name);
 }

@@ -3,7 +3,7 @@ import type { Fragment } from "../fragment.js";
 
 /**
  * The hint for an update of a name that only a later source defines.
- * @param fragments all of them, in the order of composition
+ * @param fragments all fragments, in the order of composition
  * @param by name of the source that has the update
  * @returns undefined if no source after it defines the name, as a unit or as a service
  */

@@ -15,13 +15,13 @@ export class UnitDraft {
   readonly kind: Unit["kind"];
   readonly isCode: boolean;
   readonly order: number;
-  /** The file that it is picked from, if that holds several modules. */
+  /** The file that it is picked from, if the file has several modules. */
   readonly library: string | undefined;
   /** The last source that has an entry for it. */
   listedIn: Fragment;
   #settings: Settings;
   readonly #definition: Definition;
-  /** Most units are defined, and never changed. */
+  /** Most units are defined once and never changed. */
   #updates: Setting[] | undefined;
 
   constructor(definition: Definition, order: number, fragment: Fragment) {
@@ -43,7 +43,7 @@ export class UnitDraft {
     return this.#settings.priority ?? DEFAULT_PRIORITY;
   }
 
-  /** Services besides the one of its name. */
+  /** Services besides the service of its name. */
   get provides(): readonly string[] {
     return this.#settings.provides ?? NOTHING;
   }
@@ -58,15 +58,15 @@ export class UnitDraft {
     return [this.#definition, ...(this.#updates ?? [])];
   }
 
-  /** Where the unit was first defined. */
+  /** The place of the first definition of the unit. */
   get definedAt(): Origin {
     const { source, path } = this.#definition;
     return new SourceOrigin(source, [...path, "name"]);
   }
 
   /**
-   * What set a key, or put an element into its list and was not undone since; undefined for defaults. Walks the
-   * history, because it is rarely asked for.
+   * The setting of a key, or the setting that put an element into its list and was not undone; undefined for
+   * defaults. Walks through the history, because callers rarely need it.
    */
   originOf(key: string, element?: string): Origin | undefined {
     if (key === "name") return this.definedAt;
@@ -98,7 +98,7 @@ export class UnitDraft {
   }
 }
 
-/** Where a table sets a key, or lists an element of it. */
+/** The place where a table sets a key, or lists an element of it. */
 function originIn(setting: Setting, key: string, value: unknown, element?: string): Origin | undefined {
   const path = [...setting.path, key];
   if (element === undefined) return new SourceOrigin(setting.source, path);
@@ -109,7 +109,7 @@ function originIn(setting: Setting, key: string, value: unknown, element?: strin
   return index < 0 ? undefined : new SourceOrigin(setting.source, [...path, index]);
 }
 
-/** A table that is merged name by name leaves the names that it does not have. */
+/** A table that is merged name by name does not change names that it does not have. */
 function mergedOrigin(key: UnitKey, before: Origin | undefined): Origin | undefined {
   return rowOf(key).merge === "names" ? before : undefined;
 }

@@ -161,7 +161,7 @@ export class ProcessReader {
     }
   }
 
-  /** Why a condition cannot be carried over. */
+  /** Why a condition cannot be translated. */
   #whyNot(name: string, condition: unknown): string | undefined {
     const body = this.#around.tables[name];
     const has = (key: string): boolean => isTable(body) && body[key] !== undefined;
@@ -288,7 +288,7 @@ export class ProcessReader {
     }
   }
 
-  /** The policies after its end, always explicit. */
+  /** The policies after its end, which are always written out. */
   #end(availability: Table): void {
     const unit = this.#unit;
     const known = (key: string, isKnown: boolean): SourceKey[] =>
@@ -324,13 +324,13 @@ export class ProcessReader {
   }
 }
 
-/** Keys of the probe that are times here. */
+/** Keys of the probe that become durations. */
 const PROBE_TIMES: Readonly<Record<string, string | undefined>> = {
   period_seconds: "interval",
   timeout_seconds: "timeout",
 };
 
-/** Keys whose counterpart only a module has. */
+/** Keys that only a module can have in a unit file. */
 const MODULE_KEYS = new Set([
   "environment",
   "working_dir",
@@ -342,7 +342,7 @@ const MODULE_KEYS = new Set([
   "availability",
 ]);
 
-/** Keys without effect: switches that are off, and counts of one. */
+/** Keys without effect: options that are off, and a count of one. */
 function isNothing(key: string, value: unknown): boolean {
   return value === false ? /^(?:is|disable)_/.test(key) : key === "replicas" && value === 1;
 }

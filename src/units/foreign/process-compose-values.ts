@@ -3,20 +3,20 @@ import type { SourceKey, UnitSketch } from "./sketch.js";
 
 export type Table = Readonly<Record<string, unknown>>;
 
-/** Why a key that process-compose has is a comment. */
+/** Why a key of process-compose becomes a comment. */
 export const NO_KEY = "the key is unknown";
 
 /** The file that a process is in. */
 export interface ProcessFile {
-  /** Where a key is, and how it is written. */
+  /** The place and the spelling of a key. */
   at(path: Path): SourceKey;
-  /** A text as its tool reads it; undefined if it has a variable or a template. */
+  /** A text in the reading of its tool; undefined if it has a variable or a template. */
   plainText(value: unknown): string | undefined;
   /** Each key of a value has a comment of its own. */
   loseAll(path: Path, value: unknown, why: string, lose: (key: SourceKey, why: string) => void): void;
 }
 
-/** `A=B` of a list; a lone name is taken from the environment of process-compose. */
+/** A list of `A=B`; a single name takes its value from the environment of process-compose. */
 export function readEnvironment(
   file: ProcessFile,
   unit: UnitSketch,
@@ -38,7 +38,7 @@ export function isTable(value: unknown): value is Table {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** A scalar as text; of what holds others nothing. */
+/** A scalar as text; empty for a list or a table. */
 export function scalarText(value: unknown): string {
   return typeof value === "string" || typeof value === "number" || typeof value === "boolean"
     ? String(value)

@@ -11,9 +11,9 @@ export type ProcessComposeResult =
   | { readonly ok: false; readonly diagnostics: readonly Diagnostic[] };
 
 /**
- * Reads a file of process-compose (docs/design/programs.md §2). `$$` becomes `$`; a value with a variable in it is a
- * comment, as the environment of the importer is not that of the stack.
- * @param hasDotenv whether there is a `.env` beside it, which its tool reads
+ * Reads a file of process-compose (docs/design/programs.md §2). `$$` becomes `$`. A value with a variable in it
+ * becomes a comment, because the importer has another environment than the stack.
+ * @param hasDotenv whether there is a `.env` beside it, which process-compose reads
  */
 export function importProcessCompose(text: string, file: string, hasDotenv: boolean): ProcessComposeResult {
   const parsed = parseDocument(text, file, "yaml");
@@ -22,7 +22,7 @@ export function importProcessCompose(text: string, file: string, hasDotenv: bool
   return { ok: true, value: { file, ...reader.read(hasDotenv) } };
 }
 
-/** Keys of one file, and what became of them. */
+/** The keys of one file, and their results. */
 class FileReader implements ProcessFile {
   readonly #lines: readonly string[];
   readonly #source: DocumentSource;
@@ -54,7 +54,7 @@ class FileReader implements ProcessFile {
     return { units: [...units.values()], remarks: this.#remarks };
   }
 
-  /** Where a key is, and how it is written. */
+  /** The place and the spelling of a key. */
   at(path: Path): SourceKey {
     return this.#at(path);
   }
@@ -81,7 +81,7 @@ class FileReader implements ProcessFile {
     }
   }
 
-  /** A text as its tool reads it; undefined if it has a variable or a template. */
+  /** A text in the reading of its tool; undefined if it has a variable or a template. */
   plainText(value: unknown): string | undefined {
     if (typeof value !== "string" || value.includes("{{")) return undefined;
     if (this.#isPlain) return value;

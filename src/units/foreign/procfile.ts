@@ -4,8 +4,8 @@ const BASE_PORT = 5000;
 const PORT_STEP = 100;
 
 /**
- * Reads a Procfile as foreman does: a name, a colon and a line for the shell. All processes run, the first that ends
- * stops the others (docs/design/programs.md §2).
+ * Reads a Procfile by the rules of foreman: a name, a colon and a line for the shell. All processes run, and the
+ * first that ends stops the others (docs/design/programs.md §2).
  * @param dotenv text of the `.env` beside it, if there is one: it sets the first port, and what `$NAME` stands for
  */
 export function importProcfile(text: string, file: string, dotenv: string | undefined): ImportedFile {
@@ -44,7 +44,7 @@ export function importProcfile(text: string, file: string, dotenv: string | unde
   return { file, units, remarks };
 }
 
-/** The variables of `.env` as foreman reads them, for what depends on their values. */
+/** The variables of `.env` as foreman reads them, for lines that depend on their values. */
 function readDotenv(text: string): ReadonlyMap<string, string> {
   const variables = new Map<string, string>();
   for (const line of text.split(/\r?\n/)) {
@@ -55,12 +55,12 @@ function readDotenv(text: string): ReadonlyMap<string, string> {
   return variables;
 }
 
-/** Foreman replaces `$PORT` in the text, where the shell would not see it: in quotes, and in longer names. */
+/** Foreman also replaces `$PORT` in places where the shell would not: in quotes, and in longer names. */
 function withPort(command: string, port: string): string {
   return replaceHidden(command, "PORT", port);
 }
 
-/** Whether the shell sees each `$NAME` of a line as foreman does. */
+/** Whether the shell replaces each `$NAME` of a line as foreman does. */
 function isOfTheShell(command: string, name: string): boolean {
   return replaceHidden(command, name, "") === command;
 }

@@ -2,7 +2,7 @@
 export type FragmentValue =
   string | number | boolean | readonly FragmentValue[] | { readonly [key: string]: FragmentValue };
 
-/** A key of the source: its line, and how it is spelled there. */
+/** A key of the source: its line and its spelling. */
 export interface SourceKey {
   /** From 1. */
   readonly line: number;
@@ -12,18 +12,18 @@ export interface SourceKey {
 /** The comment about a key of the source. */
 export interface Remark extends SourceKey {
   readonly why: string;
-  /** True: the fragment lacks the key. False: the comment names its place in the fragment. */
+  /** True: the fragment lacks the key. False: the comment names the key's place in the fragment. */
   readonly isLost: boolean;
 }
 
 interface SketchedKey {
   readonly value: FragmentValue;
   readonly from: readonly SourceKey[];
-  /** By which rule of the source, if the source does not have it itself. */
+  /** The rule of the source, if the source does not have the key itself. */
   readonly rule?: string | undefined;
 }
 
-/** A unit that is being made of a file of another tool. */
+/** A unit made from a file of another tool, during the import. */
 export class UnitSketch {
   kind: "module" | "task" = "module";
   readonly name: string;
@@ -31,7 +31,7 @@ export class UnitSketch {
   readonly keys = new Map<string, SketchedKey>();
   readonly remarks: Remark[] = [];
 
-  /** @param source what defines it */
+  /** @param source the key that defines it */
   constructor(name: string, source: SourceKey) {
     this.name = name;
     this.source = source;
@@ -42,12 +42,12 @@ export class UnitSketch {
     this.keys.set(key, { value, from });
   }
 
-  /** Writes out what the source's tool does by itself. */
+  /** Writes out a value that the source's tool sets by itself. */
   setByRule(key: string, value: FragmentValue, rule: string, ...from: readonly SourceKey[]): void {
     this.keys.set(key, { value, from, rule });
   }
 
-  /** Adds to a list or a table that several keys of the source make. */
+  /** Adds to a list or a table that comes from several keys of the source. */
   merge(key: string, part: Readonly<Record<string, FragmentValue>>, ...from: readonly SourceKey[]): void {
     const known = this.keys.get(key);
     const value = { ...(known?.value as Record<string, FragmentValue> | undefined), ...part };
@@ -60,7 +60,7 @@ export class UnitSketch {
     this.keys.set(key, { value, from: [...(known?.from ?? []), ...from] });
   }
 
-  /** Records a key that is not carried over. */
+  /** Records a key that is not translated. */
   lose(key: SourceKey, why: string): void {
     this.remarks.push({ ...key, why, isLost: true });
   }
@@ -82,7 +82,7 @@ export class UnitSketch {
 const RESERVED = /^(?:__proto__|modules|tasks|alternatives|libraries)$/;
 
 /**
- * A name of a unit for a name of another tool, which may have other characters.
+ * The name of a unit for a name from another tool, which may have other characters.
  * @param taken names that are in use; the new one is added
  */
 export function unitName(name: string, taken?: Set<string>): string {
@@ -135,12 +135,12 @@ function remarkLine(file: string, { line, text, why, isLost }: Remark): string {
   return comment(`${file}:${line}: ${isLost ? "not carried over: " : ""}${text}: ${why}`);
 }
 
-/** A comment may hold no control character but the tab, and ends with the line. */
+/** A comment must not contain control characters other than the tab, and ends with the line. */
 function comment(text: string): string {
   return `# ${text.replace(/[^\P{Cc}\t]/gu, (found) => `\\u${found.charCodeAt(0).toString(16).padStart(4, "0")}`)}`;
 }
 
-/** Strings of JSON are strings of TOML, but for the one control character that JSON leaves as it is. */
+/** Strings of JSON are strings of TOML, except for one control character that JSON does not escape. */
 function valueText(value: FragmentValue): string {
   if (typeof value !== "object") return JSON.stringify(value).replaceAll("\u007f", "\\u007f");
   if (isList(value)) return `[${value.map(valueText).join(", ")}]`;

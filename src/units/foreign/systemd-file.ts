@@ -7,7 +7,7 @@ export interface Assignment {
   readonly value: string;
   /** The line of its beginning, from 1. */
   readonly line: number;
-  /** As it is written, its lines joined. */
+  /** The written text, with its lines joined. */
   readonly text: string;
 }
 
@@ -42,7 +42,7 @@ export function readAssignments(text: string): {
   return { assignments, remarks };
 }
 
-/** Lines that a backslash at the end continues are one; comments within are no part of it. */
+/** A backslash at the end of a line joins it with the next one; comments in between do not count. */
 function logicalLines(text: string): { readonly line: number; readonly text: string }[] {
   const found: { line: number; text: string }[] = [];
   let open: { line: number; text: string } | undefined;

@@ -54,13 +54,13 @@ function readEscape(rest: string): { readonly text: string; readonly length: num
   if (all === undefined) return undefined;
   const digits = hex ?? short ?? long;
   const code = digits === undefined ? Number.parseInt(octal ?? "", 8) : Number.parseInt(digits, 16);
-  // These code points are in no text: they are left to the caller.
+  // No text can contain these code points, so the caller handles them.
   return code === 0 || code > 0x10ffff || (code >= 0xd800 && code < 0xe000)
     ? undefined
     : { text: String.fromCodePoint(code), length: all.length };
 }
 
-/** A text with `%%` made `%`; undefined if it has a specifier, whose value only systemd knows. */
+/** A text with `%%` made `%`; undefined if it has a specifier, whose value only systemd can work out. */
 export function withoutSpecifiers(text: string): string | undefined {
   return /%(?!%)/.test(text.replaceAll("%%", "")) ? undefined : text.replaceAll("%%", "%");
 }

@@ -2,7 +2,7 @@ import { type FragmentValue, type ImportedFile, type SourceKey, unitName, UnitSk
 import { type Assignment, bytesOf, durationOf, readAssignments } from "./systemd-file.js";
 import { commandWords, splitWords, withoutSpecifiers } from "./systemd-words.js";
 
-/** Statuses of sysexits.h and of the LSB that `SuccessExitStatus=` may name; systemd has more of its own. */
+/** Statuses of sysexits.h and of the LSB that `SuccessExitStatus=` may name; systemd has more of them. */
 const STATUSES: Readonly<Record<string, number>> = {
   USAGE: 64,
   DATAERR: 65,
@@ -31,7 +31,7 @@ const NO_KEY = "the key is unknown";
 
 /**
  * Reads a `.service` file of systemd (docs/design/programs.md §2).
- * @param siblings names of the units that are imported with it: relations to others are comments
+ * @param siblings names of the units in the same import; relations to other units become comments
  */
 export function importService(text: string, file: string, siblings: ReadonlySet<string>): ImportedFile {
   const { assignments, remarks } = readAssignments(text);
@@ -41,7 +41,7 @@ export function importService(text: string, file: string, siblings: ReadonlySet<
   return { file, units: [unit], remarks };
 }
 
-/** The unit that a service file makes: its own name, as far as a name of ours may have its characters. */
+/** The name of the unit for a service file: the file's own name, with the characters that our names allow. */
 export function serviceName(file: string): string {
   return unitName((file.split("/").at(-1) ?? file).replace(/\.service$/, ""));
 }
@@ -257,7 +257,7 @@ class ServiceReader {
     this.#limitsOfRestart(onFailure === "restart" || onExit === "restart" ? restart : undefined);
   }
 
-  /** The start limit and the delay hold for restarts only, here. */
+  /** The start limit and the delay apply to restarts only, here. */
   #limitsOfRestart(restart: Assignment | undefined): void {
     const unit = this.#unit;
     const delay = this.#service("RestartSec");
@@ -349,7 +349,7 @@ class ServiceReader {
     );
   }
 
-  /** The signals and statuses with which a service ends cleanly, without a key for them. */
+  /** The signals and statuses that always count as a clean end of a service. */
   #clean(more: readonly (string | number)[], ...from: readonly SourceKey[]): void {
     const known = (this.#unit.keys.get("success")?.value ?? []) as readonly (string | number)[];
     const all = [...new Set(["SIGHUP", "SIGINT", "SIGTERM", ...known, ...more])];
@@ -408,7 +408,7 @@ const RESTARTS: Readonly<Record<string, readonly [onFailure: string, onExit: str
   "on-success": ["log", "restart"],
 };
 
-/** Keys that this makes and a task has. */
+/** Keys that this importer makes and that a task has. */
 const TASK_KEYS = new Set([
   "command",
   "description",

@@ -8,7 +8,7 @@ import { parseToml } from "./toml.js";
 import { TomlPositions } from "./toml-positions.js";
 import { parseYaml } from "./yaml.js";
 
-/** The languages that units and configuration are written in. */
+/** The languages of units and configuration files. */
 export type Format = "toml" | "yaml" | "json";
 
 /** The format by the suffix of a file's name, if Sluice reads it. */
@@ -26,7 +26,7 @@ export function formatOf(file: string): Format | undefined {
   }
 }
 
-/** A document as read, or every reason why it cannot be. */
+/** A document after parsing, or all of its errors. */
 export type LoadedDocument =
   | { readonly ok: true; readonly value: unknown; readonly source: DocumentSource }
   | { readonly ok: false; readonly diagnostics: readonly Diagnostic[] };
@@ -36,7 +36,7 @@ export type LoadedDocument =
  * @param file its name, for places
  */
 export function parseDocument(text: string, file: string, format: Format): LoadedDocument {
-  // Offsets then agree between parsers that skip it and parsers that do not.
+  // Offsets then agree between parsers that skip the mark and parsers that do not.
   const body = text.startsWith("\uFEFF") ? text.slice(1) : text;
   const parsed = parseAs(body, format);
   if (parsed.ok) {
@@ -51,8 +51,8 @@ export function parseDocument(text: string, file: string, format: Format): Loade
 }
 
 /**
- * A document that was parsed before, and found sound. Its text is decoded, and its places are worked out, when the
- * first one is asked for.
+ * A document that was parsed before, and was valid. Its text is decoded, and its places are computed, at the first
+ * question for a place.
  */
 export function knownDocument(bytes: Buffer, file: string, format: Format): Source {
   let source: Source | undefined;
@@ -68,7 +68,7 @@ export function knownDocument(bytes: Buffer, file: string, format: Format): Sour
   };
 }
 
-/** The places in a sound text. Those of TOML need no values. */
+/** The places in a valid text. Those of TOML need no values. */
 function positionsOf(text: string, format: Format): Positions {
   if (format === "toml") return new TomlPositions(text);
   const parsed = parseAs(text, format);
@@ -86,7 +86,7 @@ function parseAs(text: string, format: Format): ParsedDocument {
   }
 }
 
-/** An error with a place and nothing more. */
+/** An error that has only a place. */
 export function problemAt(
   code: ErrorCode,
   message: string,

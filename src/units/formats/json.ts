@@ -1,7 +1,7 @@
 import type { ParsedDocument } from "./parsed-document.js";
 import { parseYaml } from "./yaml.js";
 
-/** Parses JSON. Every JSON text is YAML, whose parser knows positions. */
+/** Parses JSON. Every JSON text is YAML, whose parser gives positions. */
 export function parseJson(text: string): ParsedDocument {
   try {
     const value: unknown = JSON.parse(text);
@@ -21,7 +21,7 @@ export function parseJson(text: string): ParsedDocument {
   }
 }
 
-/** V8 quotes the text after what is wrong with it: `Unexpected token 'o', "{ "a": oops }" is not valid JSON`. */
+/** V8 quotes the text after the error: `Unexpected token 'o', "{ "a": oops }" is not valid JSON`. */
 function inOneLine(message: string): string {
   const [wrong = message] = message.split(/, (?:\.{3})?"/, 1);
   return wrong === message ? message : `${wrong} in JSON`;

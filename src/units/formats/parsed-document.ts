@@ -7,7 +7,7 @@ export interface SyntaxProblem {
   readonly hint?: string | undefined;
 }
 
-/** Plain values, and how to find their places; or why there are none. */
+/** Plain values, and a function for their places; or the errors of an invalid text. */
 export type ParsedDocument =
   | { readonly ok: true; readonly value: unknown; readonly makePositions: () => Positions }
   | { readonly ok: false; readonly problems: readonly SyntaxProblem[] };

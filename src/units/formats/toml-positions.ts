@@ -7,15 +7,15 @@ import { type Piece, scanTables } from "./toml-scan.js";
 const require = createRequire(import.meta.url);
 
 /**
- * It does not look into a table with more text than this, and shows its header instead. The parser takes a
- * second and 200 MB a megabyte.
+ * If a table has more text than this, its header is shown instead of the place. The parser takes a second and 200 MB
+ * for each megabyte.
  */
 const PIECE_LIMIT = 1_000_000;
 
 /**
- * The places of the values of a TOML document. The parser that knows positions is slow and hungry, so it
- * loads only when a caller asks for a place. It gets only the one table that holds it: cutting the document
- * into its tables first is quick.
+ * The places of the values of a TOML document. The parser with positions is slow and needs much memory, so it loads
+ * only when a caller asks for a place. It gets only the one table with the value, because cutting the document into
+ * its tables first is quick.
  */
 export class TomlPositions implements Positions {
   readonly #text: string;
@@ -51,7 +51,7 @@ export class TomlPositions implements Positions {
     return this.#headers.get(pathKey(path));
   }
 
-  /** The path of a header, with the indices of the arrays of tables that it goes through. */
+  /** The path of a header, with the indices of the arrays of tables in it. */
   #resolve(piece: Piece, counts: Map<string, number>): Path {
     const path: (string | number)[] = [];
     const keys = splitHeader(piece.header);
@@ -130,20 +130,19 @@ function parseBody(text: string): AST.TOMLKeyValue[] {
 }
 
 function parseTables(text: string): readonly (AST.TOMLKeyValue | AST.TOMLTable)[] {
-  // Loaded by require because places are read from getters, which cannot wait. Node ≥ 20.19 can require ESM.
+  // Loaded by require, because getters read places, and a getter cannot wait. Node ≥ 20.19 can require ESM.
   const parser = require("toml-eslint-parser") as typeof TomlParser;
   try {
     return parser.parseTOML(text, { tomlVersion: "1.1" }).body[0].body;
   } catch (error) {
-    // The document is valid, or we would not be here. The two parsers may disagree, or this one may run out
-    // of stack on deep nesting. The place is then that of the table around: less exact, and no reason to
-    // fail.
+    // The document is valid, or this code would not run. The two parsers may disagree, or this one may run out of
+    // stack on deep nesting. The place is then the place of the surrounding table, which is less exact but enough.
     if (error instanceof parser.ParseError || error instanceof RangeError) return [];
     throw error;
   }
 }
 
-/** The keys of a header: quick for the bare ones that nearly all files have. */
+/** The keys of a header, with a fast path for bare keys, which nearly all files use. */
 function splitHeader(header: string): readonly string[] {
   if (header === "") return [];
   if (/^[A-Za-z0-9_-]+$/.test(header)) return [header];

@@ -1,6 +1,6 @@
-/** A header line and what is below it, up to the next header; the first piece of a file has no header. */
+/** A header line and the lines below it, up to the next header; the first piece of a file has no header. */
 export interface Piece {
-  /** The keys of the header, as written between its brackets; empty for the first piece. */
+  /** The keys of the header as written between its brackets; empty for the first piece. */
   readonly header: string;
   /** Whether the header was `[[…]]`. */
   readonly isArray: boolean;
@@ -11,8 +11,8 @@ export interface Piece {
 }
 
 /**
- * Cuts a TOML document into its tables, without parsing it. It tells only strings, comments and brackets
- * apart, which is enough to know where a header is. The document must be valid.
+ * Cuts a TOML document into its tables, without parsing it. It distinguishes only strings, comments and brackets,
+ * which is enough to find headers. The document must be valid.
  */
 export function scanTables(text: string): Piece[] {
   const pieces: Piece[] = [];

@@ -4,8 +4,9 @@ import { findLineStarts, type Path } from "../source.js";
 import { TomlPositions } from "./toml-positions.js";
 
 /**
- * Parses TOML into plain values; tables have no prototype, so that a key like `constructor` is a key and nothing else.
- * `__proto__` alone is refused, as in YAML. Line ends of strings over several lines are LF, whatever the file has.
+ * Parses TOML into plain values; tables have no prototype, so that a key like `constructor` is a key and nothing
+ * else. Only `__proto__` is refused, as in YAML. Line ends of strings over several lines are LF, for any line ends
+ * in the file.
  */
 export function parseToml(text: string): ParsedDocument {
   try {
@@ -17,7 +18,7 @@ export function parseToml(text: string): ParsedDocument {
   } catch (error) {
     if (!(error instanceof TomlError)) throw error;
     const start = (findLineStarts(text)[error.line - 1] ?? 0) + error.column - 1;
-    // The rest of the message is an excerpt of the text, which is as long as its longest line.
+    // The later lines of the message are an excerpt of the text, which is as long as its longest line.
     const message = error.message.split("\n", 1).join("").replace("Invalid TOML document: ", "");
     return {
       ok: false,
@@ -39,7 +40,7 @@ function inOurWords(message: string, text: string, at: number): Pick<SyntaxProbl
 }
 
 const UNSAFE = "__proto__";
-/** A document without these has no such key: it is written out, or with an escape. */
+/** A document without these texts has no such key, because the key is written out or has an escape. */
 const MAY_BE_UNSAFE = /__proto__|\\[uUx]/;
 const UNSAFE_LIMIT = 20;
 

@@ -2,17 +2,17 @@ import type * as Yaml from "yaml";
 import type { Span } from "../source.js";
 
 const FLOW_DEPTH_LIMIT = 100;
-/** What is indented further than this is nested too deeply, whatever it is. */
+/** A line that is indented further than this is nested too deeply, whatever its contents. */
 const COLUMN_LIMIT = 400;
 
-/** Marks of the lexer that are no characters of the text: a document, a broken flow, a scalar that follows. */
+/** Marks of the lexer that are no characters of the text: a document, an invalid flow, a scalar that follows. */
 const DOCUMENT_MARK = "\u0002";
 const FLOW_END_MARK = "\u0018";
 const SCALAR_MARK = "\u001f";
 
 /**
- * The first place of a YAML text that is nested deeper than its parser can be trusted with. The parser recurses, and a
- * megabyte of `[` does not end in an exception, but in the end of the process. Looks at tokens only.
+ * The first place of a YAML text whose nesting is too deep for its parser. The parser is recursive:
+ * a megabyte of `[` would end the process instead of throwing an exception. It reads only tokens.
  */
 export function findDeepNesting(yaml: typeof Yaml, text: string): Span | undefined {
   let at = 0;

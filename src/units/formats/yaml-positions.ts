@@ -8,7 +8,7 @@ export class YamlPositions implements Positions {
   readonly #yaml: typeof Yaml;
   readonly #contents: Node | null;
   readonly #targets: ReadonlyMap<Alias, Node>;
-  /** Entries of tables by key, made when a table is first looked into. */
+  /** Entries of tables by key, made when a table is first read. */
   readonly #entries = new Map<YAMLMap, ReadonlyMap<string, Pair>>();
 
   /** @param targets what each alias stands for */

@@ -4,19 +4,21 @@ import type { SyntaxProblem } from "./parsed-document.js";
 import type { Span } from "../source.js";
 import { quoted } from "../text.js";
 
-/** Values after aliases are followed, so that a kilobyte of them cannot stand for a billion. */
+/**
+ * The limit counts values with their aliases resolved, so that a kilobyte of aliases cannot become a billion values.
+ */
 const VALUE_LIMIT = 1_000_000;
 
 interface Anchored {
   readonly node: Node;
-  /** undefined while the value is being read: an alias inside it would make it endless. */
+  /** undefined while the value is being read, because an alias inside it would make it endless. */
   value: { readonly plain: unknown; readonly size: number } | undefined;
 }
 
 /**
- * Turns the nodes of a YAML document into plain values. The library's own conversion gives tables with a prototype,
- * looks through the whole document for each alias, and leaves duplicate keys to a quadratic check.
- * Recursive, on nodes whose depth was checked.
+ * Turns the nodes of a YAML document into plain values. The library's own conversion gives tables with a prototype.
+ * It searches the whole document for each alias, and checks duplicate keys in quadratic time. Recursive, because the
+ * depth of the nodes was checked before.
  */
 export class YamlReader {
   readonly problems: SyntaxProblem[] = [];
@@ -94,7 +96,7 @@ export class YamlReader {
   }
 }
 
-/** The stretch of the text that a node is. */
+/** The part of the text that a node covers. */
 export function nodeSpan(node: Node): Span {
   const [start, end] = node.range ?? [0, 0];
   return { start, end };

@@ -7,17 +7,17 @@ import { findDeepNesting } from "./yaml-depth.js";
 import { YamlPositions } from "./yaml-positions.js";
 import { YamlReader } from "./yaml-reader.js";
 
-/** The parser takes a second and 100 MB a megabyte; TOML takes a twentieth of both. */
+/** The parser takes a second and 100 MB for each megabyte; TOML takes a twentieth of both. */
 const TEXT_LIMIT = 2 ** 20;
 const TOO_LONG = "YAML over 1 MiB is not read; write it in TOML";
 const PROBLEM_LIMIT = 20;
 
-/** Loaded when the first YAML file is met: it takes 40 ms. */
+/** Loaded at the first YAML file, because it takes 40 ms. */
 function loadYaml(): typeof Yaml {
   return createRequire(import.meta.url)("yaml") as typeof Yaml;
 }
 
-/** Parses YAML 1.2 into plain values; tables have no prototype. Keys are strings, once each in a table. */
+/** Parses YAML 1.2 into plain values; tables have no prototype. Keys are strings, and each occurs once in a table. */
 export function parseYaml(text: string): ParsedDocument {
   if (text.length > TEXT_LIMIT) return refuse([{ message: TOO_LONG, span: { start: 0, end: 0 } }]);
   const yaml = loadYaml();
@@ -45,11 +45,11 @@ interface Composed {
   readonly problems: readonly SyntaxProblem[];
 }
 
-/** As the library's own `parseDocument`, but gives up on a text that is wrong again and again. */
+/** As the library's own `parseDocument`, but stops at a text with many errors. */
 function composeDocument(yaml: typeof Yaml, text: string): Composed {
   const problems: SyntaxProblem[] = [];
   let document: Document.Parsed | undefined;
-  // The library's check for duplicate keys is quadratic; ours is in the reader.
+  // The library's check for duplicate keys is quadratic, so the reader has its own.
   const composer = new yaml.Composer({ stringKeys: true, uniqueKeys: false });
   const tokens = untilHopeless(new yaml.Parser().parse(text));
   for (const next of composer.compose(tokens, true, text.length)) {
@@ -65,7 +65,10 @@ function composeDocument(yaml: typeof Yaml, text: string): Composed {
   return { document, problems };
 }
 
-/** The tokens up to one error more than are shown: a megabyte of garbage is a million errors, and takes a minute. */
+/**
+ * The tokens up to one error above the number shown, because an invalid megabyte has a million errors, and takes a
+ * minute.
+ */
 function* untilHopeless(tokens: Iterable<CST.Token>): Generator<CST.Token> {
   let errors = 0;
   for (const token of tokens) {

@@ -8,7 +8,7 @@ export interface UnitValues {
   integer: number;
   boolean: boolean;
   text: string;
-  /** A text that is a path if it starts with `./` or `../`; in a unit, absolute. */
+  /** A text that is a path if it starts with `./` or `../`; in a unit, the path is absolute. */
   path: string;
   /** In a unit, in milliseconds; see {@link TextProperty} for the text. */
   duration: number;
@@ -32,28 +32,31 @@ export interface UnitValues {
 /** How the value of a key is read, and its type in a unit. */
 export type KeyKind = keyof UnitValues;
 
-/** All there is to know of a key of units, other than `name`. */
+/** All properties of a key of units, other than `name`. */
 export interface KeyRow {
-  /** As unit files spell it. */
+  /** In the spelling of unit files. */
   readonly key: string;
   /**
-   * What `apply` does where it differs from what a module loaded with (docs/design/programs.md §3). It loads
-   * the module anew, has the running one take it, or does nothing.
+   * What `apply` does where the key differs from the value that a module was loaded with
+   * (docs/design/programs.md §3). `apply` loads the module again, changes the running module, or does nothing.
    */
   readonly change: "reload" | "in place" | "nothing";
-  /** The units that have it. */
+  /** The units that have the key. */
   readonly on: "both" | "module" | "task";
   readonly kind: KeyKind;
-  /** `edit`: a list that `KEY+` and `KEY-` edit (docs/design/planning.md §2). `names`: a table, name by name. */
+  /**
+   * `edit`: a list that `KEY+` and `KEY-` edit (docs/design/planning.md §2). `names`: a table that is merged name by
+   * name.
+   */
   readonly merge: "replace" | "edit" | "names";
   /** The default of the key; undefined: no default. */
   readonly default: unknown;
   /** Its property in a unit; for an option also in the JSON of a load. Quantities name their unit of measure. */
   readonly json: string;
-  /** Whether only files have it, and no task that has code. */
+  /** Whether only files can have the key, and no task with code. */
   readonly isOfFiles?: true;
   /** Whether it is a key of ordinary programs, which needs `command`. */
   readonly isOfPrograms?: true;
-  /** Whether `module.load` carries it to the broker and the loader, as one of the `ModuleOptions`. */
+  /** Whether `module.load` passes it to the broker and the loader, as one of the `ModuleOptions`. */
   readonly isOption?: true;
 }

@@ -4,13 +4,13 @@ import { UNIT_KEYS } from "./unit-keys.js";
 /** One row of {@link UNIT_KEYS}. */
 export type UnitKeyRow = (typeof UNIT_KEYS)[number];
 
-/** A key of a unit other than its name, as unit files spell it. */
+/** A key of a unit other than its name, in the spelling of unit files. */
 export type UnitKey = UnitKeyRow["key"];
 
 /** A key whose value is a list that `KEY+` and `KEY-` edit. */
 export type ListKey = Extract<UnitKeyRow, { merge: "edit" }>["key"];
 
-/** The rows of a kind of unit, without those that both kinds have; or the rows of both. */
+/** The rows of a kind of unit, without the rows that both kinds have; or the rows of both. */
 type RowsOn<On extends KeyRow["on"]> = Extract<UnitKeyRow, { on: On }>;
 
 type UnitValue<Row extends UnitKeyRow> =
@@ -21,7 +21,7 @@ export type CamelKey<Key extends string> = Key extends `${infer First}-${infer R
   ? `${First}${Capitalize<CamelKey<Rest>>}`
   : Key;
 
-/** Where a unit has a quantity as it was written, e.g. `30s` in `timeoutText`. */
+/** The property with the text of a unit's quantity, e.g. `30s` in `timeoutText`. */
 type TextProperty<Key extends string> = `${CamelKey<Key>}Text`;
 
 const TEXT_PROPERTIES = new Map(UNIT_KEYS.map(({ key }) => [key, `${camelKey(key)}Text`]));
@@ -31,7 +31,10 @@ export function textPropertyOf(key: UnitKey): string {
   return TEXT_PROPERTIES.get(key) ?? "";
 }
 
-/** The properties that units have for their keys: of those that both kinds have, or that one has besides. */
+/**
+ * The properties that units have for their keys: for the keys that both kinds have, or for the further keys of one
+ * kind.
+ */
 export type PropertiesOf<On extends KeyRow["on"]> = {
   readonly [Row in RowsOn<On> as Row["json"]]: UnitValue<Row>;
 } & {

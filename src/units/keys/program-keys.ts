@@ -2,7 +2,7 @@ import type { KeyRow } from "./key-row.js";
 
 /** The keys of ordinary programs. */
 export const PROGRAM_KEYS = [
-  /** For a module with `command`; where nothing sets it, the directory of the file that sets that. */
+  /** For a module with `command`; by default, the directory of the file that sets the command. */
   {
     key: "directory",
     change: "reload",

@@ -7,7 +7,7 @@ export const OWN_NAME = Symbol("the name of the unit");
 
 /**
  * The keys of units, in the order of docs/design/planning.md §1. Reading, composing, `show` and the options
- * of rc files follow this table. Tests hold the schema and the options of a load to it.
+ * of rc files follow this table. Tests compare the schema and the options of a load with it.
  */
 export const UNIT_KEYS = [
   {
@@ -94,7 +94,7 @@ export const UNIT_KEYS = [
     default: false,
     json: "disabled",
   },
-  /** Longest time that a load, a task or a removal may take; Infinity is no limit. */
+  /** The longest time for a load, a task or a removal; Infinity: no limit. */
   {
     key: "timeout",
     change: "in place",
@@ -134,7 +134,7 @@ export const UNIT_KEYS = [
     json: "exec",
     isOption: true,
   },
-  /** Without one it is inferred from the file. */
+  /** Without a loader, the file decides. */
   {
     key: "loader",
     change: "reload",
@@ -194,7 +194,7 @@ export const UNIT_KEYS = [
     default: false,
     json: "optional",
   },
-  /** Its arguments and the values of its environment are not shown. */
+  /** Lists hide its arguments and the values of its environment. */
   {
     key: "secret",
     change: "in place",
@@ -206,7 +206,7 @@ export const UNIT_KEYS = [
     isOption: true,
     isOfFiles: true,
   },
-  /** The command that a task runs once, or the ordinary program that is a module. */
+  /** The command that a task runs once, or the ordinary program of a module. */
   {
     key: "command",
     change: "reload",

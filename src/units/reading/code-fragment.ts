@@ -8,15 +8,15 @@ import { readSetting } from "../settings.js";
 import { codeSource, SourceOrigin } from "../source.js";
 import type { Diagnostic } from "../../errors/index.js";
 
-/** Keys that a task of an rc file may have: those of all units. */
+/** Keys that a task of an rc file may have: the keys of all units. */
 const CODE_TASK_KEYS = UNIT_KEYS.filter(({ on }) => on === "both").map(({ key }) => key);
 
 /** A task that an rc file declares in code. */
 export interface CodeTask {
   readonly name: string;
-  /** Its options by the keys of unit files, e.g. `needs-attrs`; whatever the code gave. */
+  /** Its options by the keys of unit files, e.g. `needs-attrs`; with any values that the code gave. */
   readonly keys: Readonly<Record<string, unknown>>;
-  /** Line of the declaration, from 1; 0 if not known. */
+  /** Line of the declaration, from 1; 0 if unknown. */
   readonly line: number;
   readonly column: number;
 }
@@ -24,7 +24,7 @@ export interface CodeTask {
 /** The effects of `setup()` of an rc file on units (docs/design/planning.md §8). */
 export type SetupEdit =
   | { readonly kind: "alternative"; readonly service: string; readonly unit: string }
-  /** Arguments to append to those of a module, or to replace them with. */
+  /** Arguments to append to the arguments of a module, or to replace them with. */
   | {
       readonly kind: "setopt";
       readonly module: string;
@@ -42,10 +42,10 @@ export interface CodeContribution {
 }
 
 /**
- * A fragment from the declarations in code, by the same rules as for files. The tasks have no command and no run levels:
- * they are roots because their rc file was read.
- * Errors, all at once: `UNIT_UNKNOWN_KEY` (`NAME: unknown task argument K`), `UNIT_MISSING_KEY` (`task missing required
- * name argument`), and those of `parseFragment` for values.
+ * A fragment from the declarations in code, by the same rules as for files. The tasks have no command and no run
+ * levels: they are roots because their rc file was read. Errors, all at once: `UNIT_UNKNOWN_KEY` (`NAME: unknown task
+ * argument K`), `UNIT_MISSING_KEY` (`task missing required name argument`), and the errors of `parseFragment` for
+ * values.
  */
 export function codeFragment({ file, tasks, edits }: CodeContribution): Result<Fragment> {
   const definitions: Definition[] = [];
@@ -102,7 +102,7 @@ function toChange(edit: SetupEdit, source: Definition["source"]): Change {
   }
 }
 
-/** Options may be written as one text, with blanks between them. */
+/** A single text may contain several options, with blanks between them. */
 function splitOptions(options: readonly string[]): string[] {
   return options.flatMap((option) => option.split(/\s+/)).filter((option) => option !== "");
 }

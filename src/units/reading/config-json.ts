@@ -1,23 +1,23 @@
 import { toConfigTable } from "./config-value.js";
 import type { ConfigTable, ConfigValue } from "../types.js";
 
-/** A value of a configuration as JSON has it. */
+/** A value of a configuration in JSON. */
 export type ConfigJson = string | number | boolean | readonly ConfigJson[] | ConfigJsonTable;
 export interface ConfigJsonTable {
   readonly [key: string]: ConfigJson;
 }
 
-/** A configuration as JSON: dates become ISO text, integers beyond the safe ones decimal text. */
+/** A configuration in JSON: dates become ISO text, integers beyond the safe ones decimal text. */
 export function configToJson(table: ConfigTable): ConfigJsonTable {
   return Object.fromEntries(Object.entries(table).map(([key, value]) => [key, valueToJson(value)]));
 }
 
-/** A configuration that came as JSON, such as a broker's. A null counts as not set. */
+/** A configuration that came as JSON, such as a broker's. A null counts as unset. */
 export function configFromJson(json: Readonly<Record<string, unknown>>): ConfigTable {
   return toConfigTable(json, []);
 }
 
-/** Recursion is bounded: readers of configuration refuse deep nesting. */
+/** Recursion is bounded, because readers of configuration refuse deep nesting. */
 function valueToJson(value: ConfigValue): ConfigJson {
   if (typeof value === "bigint") {
     const number = Number(value);

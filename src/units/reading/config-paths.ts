@@ -3,9 +3,11 @@ import { isConfigTable } from "./config-value.js";
 import type { ConfigTable, ConfigValue } from "../types.js";
 
 /**
- * Makes the paths that a configuration file gives its loaders and kinds absolute: they count from the file's directory, whatever
- * the directory of the broker is. The program of a command without a slash is looked up on `PATH`, and stays as it is.
- * @param directory of the file; undefined for what is in none, and counts from the working directory
+ * Makes the paths that a configuration file gives its loaders and kinds absolute. They count from the file's
+ * directory, not from the broker's. The program of a command without a slash is looked up on `PATH`, and does not
+ * change.
+ * @param directory of the file; undefined for a table that is in no file, whose paths count from the working
+ *   directory
  */
 export function resolveConfigPaths(table: ConfigTable, directory: string | undefined): ConfigTable {
   if (directory === undefined) return table;
@@ -30,7 +32,7 @@ function kindIn(kind: ConfigValue | undefined, directory: string): ConfigValue |
   return typeof contract === "string" ? { ...kind, contract: resolve(directory, contract) } : kind;
 }
 
-/** Whatever has another shape is for the check of the configuration to refuse. */
+/** The check of the configuration refuses any other shape. */
 function loaderIn(loader: ConfigValue | undefined, directory: string): ConfigValue | undefined {
   if (!isConfigTable(loader)) return loader;
   const { plugin, command } = loader;

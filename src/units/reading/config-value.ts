@@ -6,12 +6,12 @@ import type { ConfigTable, ConfigValue } from "../types.js";
 /** The limit of nesting, so that code may recurse over a configuration. */
 const DEPTH_LIMIT = 100;
 
-/** A table that is being filled; without a prototype, so that any key is just a key. */
+/** A table under construction; it has no prototype, so that all keys are ordinary. */
 type Fresh = Record<string, ConfigValue>;
 
 /**
- * The value at a dotted key (docs/design/planning.md §3): `a.b.c` is key `c` of table `b` of table `a`. A key below a
- * value that is no table is not set.
+ * The value at a dotted key (docs/design/planning.md §3): `a.b.c` means key `c` of table `b` of table `a`. A key
+ * below a value that is no table is unset.
  */
 export function configGet(table: ConfigTable, key: string): ConfigValue | undefined {
   let value: ConfigValue | undefined = table;
@@ -27,7 +27,7 @@ export function isConfigTable(value: ConfigValue | undefined): value is ConfigTa
   return isTable(value);
 }
 
-/** Lays one configuration over another: tables are merged key by key, everything else is replaced. */
+/** Lays one configuration over another: tables are merged key by key, other values are replaced. */
 export function mergeConfig(below: ConfigTable, above: ConfigTable): ConfigTable {
   const merged = fresh(below);
   for (const [key, value] of Object.entries(above)) {
@@ -38,8 +38,8 @@ export function mergeConfig(below: ConfigTable, above: ConfigTable): ConfigTable
 }
 
 /**
- * A document as a configuration. Null means that a key is not set.
- * @param problems gets what does not belong in one
+ * A document as a configuration. Null means that a key is unset.
+ * @param problems gets the problem of each invalid value
  */
 export function toConfigTable(root: unknown, problems: Problem[]): ConfigTable {
   if (isTable(root)) return readTable(root, [], problems);

@@ -31,8 +31,8 @@ export class LayeredConfiguration {
   }
 
   /**
-   * A table that is in no file, such as the one that a broker answers with.
-   * @param label what errors call it
+   * A table that is in no file, such as the answer of a broker.
+   * @param label its name in errors
    */
   static of(table: ConfigTable, label = "configuration"): LayeredConfiguration {
     return new LayeredConfiguration([{ table, source: namedSource(label) }]);
@@ -43,16 +43,16 @@ export class LayeredConfiguration {
     return configGet(this.table, key);
   }
 
-  /** The place of a value, in the last layer that has one there. */
+  /** The place of a value, in the last layer with a value there. */
   locate(path: Path, part: Part): Location | undefined {
     return this.layers.findLast(({ table }) => hasPath(table, path))?.source.locate(path, part);
   }
 }
 
 /**
- * Checks the tables that are ours: `modules`, `loaders`, `kinds`. Others are the site's own
- * (docs/design/instance.md §3). Errors: `BROKER_CONFIG`, and for `modules` those of `parseFragment`. Whether the units
- * that it names exist is for composition to say.
+ * Checks our own tables: `modules`, `loaders`, `kinds`. Others are the site's own (docs/design/instance.md §3).
+ * Errors: `BROKER_CONFIG`, and for `modules` the errors of `parseFragment`. Composition checks whether the units in
+ * it exist.
  */
 export function checkConfiguration(configuration: LayeredConfiguration): Result<LayeredConfiguration> {
   const diagnostics = [
@@ -62,11 +62,11 @@ export function checkConfiguration(configuration: LayeredConfiguration): Result<
   return diagnostics.length > 0 ? fail(diagnostics) : succeed(configuration);
 }
 
-/** The tables that mean something to us; all others are the site's own. */
+/** Our own tables; all others belong to the site. */
 const OUR_TABLES = ["modules", "loaders", "kinds"];
 
 /**
- * Warnings of tables that are nearly ours. The site may have such a table; a slip is more likely.
+ * Warnings about tables with names similar to ours. The site may have such a table, but a slip is more likely.
  * Warning: `BROKER_CONFIG`.
  */
 export function configurationWarnings(configuration: LayeredConfiguration): Diagnostic[] {
@@ -91,7 +91,7 @@ export function configurationWarnings(configuration: LayeredConfiguration): Diag
     });
 }
 
-/** Names of the site's own are allowed, so that only a close one is doubtful. */
+/** The site may use its own names, so only a similar one is doubtful. */
 const LETTERS_PER_SLIP = 5;
 
 function checkTables(configuration: LayeredConfiguration): Diagnostic[] {
@@ -109,7 +109,7 @@ function checkTables(configuration: LayeredConfiguration): Diagnostic[] {
   return locateProblems(source, problems);
 }
 
-/** The `modules` tables of all layers, as changes of units (docs/design/planning.md §2). */
+/** The `modules` tables of all layers, as changes to units (docs/design/planning.md §2). */
 export function configReadings(configuration: LayeredConfiguration): Reading[] {
   return configuration.layers
     .filter(({ table }) => Object.hasOwn(table, "modules"))

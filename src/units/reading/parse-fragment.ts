@@ -7,19 +7,18 @@ import { readText } from "./read-file.js";
 import { type DocumentKind, readTables } from "./read-tables.js";
 import { namedSource, wholeFile } from "../source.js";
 
-/** Whose text it is, and in which language. */
+/** The source and the language of a text. */
 export interface FragmentText {
-  /** For places, and for the directory that relative `module` paths start from. Need not exist. */
+  /** For places, and for the directory from which relative `module` paths count. Need not exist. */
   readonly file: string;
   /** Default: by the suffix of `file`, else TOML. */
   readonly format?: Format;
 }
 
 /**
- * Reads the text of a unit file (docs/design/planning.md §1–2).
- * Errors: `UNIT_SYNTAX`, and what the keys of units demand: `UNIT_UNKNOWN_KEY`, `UNIT_WRONG_TYPE`, `UNIT_MISSING_KEY`,
- * `UNIT_INVALID_NAME`, `UNIT_INVALID_RANKS`, `UNIT_INVALID_DURATION`, `UNIT_INVALID_SIZE`, `UNIT_INVALID_VALUE`,
- * `UNIT_LIST_EDIT_CONFLICT`; all of them at once.
+ * Reads the text of a unit file (docs/design/planning.md §1–2). Errors: `UNIT_SYNTAX`, and those of invalid keys:
+ * `UNIT_UNKNOWN_KEY`, `UNIT_WRONG_TYPE`, `UNIT_MISSING_KEY`, `UNIT_INVALID_NAME`, `UNIT_INVALID_RANKS`,
+ * `UNIT_INVALID_DURATION`, `UNIT_INVALID_SIZE`, `UNIT_INVALID_VALUE`, `UNIT_LIST_EDIT_CONFLICT`; all of them at once.
  */
 export function parseFragment(text: string, options: FragmentText): Result<Fragment> {
   return resultOf(parseReading(text, options, "unit-file"));
@@ -33,9 +32,9 @@ export function parseRcFragment(text: string, options: FragmentText): Result<Fra
   return resultOf(parseReading(text, options, "rc-file"));
 }
 
-/** How files are read. */
+/** The options for reading files. */
 export interface FileReading {
-  /** The guard that checks them before the read. Default: a guard of its own, see `createFileGuard`. */
+  /** The guard that checks files before they are read. Default: a guard of its own, see `createFileGuard`. */
   readonly guard?: FileGuard | undefined;
   /** The cache of earlier reads. */
   readonly cache?: FragmentCache | undefined;
@@ -72,7 +71,7 @@ export async function readReading(
   return reading;
 }
 
-/** Bytes from which on a file takes longer to parse than to look for in a cache. The parser of YAML takes 40 ms to load. */
+/** For larger files, parsing takes longer than a search in the cache. The parser of YAML takes 40 ms to load. */
 const WORTH_KEEPING: Readonly<Record<Format, number>> = { toml: 32_768, yaml: 1, json: 1 };
 
 function parseReading(text: string, { file, format }: FragmentText, kind: DocumentKind): Reading {
@@ -86,7 +85,7 @@ export function brokenReading(file: string, diagnostics: Reading["diagnostics"])
   return { fragment: emptyFragment(namedSource(file)), diagnostics, isBroken: true };
 }
 
-/** A fragment, if nothing is wrong with it. */
+/** A fragment, if it has no errors. */
 export function resultOf({ fragment, diagnostics }: Reading): Result<Fragment> {
   return diagnostics.length > 0 ? fail(diagnostics) : succeed(fragment);
 }

@@ -11,7 +11,7 @@ interface Picked {
 /**
  * A fragment that defines a unit for each module that a flag picks, under its name in the library
  * (docs/design/modules.md §6).
- * @param label what errors and origins call it
+ * @param label its name in errors and origins
  */
 export function pickedFragment(picks: readonly Picked[], label: string): Fragment {
   const source = namedSource(label);

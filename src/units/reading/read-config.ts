@@ -13,11 +13,11 @@ import { namedSource, type Source, wholeFile } from "../source.js";
 import { quoted } from "../text.js";
 import type { ConfigTable } from "../types.js";
 
-/** Where a part of a configuration comes from (docs/design/instance.md §3). */
+/** The source of a part of a configuration (docs/design/instance.md §3). */
 export type ConfigInput =
   /** A TOML, YAML or JSON file, or a directory of them. */
   | { readonly kind: "path"; readonly path: string }
-  /** `KEY=VALUE`, or the path of a file: what a flag `--conf` has. */
+  /** `KEY=VALUE`, or the path of a file: the value of a flag `--conf`. */
   | { readonly kind: "flag"; readonly text: string };
 
 type Refused = Extract<LoadedDocument, { readonly ok: false }>;
@@ -31,7 +31,7 @@ interface Layers {
 /**
  * Reads a configuration; later inputs win over earlier ones.
  * Errors, all at once: `BROKER_CONFIG`, `UNIT_SYNTAX`, `UNIT_INSECURE`, `UNIT_UNREADABLE`, `UNIT_NOT_A_FILE`, `UNIT_NOT_UTF8`,
- * `UNIT_UNKNOWN_FORMAT`. Says nothing about what the tables hold: see `checkConfiguration`.
+ * `UNIT_UNKNOWN_FORMAT`. Does not check the contents of the tables: see `checkConfiguration`.
  */
 export async function readConfiguration(
   inputs: readonly ConfigInput[],
@@ -50,8 +50,8 @@ export async function readConfiguration(
 /**
  * Reads the text of a configuration.
  * Errors: `UNIT_SYNTAX`, `BROKER_CONFIG`.
- * @param label its name in errors; the suffix determines the format
- * @param format default: by the suffix, else by the looks of the text
+ * @param label its name in errors; the suffix decides the format
+ * @param format default: by the suffix, else by the form of the text
  */
 export function configurationFromText(
   text: string,
@@ -62,20 +62,20 @@ export function configurationFromText(
   return diagnostics.length > 0 ? fail(diagnostics) : succeed(new LayeredConfiguration(layers));
 }
 
-/** As {@link configurationFromText}, without the places that its values came from. */
+/** As {@link configurationFromText}, without the places of its values. */
 export function parseConfigText(text: string, label: string, format?: Format): Result<ConfigTable> {
   const read = configurationFromText(text, label, format);
   return read.ok ? succeed(read.value.table) : read;
 }
 
-/** Text of no known format, such as standard input: JSON starts with a brace, and YAML is what is not TOML. */
+/** Text of no known format, such as standard input: JSON starts with a brace, and a text that is not TOML is YAML. */
 function parseAny(text: string, label: string, format: Format | undefined): LoadedDocument {
   if (format !== undefined) return parseDocument(text, label, format);
   if (text.trimStart().startsWith("{")) return parseDocument(text, label, "json");
   const toml = parseDocument(text, label, "toml");
   if (toml.ok) return toml;
   const yaml = parseDocument(text, label, "yaml");
-  // Nearly everything is a string to YAML.
+  // YAML reads nearly every text as a string.
   return yaml.ok && typeof yaml.value === "object" ? yaml : toml;
 }
 
@@ -85,7 +85,7 @@ async function readPath(path: string, guard: FileGuard): Promise<Layers> {
   } catch (error) {
     return refuse([unreadable(path, error)]);
   }
-  // A file that is added would be read too, so that an empty directory counts as well.
+  // Sluice would read a file that is added later, so it checks an empty directory too.
   const problems = guard.check(path);
   if (problems.length > 0) return refuse(problems);
   const listed = await listFiles(path, ["toml", "yaml", "yml", "json"]);
@@ -111,7 +111,7 @@ async function readFile(file: string, guard: FileGuard): Promise<Layers> {
 async function readFlag(text: string, guard: FileGuard): Promise<Layers> {
   const equals = text.indexOf("=");
   const key = text.slice(0, equals);
-  // A path may have an equals sign too, but not after something that could be a key.
+  // A path may contain an equals sign too, but not after a text that could be a key.
   if (equals < 0 || key.includes("/")) return readPath(text, guard);
   const parts = key.split(".");
   if (parts.some((part) => part === "" || part === "__proto__")) {

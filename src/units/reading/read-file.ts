@@ -13,7 +13,7 @@ export type FileText =
 
 /**
  * Reads a file of UTF-8 text. Errors: `UNIT_INSECURE`, `UNIT_UNREADABLE`, `UNIT_NOT_A_FILE`, `UNIT_NOT_UTF8`.
- * @param file as people should see it
+ * @param file in the form that people read
  */
 export async function readText(file: string, guard: FileGuard): Promise<FileText> {
   const problems = guard.check(file);
@@ -36,7 +36,7 @@ export async function readText(file: string, guard: FileGuard): Promise<FileText
   }
 }
 
-/** `UNIT_UNREADABLE`, with the text that the system has for it. */
+/** `UNIT_UNREADABLE`, with the system's text for the error. */
 export function unreadable(path: string, error: unknown): Diagnostic {
   const errnum = errnumOf(error);
   const reason = errnum === undefined ? messageOf(error) : strerror(errnum);
@@ -53,7 +53,7 @@ function notUtf8(file: string, bytes: Buffer): Diagnostic {
   return problemAt("UNIT_NOT_UTF8", "is not valid UTF-8", location);
 }
 
-/** Line by line, because a line end is never part of another character. */
+/** Line by line, because a line end is never a part of another character. */
 function firstBadByte(bytes: Buffer): { line: number; column: number } {
   let line = 1;
   let start = 0;
@@ -67,7 +67,10 @@ function firstBadByte(bytes: Buffer): { line: number; column: number } {
   }
 }
 
-/** Decoding replaces what is bad: the first byte that does not come back is where it was. Counts UTF-16 units. */
+/**
+ * Decoding replaces invalid bytes, so the first byte that differs after encoding again is the first invalid one.
+ * Counts UTF-16 units.
+ */
 function firstDifference(bytes: Buffer): number {
   const back = Buffer.from(bytes.toString("utf8"), "utf8");
   let at = 0;

@@ -11,23 +11,23 @@ export type ReadEvent =
   | { readonly kind: "checking"; readonly directory: string; readonly pattern: string }
   | { readonly kind: "loading"; readonly file: string };
 
-/** Which files to read. */
+/** The files to read. */
 export interface ReadFragmentsOptions extends FileReading {
   /** `<dataDir>/modprobe/modprobe.toml` is read first, if it exists. */
   readonly dataDir?: string | undefined;
-  /** Directories whose `modprobe.d` is read, in order. Those that do not exist are skipped. */
+  /** Directories whose `modprobe.d` is read, in order. Missing directories are skipped. */
   readonly searchPath: readonly string[];
   readonly onRead?: ((event: ReadEvent) => void) | undefined;
 }
 
 const SUFFIXES = ["toml", "yaml", "yml"];
-/** Open files at a time: far below any limit, and enough to keep the disk busy. */
+/** Files that are open at a time: few enough for any limit, and enough to keep the disk busy. */
 const CONCURRENCY = 16;
 
 /**
- * Reads all unit files in the order of composition (docs/design/planning.md §2).
- * Errors, of all files at once and sorted by place: those of `parseFragment`, `UNIT_INSECURE`, `UNIT_UNREADABLE`,
- * `UNIT_NOT_A_FILE`, `UNIT_NOT_UTF8`.
+ * Reads all unit files in the order of composition (docs/design/planning.md §2). Errors, of all files at once and
+ * sorted by place: the errors of `parseFragment`, `UNIT_INSECURE`, `UNIT_UNREADABLE`, `UNIT_NOT_A_FILE`,
+ * `UNIT_NOT_UTF8`.
  */
 export async function readFragments(options: ReadFragmentsOptions): Promise<Result<Fragment[]>> {
   const readings = await readAll(options);
@@ -35,7 +35,7 @@ export async function readFragments(options: ReadFragmentsOptions): Promise<Resu
   return diagnostics.length > 0 ? fail(diagnostics) : succeed(readings.map((reading) => reading.fragment));
 }
 
-/** Reads the files of which an instance consists (docs/design/programs.md §2), in the order given. */
+/** Reads the files of an instance (docs/design/programs.md §2), in the order given. */
 export function readStackFiles(
   files: readonly string[],
   { onRead, guard = createFileGuard(), cache }: Omit<ReadFragmentsOptions, "dataDir" | "searchPath"> = {},
@@ -48,7 +48,7 @@ export function readStackFiles(
   );
 }
 
-/** As {@link readFragments}, each file with its problems. */
+/** As {@link readFragments}, with the problems of each file. */
 export async function readAll({
   dataDir,
   searchPath,

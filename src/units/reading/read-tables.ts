@@ -22,12 +22,12 @@ const UPDATE_TABLE_KEYS = UNIT_KEYS.map(({ key }) => key);
 const LIBRARY_KEYS = ["file", "modules", "optional", "name", "as", "args"];
 const FILE_KEYS = ["modules", "tasks", "libraries", "alternatives"];
 
-/** The kind of the document, which decides the valid keys at the top. */
+/** The kind of the document, which decides the valid keys at the top level. */
 export type DocumentKind = "unit-file" | "stack-file" | "rc-file" | "configuration";
 
 /**
- * Reads the tables of a document (docs/design/planning.md §2). It reports everything that is wrong, and keeps
- * what is sound. So one slip does not hide the next, nor make it look as if a name were missing.
+ * Reads the tables of a document (docs/design/planning.md §2). It reports all errors, and keeps the valid parts. So
+ * one slip does not hide the next, nor make a name seem missing.
  * @param root the document, or for a configuration its `modules` table
  * @param base path of `root` in the source
  */
@@ -76,7 +76,7 @@ class TablesReader {
 
   #readTopKey(key: string, value: unknown): void {
     if (key === "$schema" && this.#kind !== "configuration") {
-      // For editors: it names the schema of the file.
+      // This key is for editors. It names the schema of the file.
       if (typeof value !== "string")
         this.problems.push(wrongType(key, "string", value, [...this.#base, key]));
     } else if (key === "alternatives") {
@@ -101,7 +101,7 @@ class TablesReader {
   ): void {
     if (!Object.hasOwn(root, key)) return;
     const value = root[key];
-    // What is put together so has no room to grow.
+    // An array that is made in this way has no spare room.
     const path: Path = [...this.#base, key];
     if (!Array.isArray(value)) {
       this.problems.push(wrongType(key, "tables", value, path));
@@ -118,7 +118,7 @@ class TablesReader {
   #readTask(entry: unknown, path: Path): void {
     const table = this.#check(checkTask, entry, path, TASK_TABLE_KEYS);
     if (table === undefined) return;
-    // The tasks of an rc file are roots because they are in it, not for their runlevels.
+    // The tasks of an rc file are roots because the file contains them, not because of their runlevels.
     const { runlevels } = table;
     this.#define(
       "task",
@@ -143,7 +143,7 @@ class TablesReader {
     });
   }
 
-  /** A library defines a module for each of those picked from it (docs/design/modules.md §6). */
+  /** A library defines a module for each of its picked modules (docs/design/modules.md §6). */
   #readLibrary(entry: unknown, path: Path): void {
     const library = this.#check(checkLibrary, entry, path, LIBRARY_KEYS);
     if (library === undefined) return;
@@ -219,9 +219,9 @@ class TablesReader {
     return references;
   }
 
-  /** A table that satisfies its schema; if it does not, what is left of it without what is wrong. */
+  /** A table that satisfies its schema; if it does not, the table without its invalid parts. */
   #check<T>(validator: Validator<T>, value: unknown, path: Path, known: readonly string[]): T | undefined {
-    // To a validator, a date is an object.
+    // A validator takes a date for an object.
     if (isTable(value) && validator(value)) return value;
     if (!isTable(value)) {
       this.problems.push(wrongType(keyOf(path), "object", value, path));
@@ -235,8 +235,8 @@ class TablesReader {
   }
 
   /**
-   * The keys of a table in the order written. JavaScript puts keys that look like array indices first; a unit may be
-   * named so, and then places tell.
+   * The keys of a table in the order written. JavaScript puts keys that look like array indices first. A unit may
+   * have such a name, and then the places give the order.
    */
   #keysInFileOrder(table: object, path: Path): string[] {
     const keys = Object.keys(table);

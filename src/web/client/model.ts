@@ -1,6 +1,6 @@
 import { signal } from "@preact/signals";
 
-/** A module as `module.watch` has it. */
+/** A module in the form of `module.watch`. */
 export interface ModuleRow {
   readonly name: string;
   readonly uuid: string;
@@ -91,7 +91,7 @@ interface WireRun {
   readonly steps: readonly StepRow[];
 }
 
-/** Everything, as a page that opens gets it. */
+/** All data, in the form for a page that opens. */
 export interface Picture {
   readonly ranks?: {
     readonly size: number;
@@ -121,7 +121,7 @@ const SHORTEST_SAMPLE_SECONDS = 0.3;
 /** The data of the page. Views read `version`, so that they redraw when it changes. */
 export class Model {
   readonly version = signal(0);
-  /** Counts runs that were recorded, and changes of what is loaded. */
+  /** Counts recorded runs, and changes of the loaded modules. */
   readonly recorded = signal(0);
   ranks: Picture["ranks"] = null;
   byRank = new Map<number, RankModules>();
@@ -145,7 +145,7 @@ export class Model {
     this.#draw();
   }
 
-  /** The same again, for a tab that opens beside this one. */
+  /** All data in the same form, for a tab that opens beside this one. */
   picture(): Picture {
     return {
       ranks: this.ranks ?? null,
@@ -230,7 +230,7 @@ export class Model {
     }
   }
 
-  /** Once a frame, however many changes come. */
+  /** Draws at most once a frame, for any number of changes. */
   #draw(): void {
     if (!this.#isDrawn) return;
     this.#isDrawn = false;
@@ -245,8 +245,8 @@ export class Model {
 }
 
 /**
- * Has a component drawn anew at each change of what it shows: reading the signal is what does it. Each that shows a part
- * of the model needs it, for its properties stay the same.
+ * Draws a component again at each change of the data that it shows: reading the signal subscribes it. Each component
+ * that shows a part of the model needs it, because the component's properties stay the same.
  */
 export function redrawnWith({ version }: Model): number {
   return version.value;
@@ -267,7 +267,7 @@ function added(lines: LogLine[], more: readonly LogLine[]): LogLine[] {
 
 export type LiveState = "waiting" | "starting" | "ready" | "failed" | "left-out";
 
-/** How a unit stands on a rank; undefined where nothing is known of it. */
+/** The state of a unit on a rank; undefined if it is unknown. */
 export function stateOf(model: Model, unit: string, rank: number): LiveState | undefined {
   const here = model.byRank.get(rank);
   const module = here?.modules.get(unit);
@@ -284,7 +284,7 @@ export function stateOf(model: Model, unit: string, rank: number): LiveState | u
     case "starting":
       return run?.state === "running" ? "starting" : "failed";
     case "done":
-      // A module that was loaded and is not here any more has been removed.
+      // A module that was loaded and is missing now has been removed.
       return action === "run" ? "ready" : undefined;
     case "failed":
     case "left-out":

@@ -7,9 +7,9 @@ export type View = (typeof VIEWS)[number];
 export interface Place {
   readonly view: View;
   readonly unit: string;
-  /** Undefined: the rank that is asked. */
+  /** Undefined: the rank that answers. */
   readonly rank: number | undefined;
-  /** A recorded run; 1 is the last. */
+  /** A recorded run; 1 is the last one. */
   readonly run: number;
 }
 
@@ -17,7 +17,7 @@ export const place = signal<Place>(readPlace());
 
 addEventListener("popstate", () => (place.value = readPlace()));
 
-/** Goes somewhere; a step back leads to where one was. */
+/** Shows another view; the browser's "back" returns to the present one. */
 export function go(to: Partial<Place>): void {
   const next = { ...place.value, ...to };
   const { view, unit, rank, run } = next;

@@ -12,12 +12,12 @@ export interface Session {
   readonly actionsOnAll: readonly string[];
 }
 
-/** How the page stands with its server. */
+/** The state of the page's connection to its server. */
 export type Connection = "starting" | "token" | "live" | "lost";
 
 export const connection = signal<Connection>("starting");
 export const session = signal<Session | undefined>(undefined);
-/** Why the token is asked for. */
+/** Why the page asks for the token. */
 export const tokenProblem = signal("");
 
 const KEY = "sluice-token";
@@ -49,7 +49,7 @@ export function knownToken(): string {
   return token;
 }
 
-/** Takes the token out of the address, where it would stay in the history. */
+/** Removes the token from the address, which the browser's history would keep. */
 export function takeTokenOfAddress(): void {
   const given = new URLSearchParams(location.hash.slice(1)).get("token");
   if (given === null) return;
@@ -57,7 +57,7 @@ export function takeTokenOfAddress(): void {
   history.replaceState(null, "", location.pathname + location.search);
 }
 
-/** Asks the other tabs for the token; the first that answers is believed. */
+/** Asks the other tabs for the token, and takes the first answer. */
 export function tokenOfTabs(): Promise<string | undefined> {
   return new Promise((resolve) => {
     const answered = ({ data }: MessageEvent<TabMessage>): void => {
@@ -74,7 +74,7 @@ export function tokenOfTabs(): Promise<string | undefined> {
   });
 }
 
-/** An answer of the server that is an error. */
+/** An error that the server answered with. */
 export class ApiError extends Error {
   readonly status: number;
 

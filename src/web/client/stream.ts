@@ -15,7 +15,7 @@ import {
 const FIRST_WAIT_MS = 250;
 const LONGEST_WAIT_MS = 5000;
 
-/** The stream of events: read by one tab of the browser, which passes it on to the others. */
+/** The stream of events. One tab of the browser reads it, and passes it on to the others. */
 export class EventStream {
   readonly #model: Model;
   readonly #onRefused: () => void;
@@ -31,7 +31,7 @@ export class EventStream {
 
   start(): void {
     channel.addEventListener("message", this.#onTab);
-    // Left open, it would count among the streams of the browser and of the server until its end is noticed.
+    // An open stream would count among the streams of the browser and of the server until its end is noticed.
     addEventListener("pagehide", () => this.#ended.abort());
     addEventListener("pageshow", (event) => event.persisted && location.reload());
     post({ type: "hello" });
@@ -70,7 +70,7 @@ export class EventStream {
           return;
         }
       } catch {
-        // The server has gone, or cannot be reached: it is tried again.
+        // The server has ended, or cannot be reached, so the page tries again.
       }
       if (this.#hasEnded()) return;
       connection.value = "lost";

@@ -8,8 +8,9 @@ export interface Answer<T> {
 }
 
 /**
- * The answer of the server; requests it again when the path or `again` changes. The previous answer stays until then.
- * @param path undefined: nothing is asked
+ * The answer of the server; requests it again when the path or `again` changes. It returns the previous answer until
+ * then.
+ * @param path undefined: no request
  */
 export function useAnswer<T>(path: string | undefined, again?: unknown): Answer<T> {
   const [answer, setAnswer] = useState<Answer<T> & { readonly path?: string | undefined }>({

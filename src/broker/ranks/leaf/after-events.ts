@@ -6,8 +6,8 @@ interface Waiting {
 }
 
 /**
- * Holds what ranks send until the events have come that its sender had received before: on ways of their own, they may be
- * later. Everything of one sender keeps its order.
+ * Holds messages of ranks until the events have come that their sender had received before. On ways of their own,
+ * events may come later. Messages of one sender keep their order.
  */
 export class AfterEvents {
   readonly #waiting = new Map<number, Fifo<Waiting>>();

@@ -5,7 +5,7 @@ import { type Arrival, readArrival } from "../overlay-wire.js";
 
 export interface CompanyOptions {
   readonly transport: LeafTransport;
-  /** Undefined while this rank is not in. */
+  /** Undefined while this rank has not joined. */
   readonly receiver: () => OverlayReceiver | undefined;
   /** The connection to rank 0. */
   readonly toRankZero: () => OwnConnection | undefined;
@@ -13,12 +13,12 @@ export interface CompanyOptions {
   readonly receive: (rank: number, arrival: Arrival) => void;
 }
 
-/** The other ranks that a rank knows of, and its ways to them. */
+/** The other ranks that a rank has heard of, and its ways to them. */
 export class Company {
   readonly #options: CompanyOptions;
-  /** The ranks that can be reached, each with the broker that it is. */
+  /** The ranks that can be reached, each with the uuid of its broker. */
   readonly #present = new Map<number, string>();
-  /** As rank 0 reports them. */
+  /** The stalled ranks, as reported by rank 0. */
   readonly #stalled = new Set<number>();
   /** Direct connections to other ranks. */
   readonly #direct = new Map<number, OwnConnection>();
@@ -27,7 +27,7 @@ export class Company {
     this.#options = options;
   }
 
-  /** The ranks that can be reached, as they are now. */
+  /** A copy of the ranks that can be reached. */
   get ranks(): readonly number[] {
     return [...this.#present.keys()];
   }
@@ -40,7 +40,7 @@ export class Company {
     return this.#stalled.has(rank);
   }
 
-  /** Ranks that are present now; one that is another broker than before has left meanwhile. */
+  /** Sets the ranks that are present now. A rank whose broker has changed has left meanwhile. */
   meet(brokers: ReadonlyMap<number, string>): void {
     for (const [rank, uuid] of [...this.#present]) if (brokers.get(rank) !== uuid) this.drop(rank, "lost");
     for (const [rank, uuid] of brokers) this.joined(rank, uuid);
@@ -74,7 +74,7 @@ export class Company {
     this.#stalled.clear();
   }
 
-  /** This rank leaves: it forgets all of them. */
+  /** This rank leaves, so it drops all of them. */
   clear(): void {
     this.#present.clear();
   }
@@ -83,7 +83,7 @@ export class Company {
     return rank !== 0 && this.#options.transport.direct !== undefined;
   }
 
-  /** All direct connections, as they are now. */
+  /** A copy of all direct connections. */
   get direct(): readonly OwnConnection[] {
     return [...this.#direct.values()];
   }
@@ -99,7 +99,7 @@ export class Company {
     return connection;
   }
 
-  /** Another rank has made a direct connection, or this one has. */
+  /** Another rank has made a direct connection to this one, or the reverse. */
   take(rank: number, connection: OwnConnection): void {
     const { receiver, receive } = this.#options;
     const { channel } = connection;

@@ -14,7 +14,7 @@ interface Early {
 export type Arrived = "delivered" | "known" | "early";
 
 /**
- * Puts the events of an instance into their order, each once, whatever way they came and however often
+ * Puts the events of an instance into their order, each once, even if they come in several ways or several times
  * (docs/design/hosts.md §3).
  */
 export class EventOrder {
@@ -23,7 +23,7 @@ export class EventOrder {
   #earlyBytes = 0;
   #seq: number;
 
-  /** @param seq the number of the last event before the first that is delivered */
+  /** @param seq the number of the last event before the first one to deliver */
   constructor(seq: number, deliver: (event: EventMessage, origin: number) => void) {
     this.#seq = seq;
     this.#deliver = deliver;

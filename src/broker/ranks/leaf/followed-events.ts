@@ -14,13 +14,13 @@ export interface FollowedEventsOptions {
   readonly keepsRecent: boolean;
   /** Sends to rank 0. */
   readonly send: (message: Message) => void;
-  /** Gives an event to this rank. */
+  /** Delivers an event to this rank. */
   readonly deliver: (event: EventMessage) => void;
 }
 
 /**
- * The events of an instance as a rank follows them: in the order of rank 0, each once, whatever is lost on the way. Its own
- * go to rank 0 and come back with their numbers.
+ * The events of an instance on a rank that follows: in the order of rank 0, each once, even if messages are lost. Its
+ * own events go to rank 0 and come back with their numbers.
  */
 export class FollowedEvents {
   readonly #options: FollowedEventsOptions;
@@ -29,11 +29,11 @@ export class FollowedEvents {
   readonly #batch: EventBatch;
   readonly #recent: RecentEvents | undefined;
   #order = this.#orderFrom(0);
-  /** There is a rank 0 that has let this rank in. */
+  /** Whether a rank 0 has admitted this rank. */
   #isIn = false;
-  /** Rank 0 has been asked for events that were missed. */
+  /** Whether rank 0 has been asked for missed events. */
   #isCatchingUp = false;
-  /** All own events up to this one have been ordered; those after it are to be sent again. */
+  /** All own events up to this one have been ordered; later ones are to be sent again. */
   #resendAfter: number | undefined;
 
   constructor(options: FollowedEventsOptions) {
@@ -47,20 +47,22 @@ export class FollowedEvents {
     return this.#order.seq;
   }
 
-  /** Rank 0 has let this rank in for the first time, after this event. */
+  /** Rank 0 has admitted this rank for the first time, after this event. */
   begin(seq: number): void {
     this.#order = this.#orderFrom(seq);
     this.#isIn = true;
     this.#isCatchingUp = false;
   }
 
-  /** @throws SluiceError `BROKER_REQUEST` `ENODATA` if a rank 0 at this event does not know all that this rank has received */
+  /**
+   * @throws SluiceError `BROKER_REQUEST` `ENODATA` if a rank 0 at this event lacks events that this rank has received
+   */
   checkResume(seq: number): void {
     if (seq >= this.seq) return;
     throw requestError("ENODATA", `rank 0 has lost events after ${seq}, which this rank has received`);
   }
 
-  /** Rank 0, or another one, has let this rank in again, after this event. */
+  /** Rank 0, or a broker that replaces it, has admitted this rank again, after this event. */
   resume(seq: number): void {
     this.#isIn = true;
     this.#isCatchingUp = false;
@@ -104,20 +106,20 @@ export class FollowedEvents {
     if (this.#order.hasHole || seq > this.seq) this.catchUp();
   }
 
-  /** Sends a new leader the events that it has not received. */
+  /** Sends a new leader the events that it lacks. */
   giveTo(channel: Channel, seq: number): void {
     const missed = this.#recent?.since(seq);
     for (const batch of missed ?? []) channel.send(batch);
     channel.send(noticeMessage({ kind: "repeated", isKept: missed !== undefined, seq: this.seq }));
   }
 
-  /** Does something that a rank has sent once the event has come that this rank had received before. */
+  /** Handles a message of a rank once the events have come that the sender had received before. */
   whenReceived(after: number, from: number, deliver: () => void): void {
     this.#after.add(from, this.seq, { after, deliver });
     this.sent(after);
   }
 
-  /** Drops everything that waits for events. */
+  /** Drops all messages that wait for events. */
   clearWaiting(): void {
     this.#after.clear();
   }
@@ -132,7 +134,7 @@ export class FollowedEvents {
     this.#batch.flush();
   }
 
-  /** Sends a message on a way of its own once the events that were published before it are ordered. */
+  /** Sends a message directly once the earlier events have their numbers. */
   follow(send: () => void): void {
     if (this.#own.isEmpty) send();
     else this.#own.follow(send);

@@ -1,17 +1,17 @@
-/** How often it looks at the clock. */
+/** How often it checks the clock. */
 const LOOK_MS = 100;
 
 /**
- * Notices that this process was stopped, or its machine slept (docs/design/hosts.md §4). Timers come before input: it is
- * known before anything is read that has come meanwhile.
+ * Notices that this process was stopped, or its machine slept (docs/design/hosts.md §4). Timers come before input, so
+ * a gap is found before this process reads the messages that have come meanwhile.
  */
 export class GapWatch {
   readonly #timer: NodeJS.Timeout;
   #lookedAtMs = performance.now();
 
   /**
-   * @param longestMs a time without a turn of the loop that means nothing, in milliseconds
-   * @param onGap called after a longer one
+   * @param longestMs a time without a turn of the loop that is still normal, in milliseconds
+   * @param onGap called after a longer time
    */
   constructor(longestMs: number, onGap: () => void) {
     this.#timer = setInterval(() => {

@@ -16,13 +16,13 @@ export type Welcome = Extract<Notice, { kind: "welcome" }>;
 
 /** The outcome of a connection to rank 0. */
 export interface HandshakeListener {
-  /** It is still the one that counts. */
+  /** Whether it is still the present attempt. */
   isCurrent(): boolean;
-  /** Something has come from rank 0; called before what it is. */
+  /** A message has come from rank 0; called before the method for the message itself. */
   heard(): void;
-  /** Rank 0, which does not know all events yet, wants those after one. */
+  /** Rank 0 does not have all events yet, and asks for those after this one. */
   missed(channel: Channel, seq: number): void;
-  /** @throws SluiceError if this rank cannot go on from there */
+  /** @throws SluiceError if this rank cannot continue from there */
   welcomed(welcome: Welcome): void;
   /** Another broker may still be this rank. */
   toldToWait(why: string): void;
@@ -31,15 +31,15 @@ export interface HandshakeListener {
   failed(error: unknown): void;
   lost(cause: Error): void;
   drained(): void;
-  /** Does it when it is known that this rank does not count as lost. */
+  /** Runs a function when it is certain that this rank does not count as lost. */
   whenSure(run: () => void): void;
   /** Rank 0 has confirmed that this rank does not count as lost. */
   confirmed(number: number): void;
 }
 
 /**
- * Says hello by a connection, and takes what comes by it.
- * @returns resolves when rank 0 has let this rank in
+ * Says hello through a connection, and takes the messages that it receives.
+ * @returns resolves when rank 0 has admitted this rank
  * @throws SluiceError `BROKER_STATE`: the reason of rank 0; `EHOSTUNREACH` if the connection has ended; `ECANCELED` after an
  *   abort of the signal
  */
@@ -91,12 +91,12 @@ export function join(
   });
 }
 
-/** Says goodbye. What the others were sent comes before this rank has left. */
+/** Says goodbye. The other ranks receive their messages before rank 0 receives the goodbye. */
 export async function leave(connection: OwnConnection, direct: readonly OwnConnection[]): Promise<void> {
   for (const { channel } of direct) channel.close();
   await within(GOODBYE_TIMEOUT_MS, Promise.all(direct.map(({ closed }) => closed)));
   connection.channel.send(noticeMessage({ kind: "goodbye" }));
-  // Rank 0 closes first: what it is still sending must not meet a closed connection.
+  // Rank 0 closes first, so that the messages that it still sends do not meet a closed connection.
   await within(GOODBYE_TIMEOUT_MS, connection.closed);
   connection.channel.close();
   await within(GOODBYE_TIMEOUT_MS, connection.closed);

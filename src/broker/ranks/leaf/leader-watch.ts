@@ -8,19 +8,19 @@ export interface LeaderWatchOptions {
   readonly company: Company;
   /** Sends the beat of this rank. */
   readonly beat: () => void;
-  /** Rank 0 has been silent for too long. */
+  /** Rank 0 has sent nothing for too long. */
   readonly lost: (cause: Error) => void;
-  /** There was no rank 0 in time. */
+  /** No rank 0 appeared in time. */
   readonly gaveUp: (cause: Error) => void;
 }
 
-/** Watches rank 0 for another rank, and counts how long rank 0 is missing. */
+/** Watches rank 0 for another rank, and measures how long rank 0 is missing. */
 export class LeaderWatch {
   readonly #options: LeaderWatchOptions;
   #heartbeat: Heartbeat | undefined;
   /** Another broker waits to lead when rank 0 is lost. */
   #hasStandby = false;
-  /** The ranks that were stalled because rank 0 is. */
+  /** The ranks that were stalled because rank 0 was. */
   #silenced: readonly number[] = [];
   #timer: Timer | undefined;
 
@@ -33,14 +33,14 @@ export class LeaderWatch {
     return this.#hasStandby;
   }
 
-  /** @returns whether it has not been known */
+  /** @returns whether that is new */
   setStandby(hasStandby: boolean): boolean {
     const isNew = hasStandby && !this.#hasStandby;
     this.#hasStandby = hasStandby;
     return isNew;
   }
 
-  /** There is a rank 0, which has let this rank in. */
+  /** A rank 0 has admitted this rank. */
   start(receiver: OverlayReceiver): void {
     const { company, beat, lost } = this.#options;
     this.#timer?.cancel();
@@ -48,7 +48,7 @@ export class LeaderWatch {
       periodMs: receiver.heartbeatPeriodMs(),
       lostAfterMs: () => receiver.lostAfterMs(),
       send: beat,
-      // Without rank 0 nothing is known of the others.
+      // Without rank 0, the states of the other ranks are unknown.
       stalled: () => {
         if (this.#hasStandby) this.awaitLeader(receiver);
         this.#silenced = this.stalledWithRankZero;
@@ -72,7 +72,7 @@ export class LeaderWatch {
     this.#timer?.cancel();
   }
 
-  /** Something has come from rank 0. */
+  /** A message has come from rank 0. */
   heard(): void {
     this.#heartbeat?.heard(0);
   }
@@ -86,7 +86,10 @@ export class LeaderWatch {
     );
   }
 
-  /** While rank 0 is silent nothing is known of the others; those that another leader will find again are sent to meanwhile. */
+  /**
+   * While rank 0 sends nothing, the states of the other ranks are unknown. This rank still sends to those that
+   * another leader will find again.
+   */
   get stalledWithRankZero(): readonly number[] {
     if (this.#heartbeat?.isStalled(0) !== true) return [];
     return this.#hasStandby ? [0] : this.#options.company.ranks;

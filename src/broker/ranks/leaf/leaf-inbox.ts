@@ -7,9 +7,9 @@ export interface LeafInboxOptions {
   readonly rank: number;
   readonly company: Company;
   readonly events: FollowedEvents;
-  /** Undefined while this rank is not in. */
+  /** Undefined while this rank has not joined. */
   readonly receiver: () => OverlayReceiver | undefined;
-  /** Rank 0 wants to know whether this rank lives. */
+  /** Rank 0 asks whether this rank is still alive. */
   readonly asked: () => void;
   /** Rank 0 is about to shut down cleanly. */
   readonly goodbye: () => void;

@@ -20,20 +20,20 @@ import { LeafInbox } from "./leaf-inbox.js";
 import { type Arrival, carriedMessage, type Notice, noticeMessage, readArrival } from "../overlay-wire.js";
 import { WakeCheck } from "./wake-check.js";
 
-/** Requests and events beyond this are refused while their receiver does not read. */
+/** Requests and events above this limit are refused while their receiver does not read. */
 const MAX_BACKLOG_BYTES = 64 * 1024 * 1024;
 
 export interface LeafOptions {
   readonly rank: number;
   readonly size: number;
   readonly instanceId: string;
-  /** Identifies this life of the broker. */
+  /** Identifies this run of the broker. */
   readonly uuid: string;
 }
 
 /**
- * Every rank but 0 of an overlay: has a connection to rank 0. That carries everything, or what is for rank 0
- * if there are direct ones to the others.
+ * Every rank other than 0 of an overlay: it has a connection to rank 0. That connection carries all messages, or only
+ * those for rank 0 if there are direct connections to the other ranks.
  */
 export class Leaf implements Overlay {
   readonly rank: number;
@@ -49,10 +49,10 @@ export class Leaf implements Overlay {
   readonly #closed = new AbortController();
   #receiver: OverlayReceiver | undefined;
   #connection: OwnConnection | undefined;
-  /** How rank 0 has left if the connection ends now. */
+  /** How rank 0 leaves if the connection ends now. */
   #departure: Departure = "lost";
   #uuid: string;
-  /** The connection to rank 0 was lost, and none has taken its place yet. */
+  /** The connection to rank 0 was lost, and there is no new one yet. */
   #isAway = false;
   /** Counts the connections that were begun. */
   #attempt = 0;
@@ -187,7 +187,7 @@ export class Leaf implements Overlay {
     connection.destroy();
   }
 
-  /** Takes what does not come by the connection to rank 0. */
+  /** Takes the messages that do not come through the connection to rank 0. */
   #listen(receiver: OverlayReceiver): void {
     this.#transport.direct?.listen({
       connected: (rank, connection) => this.#company.take(rank, connection),
@@ -247,17 +247,17 @@ export class Leaf implements Overlay {
 
   #drained(): void {
     if (this.#transport.direct !== undefined) this.#receiver?.drained(0);
-    // All messages to other ranks pass here.
+    // Messages to all other ranks go through this connection.
     else for (const rank of this.#company.ranks) this.#receiver?.drained(rank);
   }
 
-  /** Something is wrong that another connection would not better. */
+  /** Handles an error that a new connection would not solve. */
   #fail(error: unknown): void {
     this.#connection?.destroy();
     this.#abandon(error instanceof Error ? error : new Error(String(error)), messageOf(error));
   }
 
-  /** The connection to rank 0 has ended: without it no rank can be reached. */
+  /** The connection to rank 0 has ended, and without it no rank can be reached. */
   #lost(cause: Error): void {
     const receiver = this.#receiver;
     if (receiver === undefined || this.#isAway) return;
@@ -273,7 +273,7 @@ export class Leaf implements Overlay {
     void this.#rejoin(receiver, () => this.#transport.reconnect(this.#closed.signal));
   }
 
-  /** Another broker leads: this rank continues with it, and keeps its modules. */
+  /** Another broker leads. This rank continues with it, and keeps its modules. */
   #follow(uuid: string): void {
     const receiver = this.#receiver;
     if (receiver === undefined) return;
@@ -287,7 +287,7 @@ export class Leaf implements Overlay {
     receiver.log("notice", "another broker leads as rank 0");
     void this.#rejoin(receiver, () => {
       if (direct === undefined) throw goneError();
-      // Messages that it has sent to that broker, before it knew the new leader, are void.
+      // Messages that it has sent to that broker, before it received the new leader's name, are void.
       const own = wasLost ? direct.renew() : this.#uuid;
       direct.joined(0, uuid);
       return Promise.resolve({ connection: direct.open(0), uuid: own });
@@ -320,8 +320,8 @@ export class Leaf implements Overlay {
   }
 
   /**
-   * There is no way back.
-   * @param why this rank ends, unless it is because rank 0 has
+   * This rank cannot rejoin.
+   * @param why this rank ends, unless it does so because rank 0 has ended
    */
   #abandon(cause: Error | undefined, why = "rank 0 has left the instance"): void {
     const receiver = this.#receiver;

@@ -2,7 +2,7 @@ import { type EventMessage, Fifo } from "../../../messages/index.js";
 import type { PublishOutcome, UnsequencedEvent } from "../../routing/overlay.js";
 import { eventFrame } from "../overlay-wire.js";
 
-/** An event or message that waits until the events before it have their place in the order. */
+/** An event or message that waits until earlier events have their place in the order. */
 type Waiting =
   | {
       readonly kind: "event";
@@ -12,20 +12,20 @@ type Waiting =
   | { readonly kind: "message"; readonly send: () => void };
 
 /**
- * The events that a rank has published and rank 0 has not ordered yet, as far as this rank knows. They come back in the order
- * that they were sent in. When another connection takes the place of one, they are sent again.
+ * The events that a rank has published and whose number it has not received from rank 0. They come back in the order
+ * in which they were sent. When another connection replaces the present one, they are sent again.
  */
 export class OwnEvents {
   readonly #send: (event: EventMessage) => void;
   readonly #waiting = new Fifo<Waiting>();
   #isSending = true;
 
-  /** @param send on its way to rank 0 */
+  /** @param send sends an event to rank 0 */
   constructor(send: (event: EventMessage) => void) {
     this.#send = send;
   }
 
-  /** Whether something waits that must not be overtaken. */
+  /** Whether no event or message waits that must come first. */
   get isEmpty(): boolean {
     return this.#waiting.size === 0;
   }
@@ -34,17 +34,17 @@ export class OwnEvents {
   publish(unsequenced: UnsequencedEvent, done: (outcome: PublishOutcome) => void): void {
     const event: EventMessage = { ...unsequenced, type: "event", seq: 0 };
     if (this.#isSending) this.#send(event);
-    // It is refused now, not when it is sent.
+    // An oversized event is refused now, not when it is sent.
     else eventFrame(event);
     this.#waiting.push({ kind: "event", event, done });
   }
 
-  /** Sends a message once the events before it are ordered. */
+  /** Sends a message once the earlier events have their numbers. */
   follow(send: () => void): void {
     this.#waiting.push({ kind: "message", send });
   }
 
-  /** The oldest one has come back with its number. */
+  /** The oldest event has come back with its number. */
   ordered(seq: number): void {
     const own = this.#waiting.shift();
     if (own?.kind === "event") own.done({ ok: true, seq });
@@ -54,7 +54,7 @@ export class OwnEvents {
     }
   }
 
-  /** Nothing is sent until {@link resend}. */
+  /** Sends nothing until {@link resend}. */
   pause(): void {
     this.#isSending = false;
   }

@@ -10,7 +10,7 @@ interface Kept {
   readonly origin: number;
 }
 
-/** The newest events that this rank has received: another leader may have received less. */
+/** The newest events that this rank has received, for another leader that may have received less. */
 export class RecentEvents {
   readonly #kept = new Fifo<Kept>();
   #bytes = 0;
@@ -22,8 +22,8 @@ export class RecentEvents {
   }
 
   /**
-   * The events after a number, each as a message of rank 0.
-   * @returns undefined if not all are kept
+   * The events after a number, in the form in which rank 0 sends them.
+   * @returns undefined if some of them are no longer kept
    */
   since(seq: number): Message[] | undefined {
     const first = this.#kept.peek()?.event.seq;

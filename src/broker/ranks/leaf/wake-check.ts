@@ -16,7 +16,7 @@ export class WakeCheck {
     this.#ask = ask;
   }
 
-  /** @param longestMs a time without a turn of the loop that means nothing, in milliseconds */
+  /** @param longestMs a time without a turn of the loop that is still normal, in milliseconds */
   start(longestMs: number): void {
     this.#gaps = new GapWatch(longestMs, () => {
       this.#unread ??= [];
@@ -30,7 +30,7 @@ export class WakeCheck {
     this.#unread = undefined;
   }
 
-  /** Does it now, or when it is known that this rank does not count as lost. */
+  /** Runs a function now, or when it is certain that this rank does not count as lost. */
   whenSure(run: () => void): void {
     if (this.#unread === undefined) run();
     else this.#unread.push(run);

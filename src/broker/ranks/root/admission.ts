@@ -12,9 +12,9 @@ import { type Heir, type Succession, takeRepeated } from "./succession.js";
 const HELLO_TIMEOUT_MS = 10_000;
 
 interface Claim {
-  /** The member is silent, and the number is free only when its modules have stopped. */
+  /** The member sends nothing, and the number is free only when its modules have stopped. */
   readonly wait: () => void;
-  /** The member has sent something. */
+  /** The member has sent a message. */
   readonly refuse: () => void;
   /** The member has missed its heartbeats. */
   readonly admit: () => void;
@@ -23,20 +23,20 @@ interface Claim {
 export interface RootOptions {
   readonly size: number;
   readonly instanceId: string;
-  /** Identifies this life of the broker. */
+  /** Identifies this run of the broker. */
   readonly uuid: string;
 }
 
-/** Rank 0, as {@link Admission} sees it. */
+/** The parts of rank 0 that {@link Admission} uses. */
 export interface AdmissionHost {
-  /** Undefined once it has left. */
+  /** Undefined after this rank has left. */
   receiver(): OverlayReceiver | undefined;
   heartbeat(): Heartbeat | undefined;
-  /** Takes those that come before this rank knows where to begin. */
+  /** Takes those that come before this rank has the event to begin with. */
   succession(): Succession | undefined;
-  /** How many leaders there were, with this one. */
+  /** The number of leaders so far, including this one. */
   epoch(): number;
-  /** The newest event; all up to this one have been sent. */
+  /** The newest event; all earlier ones have been sent too. */
   seq(): number;
   receive(member: Member, arrival: Arrival): void;
 }
@@ -44,7 +44,7 @@ export interface AdmissionHost {
 /** A connection, before or after it has sent its rank. */
 interface Guest {
   readonly connection: Connection;
-  /** The rank that it must be, where the transport knows. */
+  /** The rank that it must be, where the transport can tell. */
   readonly from: number | undefined;
   member: Member | undefined;
   heir: Heir | undefined;
@@ -57,11 +57,11 @@ export class Admission {
   readonly #hasHosts: boolean;
   readonly #members: Members;
   readonly #host: AdmissionHost;
-  /** Brokers that want the rank of a member which has been asked whether it lives. */
+  /** Brokers that claim the rank of a member; the member was asked whether it is still alive. */
   readonly #claims = new Map<number, Claim>();
   readonly #numbers: RankNumbers;
 
-  /** @param hasHosts the ranks are on several machines */
+  /** @param hasHosts whether the ranks are on several machines */
   constructor(options: RootOptions, hasHosts: boolean, members: Members, host: AdmissionHost) {
     this.#options = options;
     this.#hasHosts = hasHosts;
@@ -71,8 +71,8 @@ export class Admission {
   }
 
   /**
-   * Gives a broker that may be any rank a number that is free.
-   * @param uuid identifies this life of that broker
+   * Gives a free number to a broker that accepts any rank.
+   * @param uuid identifies this run of that broker
    */
   assign(uuid: string, host: string): Assignment {
     const isThere = (rank: number): boolean => this.#members.has(rank) || this.#claims.has(rank);
@@ -82,7 +82,7 @@ export class Admission {
     return { problem: `no rank of instance ${instanceId} is free: all ${size} are taken` };
   }
 
-  /** No broker of a missing rank comes back. */
+  /** The operator declares that no broker of a missing rank comes back. */
   forget(rank: number): void {
     this.#numbers.forget(rank);
   }
@@ -96,7 +96,7 @@ export class Admission {
     this.#numbers.close();
   }
 
-  /** This broker follows another leader: missing ranks may not know this, and may still run. */
+  /** This broker follows another leader. Missing ranks may not have heard of this, and may still run. */
   inherited(ranks: readonly number[]): void {
     const stopsMs = this.#host.receiver()?.stopsAfterMs() ?? 0;
     if (stopsMs === 0) return;
@@ -105,7 +105,7 @@ export class Admission {
     }
   }
 
-  /** @param silentMs how long it has been silent */
+  /** @param silentMs how long it has sent nothing */
   departed({ rank, alive }: Member, how: Departure, silentMs: number): void {
     const { stopsMs } = alive;
     // On one machine a connection ends with its process.
@@ -118,7 +118,7 @@ export class Admission {
     }
   }
 
-  /** ` (host a, pid 5)`; empty on one machine, where the number is enough. */
+  /** ` (host a, pid 5)`; empty on one machine, where the number identifies the rank. */
   placeOf(rank: number): string {
     const hello = this.#members.get(rank)?.hello;
     return this.#hasHosts && hello !== undefined ? ` (host ${hello.host}, pid ${hello.pid})` : "";
@@ -214,8 +214,8 @@ export class Admission {
   }
 
   /**
-   * Another broker wants the rank of a member: the host of that may have died. It is refused when the member answers, and
-   * takes its place once that has missed its heartbeats.
+   * Another broker claims the rank of a member, whose host may have failed. The claim is refused when the member
+   * answers. It succeeds once the member has missed its heartbeats.
    */
   #claim(connection: Connection, { rank }: Hello, admit: () => void): void {
     if (this.#claims.has(rank)) {
@@ -284,10 +284,10 @@ export class Admission {
     }
     const { channel } = connection;
     const { rank, uuid } = hello;
-    // These events come before its first event.
+    // The rank must have these events before it receives its first one.
     const seq = this.#host.seq();
     const there = this.#members.all.map((other) => other.hello);
-    // Ranks that are admitted together already know each other.
+    // Ranks that are admitted together already have each other's names.
     const others = new Map([...company, ...there].map((other) => [other.rank, other.uuid]));
     others.delete(rank);
     const ranks = [0, ...others.keys()];

@@ -21,15 +21,15 @@ export class EventRing {
   #before: number;
 
   /**
-   * @param seq the number of the last event before the first that is added
-   * @param limitBytes how much is kept; asked each time
+   * @param seq the number of the last event before the first one added
+   * @param limitBytes how many bytes are kept; called each time
    */
   constructor(seq: number, limitBytes: () => number) {
     this.#before = seq;
     this.#limitBytes = limitBytes;
   }
 
-  /** Adds events that follow those added before; the oldest go when it becomes too much, all but these. */
+  /** Adds events that follow the earlier ones. When they become too many, the oldest go, except these. */
   add(batch: Message, last: number): void {
     const { payload } = batch;
     const bytes = ENTRY_BYTES + (payload instanceof Uint8Array ? payload.length : 0);
@@ -40,9 +40,9 @@ export class EventRing {
   }
 
   /**
-   * The batches with the events after one, oldest first; the first of them may have earlier ones too.
-   * @param limitBytes no more are given after so many bytes
-   * @returns undefined if not all are kept
+   * The batches with the events after one, oldest first; the first batch may also have earlier events.
+   * @param limitBytes the number of bytes after which no more batches are returned
+   * @returns undefined if some of them are no longer kept
    */
   since(seq: number, limitBytes = Infinity): Message[] | undefined {
     if (seq < this.#before) return undefined;

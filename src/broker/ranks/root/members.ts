@@ -3,12 +3,12 @@ import type { Departure } from "../../routing/overlay.js";
 import type { Connection } from "../connection.js";
 import { type Notice, noticeMessage } from "../overlay-wire.js";
 
-/** A rank is disconnected when more than this waits for it. */
+/** A rank is disconnected when more bytes than this wait for it. */
 const MAX_BACKLOG_BYTES = 64 * 1024 * 1024;
 
 export type Hello = Extract<Notice, { kind: "hello" }>;
 
-/** A rank that rank 0 has let in. */
+/** A rank that rank 0 has admitted. */
 export interface Member {
   readonly rank: number;
   /** Its last heartbeat. */
@@ -20,13 +20,13 @@ export interface Member {
 
 /** The events of {@link Members}. */
 export interface MembersListener {
-  /** It is no member any more. */
+  /** The rank is no longer a member. */
   departed(member: Member, how: Departure): void;
-  /** It is about to be disconnected. */
+  /** The member is about to be disconnected. */
   tooSlow(member: Member, why: string): void;
 }
 
-/** The joined ranks, as rank 0 knows them, and the messages to them. */
+/** The joined ranks as rank 0 has them, and the messages to them. */
 export class Members {
   readonly #members = new Map<number, Member>();
   readonly #listener: MembersListener;
@@ -43,7 +43,7 @@ export class Members {
     return this.#members.has(rank);
   }
 
-  /** As they are now: a later change does not show in it. */
+  /** A copy of the members, without later changes. */
   get all(): readonly Member[] {
     return [...this.#members.values()];
   }
@@ -65,7 +65,7 @@ export class Members {
     this.lost(member);
   }
 
-  /** A rank that wakes up after this finds its connection closed. */
+  /** A rank that runs again after this finds its connection closed. */
   lost(member: Member): void {
     member.connection.destroy();
     this.depart(member, "lost");

@@ -7,20 +7,22 @@ import { EventRing } from "./event-ring.js";
 const REPEAT_BYTES = 4 * 1024 * 1024;
 
 export interface NumberedEventsOptions {
-  /** Called right before each number, so that two leaders never number events. */
+  /** Called right before each number, so that never two leaders number events. */
   readonly mayNumber: () => boolean;
   /**
    * Sends events to all ranks.
-   * @param first the number of the first one
+   * @param first the number of the first event
    */
   readonly send: (batch: Message, first: number) => void;
-  /** Gives an event to this rank. */
+  /** Delivers an event to this rank. */
   readonly deliver: (event: EventMessage) => void;
-  /** How much of the newest events is kept, in bytes; asked each time. */
+  /** How much of the newest events is kept, in bytes; called each time. */
   readonly keptBytes: () => number;
 }
 
-/** Rank 0's order of the events: gives each its number, sends it out, and keeps the newest for those that miss some. */
+/**
+ * Rank 0's order of the events: gives each its number, sends it out, and keeps the newest for ranks that miss some.
+ */
 export class NumberedEvents {
   readonly #options: NumberedEventsOptions;
   readonly #batch: EventBatch;
@@ -37,17 +39,17 @@ export class NumberedEvents {
     });
   }
 
-  /** The number of the newest one. */
+  /** The number of the newest event. */
   get seq(): number {
     return this.#seq;
   }
 
-  /** Whether an event may be given a number now. */
+  /** Whether an event may get a number now. */
   get mayNumber(): boolean {
     return this.#options.mayNumber();
   }
 
-  /** Goes on after the events of another leader, of which the ring has the newest. */
+  /** Continues after the events of another leader, the newest of which are in the ring. */
   resume(seq: number, ring: EventRing): void {
     this.#seq = seq;
     this.#ring = ring;
@@ -55,7 +57,7 @@ export class NumberedEvents {
 
   /**
    * Gives an event its place in the order.
-   * @param origin the rank that has published it
+   * @param origin the rank that has published the event
    * @returns its number
    * @throws SluiceError `EHOSTUNREACH` while another broker may lead, `EMSGSIZE` if it cannot be sent
    */
@@ -68,7 +70,7 @@ export class NumberedEvents {
     return sequenced.seq;
   }
 
-  /** Some of those after one, oldest first; undefined if not all are kept. */
+  /** Some of the events after one, oldest first; undefined if not all are kept. */
   since(seq: number): readonly Message[] | undefined {
     this.flush();
     return this.#ring.since(seq, REPEAT_BYTES);

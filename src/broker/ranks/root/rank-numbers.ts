@@ -1,6 +1,6 @@
 import { startTimer, type Timer } from "../../../processes/index.js";
 
-/** How long a number is kept for the broker that it was given to, after it has asked last. */
+/** How long a number is kept for a broker after its last question. */
 const RESERVED_MS = 10_000;
 
 interface Reservation {
@@ -9,32 +9,32 @@ interface Reservation {
 }
 
 /**
- * The numbers of ranks that are not there: which may be given to a broker that asks for any, and which belong to a
- * broker that may still run (docs/design/hosts.md §4).
+ * The free numbers of ranks. Some may go to a broker that accepts any rank, and some belong to a broker that may
+ * still run (docs/design/hosts.md §4).
  */
 export class RankNumbers {
   readonly #size: number;
-  /** Ranks whose modules may still run, until the time is over. */
+  /** Ranks whose modules may still run, until the time has passed. */
   readonly #held = new Map<number, Timer>();
   /** By the uuid of the broker. */
   readonly #reserved = new Map<string, Reservation>();
-  /** The host on which a rank was last. */
+  /** The last host of each rank. */
   readonly #hosts = new Map<number, string>();
   readonly #onFree: (rank: number) => void;
 
-  /** @param onFree a number that was held may be given again */
+  /** @param onFree called when a held number is free again */
   constructor(size: number, onFree: (rank: number) => void) {
     this.#size = size;
     this.#onFree = onFree;
   }
 
-  /** A broker is this rank now. */
+  /** A broker has taken this rank. */
   taken(rank: number, host: string, uuid: string): void {
     this.#hosts.set(rank, host);
     this.#unreserve(uuid);
   }
 
-  /** The rank is lost, and runs on for so long at most, in milliseconds. */
+  /** The rank is lost, and may still run for this time, in milliseconds. */
   hold(rank: number, forMs: number): void {
     this.#held.get(rank)?.cancel();
     const free = (): void => this.release(rank);
@@ -54,22 +54,22 @@ export class RankNumbers {
     this.#onFree(rank);
   }
 
-  /** No broker of this rank comes back. */
+  /** No broker of this rank will come back. */
   forget(rank: number): void {
     this.#hosts.delete(rank);
     this.release(rank);
   }
 
-  /** Whether a number is kept for another broker than this one. */
+  /** Whether a number is kept for another broker. */
   isReserved(rank: number, uuid: string): boolean {
     return [...this.#reserved].some(([other, reserved]) => reserved.rank === rank && other !== uuid);
   }
 
   /**
-   * Gives a broker a number, the same one each time that it asks: the lowest that is free of those that its host has had;
-   * otherwise the lowest that is free.
-   * @param isThere whether a broker has this number, or is about to
-   * @returns undefined if none is free
+   * Gives a broker a number, the same one each time that it asks. It takes the lowest free number that its host has
+   * had, otherwise the lowest free number.
+   * @param isThere whether a broker has this number, or is about to get it
+   * @returns undefined if no number is free
    */
   reserve(uuid: string, host: string, isThere: (rank: number) => boolean): number | undefined {
     const ranks = Array.from({ length: this.#size - 1 }, (_, at) => at + 1);

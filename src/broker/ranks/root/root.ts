@@ -43,7 +43,7 @@ export class Root implements Overlay {
   readonly #members: Members;
   readonly #admission: Admission;
   readonly #events: NumberedEvents;
-  /** Set until this broker knows the events numbered by another leader. */
+  /** Set until this broker has the events numbered by another leader. */
   #succession: Succession | undefined;
   #heartbeat: Heartbeat | undefined;
   #receiver: OverlayReceiver | undefined;
@@ -118,7 +118,7 @@ export class Root implements Overlay {
 
   places(): readonly RankPlace[] {
     const own = this.#transport.server?.();
-    // On one machine this needs no report.
+    // On one machine no report is needed.
     if (own === undefined) return [];
     const others = this.#members.all.map(({ rank, hello: { host }, alive: { seq, server } }) => {
       return { rank, host, server, lag: Math.max(this.#events.seq - seq, 0) };
@@ -175,7 +175,9 @@ export class Root implements Overlay {
     await this.#transport.close();
   }
 
-  /** Another broker leads, or may: nothing of this one counts any more. The ranks follow the other. */
+  /**
+   * Another broker leads, or may lead, so nothing from this one counts any more. The ranks follow the other broker.
+   */
   #deposed(why: string): void {
     const receiver = this.#receiver;
     if (receiver === undefined) return;
@@ -186,7 +188,7 @@ export class Root implements Overlay {
     receiver.abandoned("this broker no longer leads");
   }
 
-  /** Goes on where another leader has ended. */
+  /** Continues from the end of another leader. */
   async #inherit(ranks: ReadonlySet<number>, timeoutMs: number): Promise<void> {
     const succession = this.#succession ?? new Succession();
     const inheritance = await succession.inherit(ranks, timeoutMs, () => this.#keptBytes());
@@ -210,7 +212,7 @@ export class Root implements Overlay {
         return;
       case "events":
         checkSender(member, arrival.origin);
-        // The next leader is sent them again.
+        // The ranks send these events again to the next leader.
         if (!this.#events.mayNumber) return;
         for (const event of arrival.events) this.#events.number(event, member.rank);
         return;
@@ -222,7 +224,7 @@ export class Root implements Overlay {
           return;
         }
         const target = this.#members.get(to);
-        // Otherwise the notice of its leaving is on its way to the sender.
+        // Otherwise the notice of its departure is on its way to the sender.
         if (target !== undefined) this.#members.give(target, carriedMessage(arrival));
         return;
       }
@@ -246,7 +248,7 @@ export class Root implements Overlay {
         this.#members.give(member, noticeMessage(notice));
         return;
       case "goodbye":
-        // It waits for this end to close, so that nothing on its way there meets a closed connection.
+        // It waits until this end closes, so that its messages do not meet a closed connection.
         this.#members.depart(member, "goodbye");
         member.channel.close();
         return;
@@ -269,7 +271,7 @@ export class Root implements Overlay {
     if (member !== undefined) this.#members.lost(member);
   }
 
-  /** Sends a rank a part of the events that it has missed; it requests more. */
+  /** Sends a rank a part of the events that it has missed; the rank requests more. */
   #repeat(member: Member, seq: number): void {
     const missed = this.#events.since(seq);
     for (const batch of missed ?? []) this.#members.give(member, batch);

@@ -4,23 +4,23 @@ import { EventRing } from "./event-ring.js";
 import type { Hello } from "./members.js";
 import { type Arrival, noticeMessage, readArrival } from "../overlay-wire.js";
 
-/** A rank that followed another leader, or joins as this one begins. */
+/** A rank that followed another leader, or joins when this one begins. */
 export interface Heir {
   readonly hello: Hello;
   readonly connection: Connection;
   readonly admit: (company: readonly Hello[]) => void;
-  /** The events that it has sent because others lack them. */
+  /** The events that it has sent because other ranks lack them. */
   readonly repeated: Message[];
   repeatedAll: () => void;
 }
 
-/** Where the events of another leader ended, and the newest of them. */
+/** The last number of another leader, and its newest events. */
 export interface Inheritance {
   readonly seq: number;
   readonly ring: EventRing;
 }
 
-/** Ranks that send hello before rank 0 knows the events numbered by another leader (docs/design/hosts.md §4). */
+/** Ranks that send hello before rank 0 has the events numbered by another leader (docs/design/hosts.md §4). */
 export class Succession {
   readonly #heirs = new Map<number, Heir>();
   #onHeir: () => void = () => undefined;
@@ -42,12 +42,12 @@ export class Succession {
   }
 
   /**
-   * Waits for the ranks that have followed another leader. The newest event that any of them has received counts. Those that
-   * have received less get it from that rank.
-   * @param ranks those that are about to come
-   * @param timeoutMs how long they may take, in milliseconds
-   * @param keptBytes how much of the newest events is kept; asked each time
-   * @returns undefined if none of them has received any
+   * Waits for the ranks that have followed another leader. It continues after the newest event that any of them has
+   * received. Ranks that lack events get them from the rank that has them.
+   * @param ranks those that are about to join
+   * @param timeoutMs how long the ranks may take, in milliseconds
+   * @param keptBytes how many of the newest bytes of events are kept; called each time
+   * @returns undefined if none of them has received any event
    */
   async inherit(
     ranks: ReadonlySet<number>,
@@ -68,7 +68,7 @@ export class Succession {
     return inheritanceOf(newest, least, keptBytes);
   }
 
-  /** Lets them all in; there are no others. */
+  /** Admits all ranks that wait; no others will come. */
   close(): void {
     const heirs = [...this.#heirs.values()];
     const company = heirs.map(({ hello }) => hello);
@@ -85,7 +85,7 @@ async function askFor(newest: Heir, least: number, timeoutMs: number): Promise<v
 
 function inheritanceOf(newest: Heir, least: number, keptBytes: () => number): Inheritance {
   const { seq } = newest.hello;
-  // Without all of them it can give none.
+  // Without the answers of all of them it can give no number.
   let last = least;
   const ring = new EventRing(least, keptBytes);
   for (const batch of newest.repeated) {
@@ -97,7 +97,7 @@ function inheritanceOf(newest: Heir, least: number, keptBytes: () => number): In
   return { seq, ring: last === seq ? ring : new EventRing(seq, keptBytes) };
 }
 
-/** Events from the one that has received the most. */
+/** Takes events from the rank that has received the most. */
 export function takeRepeated(heir: Heir, arrival: Arrival, message: Message): void {
   if (arrival.type === "events") heir.repeated.push(message);
   if (arrival.type === "notice" && arrival.notice.kind === "repeated") heir.repeatedAll();

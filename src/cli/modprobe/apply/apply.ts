@@ -103,7 +103,7 @@ async function apply(units: readonly string[], options: ApplyOptions): Promise<v
       context.fluxUri === undefined ? openAll(handle, ranks) : openDriven(handle);
     await applyOn(ranks, open, proposalOf, options);
   };
-  // Even a dry run is about what runs.
+  // Even a dry run compares with the running modules.
   await withPlanningContext(options, run, { isLive: true });
 }
 
@@ -148,7 +148,7 @@ async function openDriven(handle: Handle): Promise<ApplyTurn[]> {
   return [await DrivenApply.open(handle, { by: SELF, onWaiting: tellOfWaiting })];
 }
 
-/** One rank after the other, the lowest first: two that want the same ranks do not wait for each other. */
+/** One rank after the other, the lowest first, so that two applies with the same ranks do not block each other. */
 async function openAll(handle: Handle, ranks: readonly number[]): Promise<ApplySession[]> {
   const sessions: ApplySession[] = [];
   for (const rank of ranks) {

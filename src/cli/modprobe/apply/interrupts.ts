@@ -3,10 +3,13 @@ import { messageOf } from "../../../errors/index.js";
 import { say } from "../../terminal/output.js";
 import { PREFIX } from "../units.js";
 
-/** Ctrl-C. A SIGTERM ends the client alone: it may be that of a module which the apply removes, and that must not undo it. */
+/**
+ * Ctrl-C. A SIGTERM ends the client alone. A module that the apply removes may have sent it, and that must not undo
+ * the apply.
+ */
 const SIGNAL = "SIGINT";
 
-/** Undoes an apply at the first Ctrl-C, and stops it without undoing the rest at the second. */
+/** Undoes an apply at the first Ctrl-C. At the second it stops, and leaves the remaining changes. */
 export class Interrupts {
   readonly #sessions: readonly ApplyTurn[];
   #count = 0;

@@ -11,7 +11,7 @@ import { type UnitOptions, valueOf } from "../units.js";
 /** The steps on one rank, and their description. */
 export interface Proposal {
   readonly lines: readonly string[];
-  /** How many modules stay, and which are left alone. */
+  /** The number of modules that do not change, and the names of those that the apply does not touch. */
   readonly rest: readonly string[];
   readonly report: object;
   readonly changes: number;
@@ -27,8 +27,8 @@ export interface ProposalOptions extends UnitOptions, ShuffleOption {
 }
 
 /**
- * Composes and plans anew, and compares with what a rank runs.
- * @throws ExitError after all problems were printed, or without an instance
+ * Composes and plans again, and compares with the modules that a rank runs.
+ * @throws ExitError after it has printed all problems, or without an instance
  */
 export async function propose(
   context: PlanningContext,

@@ -5,7 +5,7 @@ import type { OnRanksOptions } from "../ranks.js";
 import { ranksIn } from "../../ranks/ranks.js";
 import type { Proposal } from "./propose.js";
 
-/** The ranks that an apply is about. */
+/** The ranks of an apply. */
 export function ranksOf(handle: Handle | undefined, { onRanks }: OnRanksOptions): number[] {
   if (handle === undefined) return [];
   return onRanks === undefined ? [handle.rank] : ranksIn(onRanks, handle.size);

@@ -5,7 +5,7 @@ import { PhaseChannel, type PhaseLink } from "../../instance/phase-link.js";
 import { ExitError, shareDiagnostics } from "../../terminal/output.js";
 import type { WaitingPeriods } from "./waiting-notes.js";
 
-/** A run that a broker has asked for, over the channel to it. */
+/** A run that a broker has requested, over the channel to it. */
 export interface HostedRun {
   readonly link: PhaseLink;
   readonly periods: WaitingPeriods;
@@ -14,8 +14,9 @@ export interface HostedRun {
 }
 
 /**
- * Runs phases as the broker that has started this process orders them, and tells it why one fails. After a phase that went
- * well and left no process behind, it waits for the next one, so that the end of a short instance starts at once.
+ * Runs phases in the order of the broker that has started this process, and reports to it why one fails. After a
+ * phase that succeeded and left no process behind, it waits for the next one. So the end of a short instance starts
+ * at once.
  */
 export async function hostPhases(run: (phase: Runlevel, host: HostedRun) => Promise<void>): Promise<void> {
   const channel = new PhaseChannel();

@@ -12,9 +12,9 @@ import { composeSoundFor, PREFIX, sayReading } from "../units.js";
 type LiveContext = PlanningContext & { readonly handle: Handle };
 
 /**
- * Plans the way down of a live instance (docs/design/instance.md §1). Modules go in the order that the broker
- * has recorded, and files say nothing but which tasks run on the way. What cannot be read of them is reported
- * once, and left out.
+ * Plans the way down of a live instance (docs/design/instance.md §1). Modules go in the order that the broker has
+ * recorded. Files only decide which tasks run on the way. It reports unreadable parts of them once, and leaves them
+ * out.
  * @throws ExitError when the function has run, if the tasks of an rc file or of a unit are missing
  */
 export async function withStopPlan<T>(
@@ -42,7 +42,7 @@ export async function withStopPlan<T>(
   }
 }
 
-/** Files as far as they can be read. */
+/** Reads the valid parts of files. */
 async function readSound(
   { files }: Phase,
   session: RcSession,

@@ -10,7 +10,7 @@ import {
   updatesToToml,
 } from "../../../units/index.js";
 
-/** A lesson with the places in the files where it belongs. */
+/** A lesson, and the places in the files for its changes. */
 interface Advice {
   readonly isComplete: boolean;
   readonly missing: readonly Doubt[];
@@ -19,11 +19,11 @@ interface Advice {
 }
 
 interface Doubt extends LuckyMessage {
-  /** Undefined if the files have no such unit any more. */
+  /** Undefined if the files no longer have such a unit. */
   readonly add: AfterLine | undefined;
 }
 
-/** How many relations without use are shown. */
+/** How many unused relations are shown. */
 const UNUSED_SHOWN = 10;
 
 export function adviceOn(lesson: Lesson, catalog: Catalog): Advice {
@@ -105,7 +105,10 @@ function unusedLines(unused: Advice["unused"]): string[] {
   ];
 }
 
-/** A unit file that adds the missing relations; what could go is in comments, as messages are not all that orders units. */
+/**
+ * A unit file that adds the missing relations. Unused relations are in comments, because units may also need an order
+ * without messages.
+ */
 export function fragmentLines({ missing, unused }: Advice, headline: string): string[] {
   const added = missing.flatMap(({ unit, asked, topics, closesRing, add }): UnitUpdate[] => {
     if (closesRing || add === undefined) return [];

@@ -10,7 +10,7 @@ import { withFlux, withOn } from "../../facts.js";
 import { fields } from "../../../messages/index.js";
 import { instanceUri, withConnection, withUri } from "../../session.js";
 
-/** Which recorded run is meant. */
+/** The choice of a recorded run. */
 export interface RecordedRunOptions {
   readonly uri?: string;
   readonly on?: string;
@@ -40,8 +40,8 @@ const HINT =
   "(--statedir DIR)";
 
 /**
- * The recorded run that is meant.
- * @throws ExitError if there is none; SluiceError `RUN_RECORD` if it cannot be read
+ * Finds the recorded run that the options choose.
+ * @throws ExitError if there is no record; SluiceError `RUN_RECORD` if it cannot be read
  */
 export async function findRecord(options: RecordedRunOptions): Promise<RunRecord> {
   const { run = "1" } = options;
@@ -81,7 +81,7 @@ async function openStore({ uri, statedir, rank, on }: RecordedRunOptions): Promi
   }
   return withConnection(instance, async (handle) => {
     const [state = "", run = ""] = await Promise.all([handle.attr("statedir"), handle.attr("rundir")]);
-    // That of the rank that answers lies in that of the instance, except for rank 0.
+    // The directory of the answering rank lies in the directory of the instance, except for rank 0.
     const shared = state === "" || handle.rank === 0 ? state : dirname(state);
     return storeIn({ statedir: shared, rundir: run }, rank ?? handle.rank);
   });
@@ -97,7 +97,10 @@ function textIn(value: unknown): string {
   return typeof value === "string" ? value : "";
 }
 
-/** Ranks other than 0 have a directory of their own in the statedir, but none in the rundir, nor without an instance. */
+/**
+ * Ranks other than 0 have a directory of their own in the statedir. They have none in the rundir, or without an
+ * instance.
+ */
 async function storeBelow(directory: string, rank: number): Promise<RecordStore> {
   const { stateDirectoryOf } = await import("../../../broker/index.js");
   const own = new RecordStore(stateDirectoryOf(directory, rank), rank);

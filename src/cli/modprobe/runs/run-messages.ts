@@ -7,7 +7,7 @@ const TIMEOUT_MS = 3000;
 
 /**
  * The broker's notes about the messages between the units of a plan that has run.
- * @returns undefined if it loads no module, or the broker does not know
+ * @returns undefined if it loads no module, or the broker has no counts of messages
  */
 export async function messagesOf(plan: Plan, handle: Handle | undefined): Promise<RunMessages | undefined> {
   if (handle === undefined || !plan.steps.some(({ action }) => action === "load")) return undefined;
@@ -17,7 +17,7 @@ export async function messagesOf(plan: Plan, handle: Handle | undefined): Promis
     const units = new Set(plan.steps.map(({ unit }) => unit.name));
     return messagesWithin(units, { isComplete, between: between.map(linkOf) });
   } catch {
-    // The record is of use without them, and a broker of an earlier version has none.
+    // The record is useful without them, and a broker of an earlier version has no counts.
     return undefined;
   }
 }

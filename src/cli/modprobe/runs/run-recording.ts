@@ -39,8 +39,8 @@ export class RunRecording {
   }
 
   /**
-   * Records a run. A failure is reported, and has no other effect.
-   * @returns whether it is kept
+   * Records a run. It reports a failure, which has no other effect.
+   * @returns whether the record was kept
    */
   save(plan: Plan, { events }: RunReport, messages: RunMessages | undefined): boolean {
     try {
@@ -59,7 +59,7 @@ export class RunRecording {
     }
   }
 
-  /** A record that cannot be read is ignored: it only decides which unit goes first. */
+  /** A record that cannot be read is ignored, because it only decides which unit goes first. */
   #lastDurations(): ReadonlyMap<string, number> | undefined {
     try {
       const last = this.#store.list().find(({ command }) => command === this.#command);
@@ -74,6 +74,6 @@ export class RunRecording {
 
 /** Where an instance keeps its recorded runs: below `statedir`, or without it below `rundir`. */
 export function recordDirectory(attrs: Readonly<Record<string, string>>): string | undefined {
-  // Set to nothing counts as not set.
+  // An empty value counts as unset.
   return attrs["statedir"] || attrs["rundir"] || undefined;
 }
