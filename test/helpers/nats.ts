@@ -30,10 +30,11 @@ export interface NatsServer {
 
 /**
  * Starts a server; the caller kills it.
- * @param options `port` to take one again; `lines` of its configuration; `jetStream` to keep what it is given to keep
+ * @param options `port` to take one again; `lines` of its configuration; `jetStream` to keep what it is given to keep; `whole`
+ *   for a configuration without any other lines, of which only the addresses and the directory of the store are others
  */
 export async function startNats(
-  options: { port?: number; lines?: readonly string[]; jetStream?: boolean } = {},
+  options: { port?: number; lines?: readonly string[]; jetStream?: boolean; whole?: string } = {},
 ): Promise<NatsServer> {
   const dir = mkdtempSync(join(tmpdir(), "sluice-nats-"));
   const config = join(dir, "server.conf");
@@ -47,8 +48,11 @@ export async function startNats(
         "",
       ].join("\n"),
     );
-  write(options.port ?? -1, options.lines ?? []);
-  const child = spawn("nats-server", ["-c", config], { stdio: ["ignore", "ignore", "pipe"] });
+  const { whole } = options;
+  if (whole === undefined) write(options.port ?? -1, options.lines ?? []);
+  else writeFileSync(config, whole.replace(/store_dir: "[^"]*"/, `store_dir: "${dir}"`));
+  const address = whole === undefined ? [] : ["-a", "127.0.0.1", "-p", "-1"];
+  const child = spawn("nats-server", ["-c", config, ...address], { stdio: ["ignore", "ignore", "pipe"] });
   const ended = new Promise<void>((resolve) => child.once("close", () => resolve()));
   let said = "";
   const watchers = new Set<() => void>();
