@@ -83,38 +83,49 @@ async function freePort() {
 
 /**
  * A way to a port of this machine. Cut in silence, it carries nothing any more and ends no connection, as a cable that is
- * pulled out. Else both ends learn at once that their connection is lost.
+ * pulled out. Else both ends learn at once that their connection is lost. Once it is healed, it carries what was sent meanwhile.
  */
 export async function wayTo(port) {
-  const sockets = new Set();
+  /** Each connection, with the one to the port; undefined for one that began while the way was cut. */
+  const pairs = new Map();
   let isCut = false;
+  const carry = (near) => {
+    const far = pairs.get(near) ?? createConnection(port, "127.0.0.1");
+    if (pairs.get(near) === undefined) follow(far, near);
+    pairs.set(near, far);
+    near.pipe(far);
+    far.pipe(near);
+  };
+  const follow = (socket, other) => {
+    socket.setNoDelay(true);
+    socket.on("error", () => undefined);
+    socket.on("close", () => {
+      if (!isCut) other?.destroy();
+    });
+  };
   const server = createServer((near) => {
-    sockets.add(near);
-    near.on("error", () => undefined);
-    if (isCut) return;
-    const far = createConnection(port, "127.0.0.1");
-    sockets.add(far);
-    for (const [socket, other] of [
-      [near, far],
-      [far, near],
-    ]) {
-      socket.setNoDelay(true);
-      socket.on("error", () => undefined);
-      socket.on("close", () => {
-        sockets.delete(socket);
-        if (!isCut) other.destroy();
-      });
-      socket.pipe(other);
-    }
+    pairs.set(near, undefined);
+    follow(near, undefined);
+    near.on("close", () => {
+      if (isCut) return;
+      pairs.get(near)?.destroy();
+      pairs.delete(near);
+    });
+    if (!isCut) carry(near);
   });
   await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const end = () => sockets.forEach((socket) => socket.destroy());
+  const sockets = () => [...pairs].flat().filter((socket) => socket !== undefined);
+  const end = () => sockets().forEach((socket) => socket.destroy());
   return {
     url: `nats://127.0.0.1:${server.address().port}`,
     cut: ({ isSilent }) => {
       isCut = true;
-      if (isSilent) sockets.forEach((socket) => socket.unpipe().pause());
+      if (isSilent) sockets().forEach((socket) => socket.unpipe().pause());
       else end();
+    },
+    heal: () => {
+      isCut = false;
+      for (const near of pairs.keys()) carry(near);
     },
     close: () => {
       isCut = true;

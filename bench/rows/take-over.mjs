@@ -1,4 +1,7 @@
-/** How soon a standby answers in place of a rank 0 that is killed, and whether all that was answered is there. */
+/**
+ * How soon a standby answers in place of a rank 0 that is killed, and whether all that was answered is there. How soon events
+ * are numbered again after the link of rank 0 was cut, and is back before its lease has expired.
+ */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -7,7 +10,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { connect } from "../../dist/index.js";
-import { startNats } from "../nats/servers.mjs";
+import { startNats, wayTo } from "../nats/servers.mjs";
 
 const SLUICE = fileURLToPath(new URL("../../dist/cli/main.cjs", import.meta.url));
 const PUTS = 1000;
@@ -124,6 +127,80 @@ async function served(writer) {
   }
 }
 
+/** Short, so that the row is; its parts are longer than the time-outs of a connection. */
+const SHORT_LEASE_SECONDS = 10;
+
+/** The link is back then. A renewal that was sent meanwhile is written late. */
+const HEALED_AFTER = 0.6;
+
+/** What becomes of rank 0 while its link is cut. */
+const HOLDERS = [
+  ["lives", () => undefined],
+  ["is killed meanwhile", (zero) => zero.kill()],
+];
+
+async function measureHealed() {
+  const rows = [];
+  for (const [fate, meet] of HOLDERS) rows.push(await healed(fate, meet));
+  return rows;
+}
+
+/** From the cut of the link of rank 0 until an event of rank 1 has a number. */
+async function healed(fate, meet) {
+  const dir = mkdtempSync(join(tmpdir(), "sluice-bench-"));
+  const server = await startNats({ jetStream: true });
+  const way = await wayTo(server.port);
+  const lease = ["-S", `overlay.lease=${SHORT_LEASE_SECONDS}s`];
+  const size = ["--size=2", "--standby", ...lease];
+  const brokers = [startBroker(dir, way.url, 0, "zero", ...size), startBroker(dir, server.url, 1, "one")];
+  const [zero, one] = brokers;
+  try {
+    const writer = await connectTo(join(dir, "one", "local-1"));
+    await served(writer);
+    brokers.push(startBroker(dir, server.url, 0, "next", ...size));
+    await brokers[2].said("waits for the lease");
+    await one.said("another broker waits to take over");
+    way.cut({ isSilent: true });
+    const cutAtMs = performance.now();
+    const numbered = publishedOnce(writer).then(() => (performance.now() - cutAtMs) / 1000);
+    await sleep(HEALED_AFTER * SHORT_LEASE_SECONDS * 1000);
+    await meet(zero);
+    way.heal();
+    const seconds = await numbered;
+    const { epoch } = await writer.rpc("overlay.status");
+    await writer.close();
+    return {
+      what: `from the cut to the next event, rank 0 ${fate}`,
+      measured: seconds / SHORT_LEASE_SECONDS,
+      goal: 2,
+      unit: "× lease",
+      detail: `${seconds.toFixed(1)} s; the link was back after ${HEALED_AFTER * SHORT_LEASE_SECONDS} s; epoch ${epoch}`,
+    };
+  } finally {
+    await Promise.all(brokers.map((broker) => broker.kill()));
+    way.close();
+    await server.kill();
+    rmSync(dir, { recursive: true, force: true });
+  }
+}
+
+/** Resolves when an event has a number; without a leader, the attempt may fail. */
+async function publishedOnce(handle) {
+  for (;;) {
+    try {
+      await handle.publish("bench.healed");
+      return;
+    } catch {
+      await sleep(LOOK_EVERY_MS);
+    }
+  }
+}
+
 export const TAKE_OVER = [
   { name: "hosts-take-over", title: "a standby in place of a rank 0 that is killed", measure },
+  {
+    name: "hosts-healed",
+    title: "a rank 0 whose link is cut, and back before its lease has expired",
+    measure: measureHealed,
+  },
 ];

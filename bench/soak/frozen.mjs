@@ -1,6 +1,6 @@
 /**
  * One of eight ranks over a NATS server is frozen while another publishes. Each broker is a process. Nothing may be lost, and
- * no broker may take more memory than what it has to keep, however much is published.
+ * no broker may take more memory than what it has to keep, however much is published. No other rank may pause for long.
  */
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { startNats } from "../nats/servers.mjs";
 import { connectTo, startBroker } from "./brokers.mjs";
+import { longPauses } from "./measures.mjs";
 
 const RANKS = 8;
 const FROZEN = 5;
@@ -17,6 +18,9 @@ const POLL_MS = 20;
 
 /** A broker of Node, 64 MiB that rank 0 keeps, as much that waits to be collected, and what is on its way. */
 const MOST_MIB = 300;
+
+/** The time between two events of a rank that is not frozen (docs/design/hosts.md §2). */
+const MOST_PAUSE_MS = 1000;
 
 /**
  * @param megabytes how much is published
@@ -82,18 +86,22 @@ async function publishAll({ handles, heard, brokers, megabytes, say, signal }) {
     weigh();
   }
   await Promise.all(underWay);
-  const others = heard.filter((_, rank) => rank !== FROZEN);
-  while (others.some(({ count }) => count < megabytes)) {
+  const others = heard.map((state, rank) => ({ rank, state })).filter(({ rank }) => rank !== FROZEN);
+  while (others.some(({ state }) => state.count < megabytes)) {
     signal.throwIfAborted();
     await sleep(POLL_MS);
   }
   weigh();
   const seconds = (performance.now() - beganMs) / 1000;
-  const longestMs = Math.max(...others.map((one) => one.longestMs));
+  const pauses = others.map(({ rank, state }) => ({ rank, longestMs: state.longestMs }));
+  const longestMs = Math.max(...pauses.map((one) => one.longestMs));
   say(`${megabytes} MB in ${seconds.toFixed(1)} s; the longest pause of a rank ${longestMs.toFixed(0)} ms`);
   say(`MiB of each broker at most: ${peaks.map((mib) => mib.toFixed(0)).join(" ")}`);
   return [
-    ...others.flatMap(({ isInOrder }) => (isInOrder ? [] : ["events were received out of order"])),
+    ...others.flatMap(({ rank, state }) =>
+      state.isInOrder ? [] : [`rank ${rank} received events out of order`],
+    ),
+    ...longPauses(pauses, MOST_PAUSE_MS),
     ...peaks.flatMap((mib, rank) =>
       mib <= MOST_MIB ? [] : [`rank ${rank} took ${mib.toFixed(0)} MiB, more than ${MOST_MIB}`],
     ),

@@ -75,3 +75,18 @@ export function brokenBounds(first, last, growth) {
   }
   return broken;
 }
+
+/**
+ * Returns the pauses that are too long.
+ * @param pauses the longest pause of each rank
+ * @param mostMs how long one may be
+ * @returns a sentence for each
+ */
+export function longPauses(pauses, mostMs) {
+  return pauses
+    .filter(({ longestMs }) => longestMs > mostMs)
+    .map(
+      ({ rank, longestMs }) =>
+        `rank ${rank} received nothing for ${longestMs.toFixed(0)} ms, more than ${mostMs} ms`,
+    );
+}

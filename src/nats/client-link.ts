@@ -47,6 +47,7 @@ export async function connectToRank(address: InstanceAddress): Promise<Duplex> {
   const uuid = randomBytes(8).toString("hex");
   const connection = await LastingConnection.open({
     ...credentials,
+    directory: process.env["CREDENTIALS_DIRECTORY"],
     servers,
     connectTimeoutMs: SERVERS_TIMEOUT_MS,
     name: `sluice ${instance} client`,

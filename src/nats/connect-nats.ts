@@ -3,21 +3,11 @@ import { createRequire } from "node:module";
 import { createConnection } from "node:net";
 import type * as Nats from "@nats-io/transport-node";
 import type { ConnectionOptions, NatsConnection } from "@nats-io/transport-node";
-import { isErrno, messageOf, overlayStateError } from "../errors/index.js";
+import { isErrno, messageOf, overlayStateError, SluiceError } from "../errors/index.js";
 import { sleep, startTimer } from "../processes/index.js";
 import { withoutRemains } from "./own-sockets.js";
+import { type NatsCredentials, withHandedFiles } from "./credentials.js";
 import { formatNatsServers, type NatsServers } from "./servers.js";
-
-/** How a broker proves to the servers that it may connect. The files are read again at each connect. */
-export interface NatsCredentials {
-  /** A file of credentials, in the form of `nsc`. */
-  readonly creds?: string | undefined;
-  /** A file with the seed of a key. */
-  readonly nkey?: string | undefined;
-  readonly tlsCa?: string | undefined;
-  readonly tlsCert?: string | undefined;
-  readonly tlsKey?: string | undefined;
-}
 
 export interface NatsConnectOptions extends NatsCredentials {
   readonly servers: NatsServers;
@@ -183,9 +173,10 @@ function waitForGreeting(address: string, timeoutMs: number): Promise<void> {
 }
 
 function shared(options: NatsConnectOptions): ConnectionOptions {
-  const { servers, creds, nkey, name, inboxPrefix, tlsCa, tlsCert, tlsKey } = options;
+  const { servers, name, inboxPrefix } = options;
   const nats = natsLibrary();
   const { user, password } = servers;
+  const { creds, nkey, tlsCa, tlsCert, tlsKey } = withHandedFiles(options, user !== undefined);
   const authenticator = [
     ...(user === undefined ? [] : [nats.usernamePasswordAuthenticator(user, password)]),
     ...(creds === undefined ? [] : [fileAuthenticator(creds, nats.credsAuthenticator)]),
@@ -219,11 +210,12 @@ function fileAuthenticator(path: string, make: (seed: Uint8Array) => Authenticat
 
 function failureOf(address: string, error: unknown): Failure {
   const { AuthorizationError, UserAuthenticationExpiredError, TimeoutError } = natsLibrary().errors;
-  const isRefusal = error instanceof AuthorizationError || error instanceof UserAuthenticationExpiredError;
+  const isRefused = error instanceof AuthorizationError || error instanceof UserAuthenticationExpiredError;
+  const isRefusal = isRefused || (error instanceof SluiceError && isErrno(error, "EACCES"));
   const why =
     error instanceof TimeoutError
       ? "no answer in time"
-      : isRefusal
+      : isRefused
         ? `refused these credentials: ${messageOf(error)}`
         : messageOf(error);
   return { address, why, isRefusal };

@@ -1,5 +1,6 @@
 export { clientOf } from "./instance-address.js";
-export type { NatsConnectOptions, NatsCredentials } from "./connect-nats.js";
+export type { NatsConnectOptions } from "./connect-nats.js";
+export type { NatsCredentials } from "./credentials.js";
 export { LastingConnection } from "./lasting-connection.js";
 export {
   type BucketKeys,

@@ -1,5 +1,5 @@
 import { requestError } from "../errors/index.js";
-import type { NatsCredentials } from "./connect-nats.js";
+import type { NatsCredentials } from "./credentials.js";
 import { checkInstanceName, type NatsServers, parseNatsServers } from "./servers.js";
 
 /** A rank of an instance over NATS, from a URI. */

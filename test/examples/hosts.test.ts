@@ -3,9 +3,10 @@ import { spawnSync } from "node:child_process";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { afterEach, beforeEach, expect, onTestFinished, test } from "vitest";
+import { nkeys } from "@nats-io/transport-node";
 import { parseAllDocuments } from "yaml";
 import { startNats } from "../helpers/nats.js";
-import { type RunningCommand, Sandbox } from "../helpers/sluice.js";
+import { type Finished, type RunningCommand, Sandbox } from "../helpers/sluice.js";
 
 const EXAMPLES = resolve(import.meta.dirname, "../../examples/hosts");
 
@@ -27,29 +28,47 @@ interface Start {
   readonly env: Readonly<Record<string, string>>;
 }
 
+/** How the servers know the ranks, and the environment of a client that they know. */
+interface Access {
+  readonly lines: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+}
+
+const OPEN: Access = { lines: [], env: {} };
+
 /** Starts two rank 0 and two others, and sees that all ranks are there; the standby takes no rank. */
-async function expectInstance(starts: readonly Start[]): Promise<void> {
-  const nats = await startNats({ jetStream: true });
+async function expectInstance(starts: readonly Start[], { lines, env }: Access = OPEN): Promise<void> {
+  const nats = await startNats({ jetStream: true, lines });
   onTestFinished(() => nats.kill());
-  const brokers = starts.map(({ words, env }): RunningCommand => {
+  const brokers = starts.map(({ words, env: own }): RunningCommand => {
     const [, ...args] = words;
-    return box.start(args, { env: { ...env, SLUICE_OVERLAY: nats.url } });
+    return box.start(args, { env: { ...own, SLUICE_OVERLAY: nats.url } });
   });
+  const client = (...args: string[]): Promise<Finished> => box.run(args, { env });
   const status = (): Promise<string> =>
-    box
-      .run(["overlay", "status", "--uri", `${nats.url}/site/0`])
-      .then(({ stdout }) => stdout.split("\n")[0] ?? "");
+    client("overlay", "status", "--uri", `${nats.url}/site/0`).then(
+      ({ stdout }) => stdout.split("\n")[0] ?? "",
+    );
   await expect.poll(status, { timeout: 40_000 }).toBe("full: 3 of 3 ranks are online, epoch 1");
   const uri = `${nats.url}/site/1`;
-  expect((await box.run(["kvs", "put", "a=1", "--uri", uri])).status).toBe(0);
-  const { stdout } = await box.run(["rpc", "content.status", "--uri", `${nats.url}/site/0`]);
+  expect((await client("kvs", "put", "a=1", "--uri", uri)).status).toBe(0);
+  const { stdout } = await client("rpc", "content.status", "--uri", `${nats.url}/site/0`);
   expect(JSON.parse(stdout)).toMatchObject({ backing: { provider: "content-nats" } });
-  expect((await box.run(["shutdown", "--uri", uri])).status).toBe(0);
+  expect((await client("shutdown", "--uri", uri)).status).toBe(0);
   for (const { finished } of brokers) expect((await finished).status).toBe(0);
   expect(box.leftovers()).toEqual([]);
 }
 
-test("the units of systemd are valid, and start an instance with a standby", async () => {
+/** Makes the directory that systemd would, with the file that the unit names. */
+function handedDirectory(unit: string, at: string, seed: Uint8Array): Record<string, string> {
+  const [, name = "", source] = /^LoadCredential=([^:]+):(.*)$/m.exec(unit) ?? [];
+  expect(source).toBe("/etc/sluice/site.nk");
+  mkdirSync(at, { recursive: true, mode: 0o700 });
+  writeFileSync(join(at, name), seed, { mode: 0o400 });
+  return { CREDENTIALS_DIRECTORY: at };
+}
+
+test("the units of systemd are valid, and start an instance with a standby and the credentials of systemd", async () => {
   const dir = join(box.dir, "units");
   mkdirSync(dir);
   for (const name of ["sluice-leader.service", "sluice@.service"]) {
@@ -62,6 +81,7 @@ test("the units of systemd are valid, and start an instance with a standby", asy
   );
   const verified = spawnSync("systemd-analyze", ["verify", ...units], { encoding: "utf8" });
   expect([verified.status, verified.stderr]).toEqual([0, ""]);
+  const key = nkeys.createUser();
   let count = 0;
   const start = (name: string, rank: string): Start => {
     const [, line = ""] = /^ExecStart=(.*)$/m.exec(read(name)) ?? [];
@@ -69,15 +89,17 @@ test("the units of systemd are valid, and start an instance with a standby", asy
     mkdirSync(join(at, "sluice"), { recursive: true, mode: 0o700 });
     mkdirSync(join(at, `sluice-${rank}`), { mode: 0o700 });
     const words = line.replaceAll("%i", rank).replaceAll("%t", at).replace("${SLUICE_SIZE}", "3").split(" ");
-    return { words, env: {} };
+    return { words, env: handedDirectory(read(name), join(at, "credentials"), key.getSeed()) };
   };
   const leader = "sluice-leader.service";
-  await expectInstance([
+  const starts = [
     start(leader, "0"),
     start(leader, "0"),
     start("sluice@.service", "1"),
     start("sluice@.service", "2"),
-  ]);
+  ];
+  const lines = [`authorization { users: [ { nkey: ${key.getPublicKey()} } ] }`];
+  await expectInstance(starts, { lines, env: starts[0]?.env ?? {} });
 });
 
 interface StatefulSet {

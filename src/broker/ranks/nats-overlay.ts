@@ -90,8 +90,9 @@ async function lead(network: NatsNetwork, options: NatsOverlayOptions): Promise<
   return { overlay: new Root(leader, place), about: { instanceId: instance, size, config: {} }, isSuccessor };
 }
 
-function accessOf({ servers, creds, nkey, tlsCa, tlsCert, tlsKey }: NatsOverlayOptions): NatsAccess {
-  return { servers, credentials: { creds, nkey, tlsCa, tlsCert, tlsKey } };
+function accessOf(options: NatsOverlayOptions): NatsAccess {
+  const { servers, creds, nkey, tlsCa, tlsCert, tlsKey, directory } = options;
+  return { servers, credentials: { creds, nkey, tlsCa, tlsCert, tlsKey, directory } };
 }
 
 async function follow(network: NatsNetwork, options: NatsOverlayOptions): Promise<NatsOverlay> {

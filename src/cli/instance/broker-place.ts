@@ -114,6 +114,7 @@ async function hostPlace(
   const { overlay, about, isSuccessor } = await natsOverlay({
     ...at.files,
     ...joining,
+    directory: process.env["CREDENTIALS_DIRECTORY"],
     servers: at.servers,
     connectTimeoutMs: at.connectTimeoutMs,
     instance,

@@ -18,7 +18,8 @@ export async function natsAccess(h: Handle): Promise<NatsAccess> {
   const servers = (await h.attr("overlay.nats")) ?? "";
   if (servers === "")
     throw requestError("EINVAL", "overlay.nats is not set: this instance has no NATS servers");
-  return { servers: parseNatsServers(servers), credentials: {} };
+  const directory = process.env["CREDENTIALS_DIRECTORY"];
+  return { servers: parseNatsServers(servers), credentials: { directory } };
 }
 
 async function ofBroker(h: Handle): Promise<NatsAccess | undefined> {
@@ -33,6 +34,7 @@ async function ofBroker(h: Handle): Promise<NatsAccess | undefined> {
       tlsCa: "string?",
       tlsCert: "string?",
       tlsKey: "string?",
+      directory: "string?",
     });
     return { servers: { addresses, isTls, user, password }, credentials };
   } catch (error) {

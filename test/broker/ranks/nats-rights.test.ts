@@ -1,6 +1,4 @@
 /** The rights for JetStream that the guide lists: they are enough, and each that is missing is named. */
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { natsOverlay, type NatsOverlayOptions, parseNatsServers } from "../../../src/broker/index.js";
 import { ERRNO } from "../../../src/errors/index.js";
@@ -9,41 +7,9 @@ import { NatsBucket } from "../../../src/modules/content/nats-bucket.js";
 import { NatsStore } from "../../../src/modules/content/nats-store.js";
 import { JetStream, LastingConnection } from "../../../src/nats/index.js";
 import { type NatsServer, startNats } from "../../helpers/nats.js";
+import { OF_LEASE, OF_RANK, OF_STORE, type Rights, ZERO } from "../support/guide-rights.js";
 import { presentRanks } from "../support/ranks-of-a-test.js";
 import { startBroker, type TestBroker } from "../support/start-broker.js";
-
-interface Rights {
-  readonly publish: readonly string[];
-  readonly subscribe: readonly string[];
-}
-
-const GUIDE = readFileSync(join(import.meta.dirname, "../../../docs/hosts.md"), "utf8");
-
-/** The blocks of the guide: of rank 1, of the lease, of the store. */
-const [OF_RANK, OF_LEASE, OF_STORE] = [...GUIDE.matchAll(/^```\n(publish:[^`]*)```$/gm)].map(
-  ([, block = ""]): Rights => {
-    const list = (name: string): string[] => {
-      const [, text = ""] = new RegExp(`^${name}:\\s*\\[([^\\]]*)\\]`, "m").exec(block) ?? [];
-      return [...text.matchAll(/"([^"]+)"/g)].map(([, subject = ""]) => subject);
-    };
-    return { publish: list("publish"), subscribe: list("subscribe") };
-  },
-) as [Rights, Rights, Rights];
-
-const joined = (...all: readonly Rights[]): Rights => ({
-  publish: all.flatMap(({ publish }) => publish),
-  subscribe: all.flatMap(({ subscribe }) => subscribe),
-});
-
-/** Rank 0 has the rights of its own number, and publishes the events. */
-const ZERO = joined(
-  {
-    publish: [...OF_RANK.publish.map((subject) => subject.replace(/1$/, "0")), "sluice.site.ev"],
-    subscribe: OF_RANK.subscribe.map((subject) => subject.replace(".1.", ".0.")),
-  },
-  OF_LEASE,
-  OF_STORE,
-);
 
 const without = ({ publish, subscribe }: Rights, lost: string): Rights => ({
   publish: publish.filter((subject) => subject !== lost),

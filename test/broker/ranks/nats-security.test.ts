@@ -1,6 +1,6 @@
 /** How brokers show to NATS servers which ranks they are, and what those let them do. */
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { nkeys } from "@nats-io/transport-node";
@@ -98,6 +98,9 @@ describe("TLS", () => {
     const { port } = await server([tls]);
     const url = `tls://localhost:${port}`;
     await expectPair(url, { tlsCa: ca, tlsCert: cert, tlsKey: key });
+    const handed = { crt: cert, key, ca };
+    for (const [suffix, path] of Object.entries(handed)) file(`sluice-nats.${suffix}`, readFileSync(path));
+    await expectPair(url, { directory: dir, instance: "second" });
     const files = `tls-ca=${ca}&tls-cert=${cert}&tls-key=${key}`;
     expect(await askAsClient(`${url}/site/1?${files}`)).toBe(1);
     await expect(connect(`${url}/site/1?tls-ca=${ca}`)).rejects.toMatchObject({ code: "BROKER_UNREACHABLE" });
@@ -133,6 +136,29 @@ describe("credentials from files", () => {
     ).rejects.toMatchObject({ code: "BROKER_STATE", errnum: ERRNO.EACCES });
   });
 
+  test("in the directory of a service manager are looked up at each connect, unless other users may read them", async () => {
+    const [old, renewed] = [nkeys.createUser(), nkeys.createUser()];
+    const users = (key: typeof old): string[] => [
+      `authorization { users: [ { nkey: ${key.getPublicKey()} } ] }`,
+    ];
+    const nats = await server(users(old));
+    const refused = { code: "BROKER_STATE", errnum: ERRNO.EACCES };
+    await expect(startRank(0, nats.url, { directory: dir })).rejects.toMatchObject(refused);
+    const seed = file("sluice-nats.nk", old.getSeed());
+    const [zero, one] = await expectPair(nats.url, { directory: dir });
+    chmodSync(seed, 0o604);
+    await nats.reload(users(renewed));
+    const insecure = `no NATS server takes a connection any more: ${nats.url}: ${seed} may be read by other users`;
+    for (const { logged } of [zero, one]) await logged(insecure);
+    await expect(startRank(1, nats.url, { directory: dir })).rejects.toMatchObject(refused);
+    rmSync(seed);
+    file("sluice-nats.nk", renewed.getSeed());
+    await expect.poll(() => one.handle.rpc("broker.ping", 8, { rank: 0 }).catch(() => 0)).toBe(8);
+    // A flag for the same purpose takes its place.
+    const nkey = file("unknown", nkeys.createUser().getSeed());
+    await expect(startRank(1, nats.url, { directory: dir, nkey })).rejects.toMatchObject(refused);
+  });
+
   test("as nsc makes them are for servers that trust an operator", async () => {
     const [operator, account, user] = [nkeys.createOperator(), nkeys.createAccount(), nkeys.createUser()];
     const limits = {
@@ -166,6 +192,8 @@ describe("credentials from files", () => {
     );
     await expectPair(url, { creds });
     expect(await askAsClient(`${url}/site/1?creds=${creds}`)).toBe(1);
+    file("sluice-nats.creds", readFileSync(creds));
+    await expectPair(url, { directory: dir, instance: "second" });
     const refused = { code: "BROKER_UNREACHABLE", errnum: ERRNO.EACCES };
     await expect(connect(`${url}/site/1`)).rejects.toMatchObject(refused);
     await expect(startRank(0, url)).rejects.toMatchObject({ code: "BROKER_STATE", errnum: ERRNO.EACCES });
