@@ -46,7 +46,12 @@ export interface FileReading {
  * `UNIT_NOT_A_FILE`, `UNIT_NOT_UTF8`, `UNIT_UNKNOWN_FORMAT`.
  */
 export async function readRcFragment(file: string, reading: FileReading = {}): Promise<Result<Fragment>> {
-  return resultOf(await readReading(file, "rc-file", reading));
+  return resultOf(await readRcReading(file, reading));
+}
+
+/** As {@link readRcFragment}, the sound part beside the problems. */
+export function readRcReading(file: string, reading: FileReading = {}): Promise<Reading> {
+  return readReading(file, "rc-file", reading);
 }
 
 /** A file with its problems, for composition with others. */
@@ -84,6 +89,11 @@ function parseReading(text: string, { file, format }: FragmentText, kind: Docume
 /** The reading of a source that could not be read at all. */
 export function brokenReading(file: string, diagnostics: Reading["diagnostics"]): Reading {
   return { fragment: emptyFragment(namedSource(file)), diagnostics, isBroken: true };
+}
+
+/** The reading of a fragment with which nothing is wrong. */
+export function asReading(fragment: Fragment): Reading {
+  return { fragment, diagnostics: [], isBroken: false };
 }
 
 /** A fragment, if nothing is wrong with it. */
