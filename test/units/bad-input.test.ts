@@ -291,6 +291,7 @@ test("a near miss is asked about", () => {
   expect(hints(`${UNIT}reqires = []\n`)).toEqual(["did you mean 'requires'?"]);
   expect(hints(`${UNIT}needsConfig = []\n`)).toEqual(["did you mean 'needs-config'?"]);
   expect(hints('[[module]]\nname = "a"\n')).toEqual(["did you mean 'modules'?"]);
+  expect(hints('[[tasks]]\nname = "alternatives"\n')).toEqual(["alternatives is a reserved word"]);
   expect(hints('[[modules]]\nname = "heartbeat"\n[hearbeat]\nranks = "0"\n')).toEqual([
     "did you mean 'heartbeat'?",
   ]);
