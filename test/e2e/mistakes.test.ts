@@ -31,6 +31,14 @@ describe("modprobe remove", () => {
     expect(all).toMatchObject({ status: 0, stdout: "remove resource\nremove kvs-watch\n", stderr: "" });
   });
 
+  test("is refused where there is no instance, whatever the files say of the module", async () => {
+    for (const name of ["kvs", "cron", "ghost"]) {
+      const { status, stderr } = await box.run(["modprobe", "remove", name]);
+      expect(stderr).toMatch(/^sluice-modprobe: no instance to remove modules from: SLUICE_URI is not set/);
+      expect(status).toBe(1);
+    }
+  });
+
   test("names what is not loaded", async () => {
     const { status, stderr } = await box.run(["modprobe", "remove", "--dry-run", "ghost"]);
     expect(status).toBe(1);
