@@ -134,6 +134,29 @@ test("a command of others whose interpreter is not there is told as such", async
   });
 });
 
+test("wrong usage names its command once, and has one line of usage", async () => {
+  for (const words of [
+    ["kvs", "restore"],
+    ["modprobe", "diff", "0"],
+  ]) {
+    const { status, stderr } = await box.run(words);
+    const [message, usage, ...rest] = stderr.trimEnd().split("\n");
+    expect(message).toMatch(new RegExp(`^sluice-${words[0] ?? ""}: (?!sluice-|Usage:)`));
+    expect(usage).toMatch(/^Usage: sluice /);
+    expect(rest).toEqual([`see 'sluice ${words.slice(0, 2).join(" ")} --help'`]);
+    expect(status).toBe(2);
+  }
+});
+
+test("kvs put takes a value from standard input for a bare dash alone, and for one key", async () => {
+  const script =
+    "echo 7 | sluice kvs put a=- 'b=\"-\"'; sluice kvs get a b; sluice kvs put c=- d=- </dev/null";
+  const { status, stdout, stderr } = await box.run(["start", script]);
+  expect(stdout).toBe('7\n"-"\n');
+  expect(stderr).toMatch(/^sluice-kvs: only one key can read standard input\n/);
+  expect(status).toBe(2);
+});
+
 test("a file that is no rc file is told which are", async () => {
   box.write("rc.sh", "true\n");
   const { status, stderr } = await box.run(["modprobe", "run", "rc.sh"]);

@@ -31,7 +31,7 @@ export function restoreCommand(): Command {
     )
     .action(async (file: string | undefined, options: RestoreOptions) => {
       if ((file === undefined) === (options.checkpoint === undefined)) {
-        throw new UsageError("sluice-kvs: restore takes either a file or --checkpoint N");
+        throw new UsageError("restore takes either a file or --checkpoint N");
       }
       await withInstance(options, async (handle) => {
         const restored =
