@@ -157,6 +157,38 @@ test("kvs put takes a value from standard input for a bare dash alone, and for o
   expect(status).toBe(2);
 });
 
+test("a dump that cannot be read or written is named in one line, and leaves nothing", async () => {
+  const dump = join(box.dir, "kvs.dump");
+  const { stderr } = await box.run([
+    "start",
+    `cd ${box.dir}; mkdir d; sluice kvs restore ghost; sluice kvs restore d; sluice kvs dump ghost/x; sluice kvs dump d; ` +
+      `sluice kvs dump ${dump}; sluice kvs restore ${dump}`,
+  ]);
+  expect(stderr.trimEnd().split("\n")).toEqual([
+    "sluice-kvs: ghost: No such file or directory",
+    "sluice-kvs: d: Is a directory",
+    "sluice-kvs: ghost/x: No such file or directory",
+    "sluice-kvs: d: Is a directory",
+    expect.stringMatching(/^restored as version \d+$/),
+  ]);
+  expect(readdirSync(box.dir).filter((name) => name.endsWith(".new"))).toEqual([]);
+});
+
+test("fsck of what has no store says so, and leaves it as it was", async () => {
+  const empty = join(box.dir, "empty");
+  box.write("empty/notes.txt", "mine");
+  for (const [path, reason] of [
+    [empty, `${empty} has no store of a known provider`],
+    [join(empty, "ghost"), `${join(empty, "ghost")}: No such file or directory`],
+    [join(empty, "notes.txt"), `${join(empty, "notes.txt")}: Not a directory`],
+  ] as const) {
+    const { status, stderr } = await box.run(["kvs", "fsck", path]);
+    expect(stderr).toBe(`sluice-kvs: ${reason}\n`);
+    expect(status).toBe(1);
+  }
+  expect(readdirSync(empty)).toEqual(["notes.txt"]);
+});
+
 test("a file that is no rc file is told which are", async () => {
   box.write("rc.sh", "true\n");
   const { status, stderr } = await box.run(["modprobe", "run", "rc.sh"]);
