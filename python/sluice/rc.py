@@ -53,6 +53,22 @@ def take_declared_tasks() -> List[DeclaredTask]:
     return taken
 
 
+class UnknownArgument(ValueError):
+    """``@task`` got an argument that no task has."""
+
+    def __init__(self, task_name: str, argument: str) -> None:
+        super().__init__(f"{task_name}: unknown task argument {argument}")
+        #: The remedy, where an argument has a similar name.
+        self.hint = _did_you_mean(argument)
+
+
+def _did_you_mean(argument: str) -> Optional[str]:
+    from difflib import get_close_matches  # only a file with a mistake has to wait for it
+
+    similar = get_close_matches(argument, TASK_KEYS, n=1)
+    return f"did you mean '{similar[0]}'?" if similar else None
+
+
 def task(name: Optional[str] = None, **arguments: Any) -> Callable[[_F], _F]:
     """Declares a task of an rc file. The decorated function has one argument, the context.
 
@@ -68,7 +84,7 @@ def task(name: Optional[str] = None, **arguments: Any) -> Callable[[_F], _F]:
     for argument, value in arguments.items():
         key = TASK_KEYS.get(argument)
         if key is None:
-            raise ValueError(f"{name}: unknown task argument {argument}")
+            raise UnknownArgument(name, argument)
         if value is not None and not decides(f"the {key} of task {name}", value):
             keys[key] = list(value) if isinstance(value, (tuple, set, frozenset)) else value
     line = sys._getframe(1).f_lineno

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Callable, Dict, List, Mapping, Optional, 
 from .errors import message_of, stack_of
 from .host_environment import forget_environment, import_file, is_on_flux
 from .outlive import outlive_signals
-from .rc import Context, DeclaredTask, take_declared_tasks, task
+from .rc import Context, DeclaredTask, UnknownArgument, take_declared_tasks, task
 from .rc_mirror import Mirror
 from . import stand_ins
 from .rc_output import TaskOutput
@@ -209,7 +209,9 @@ class Host:
             take_declared_tasks()
             self.output.drain()
             line, column = _site(error, file)
-            failure = {"phase": phase, "message": _message(error), "line": line, "column": column}
+            failure: Dict[str, Any] = {"phase": phase, "message": _message(error), "line": line, "column": column}
+            if isinstance(error, UnknownArgument) and error.hint is not None:
+                failure["hint"] = error.hint
             self.send({"op": "read", "file": file, "failure": {**failure, "stack": stack_of(error)}})
         finally:
             stand_ins.end()

@@ -54,7 +54,7 @@ function put(): Command {
     )
     .option("--json", "print {version}")
     .addHelpText("after", "\nExample:\n  sluice kvs put a=1 b='[1,2]' c=text")
-    .action(async (ops: readonly Operation[], options: UriOption & { readonly json?: boolean }) => {
+    .action(async (ops: readonly Assignment[], options: UriOption & { readonly json?: boolean }) => {
       await withInstance(options, async (handle) => {
         const response = fields(await handle.rpc("kvs.commit", { ops: withInput(ops) }), {
           version: "number",
@@ -64,13 +64,14 @@ function put(): Command {
     });
 }
 
-/** `key=-` takes its value from standard input. */
-function withInput(ops: readonly Operation[]): Operation[] {
-  const reading = ops.filter(({ value }) => value === "-");
-  if (reading.length === 0) return [...ops];
-  if (reading.length > 1) throw new UsageError("sluice-kvs: only one key can read standard input");
+/** `key=-` takes its value from standard input; `key="-"` is a text. */
+function withInput(given: readonly Assignment[]): Operation[] {
+  const ops = given.map(({ key, value }) => ({ key, value }));
+  const reading = given.filter(({ readsInput }) => readsInput);
+  if (reading.length === 0) return ops;
+  if (reading.length > 1) throw new UsageError("only one key can read standard input");
   const value = jsonOrString(readLimited("-").toString("utf8"));
-  return ops.map((op) => (op.value === "-" ? { key: op.key, value } : op));
+  return given.map((op) => ({ key: op.key, value: op.readsInput ? value : op.value }));
 }
 
 function dir(): Command {
@@ -161,9 +162,14 @@ async function readDirectory(handle: Handle, key: string): Promise<Entry[]> {
 
 type Operation = { readonly key: string; readonly value: JsonValue };
 
-function operation(text: string): Operation {
+/** An argument of `put`. */
+interface Assignment extends Operation {
+  readonly readsInput: boolean;
+}
+
+function operation(text: string): Assignment {
   const [key, value] = assignment(text);
-  return { key, value: jsonOrString(value) };
+  return { key, value: jsonOrString(value), readsInput: value === "-" };
 }
 
 function jsonOrString(given: string): JsonValue {

@@ -1,5 +1,5 @@
 // Not by way of the index: the rules of messages about values are those of unit files, and no part of their public face.
-import { isName, NAME_RULE } from "../units/names.js";
+import { isName, nameHint } from "../units/names.js";
 import { explainErrors, isTable } from "../units/problems.js";
 import { quoted } from "../units/text.js";
 import type { LibraryManifest } from "./generated/tables.js";
@@ -25,7 +25,7 @@ type ManifestReading =
 function nameProblems(said: object): string[] {
   const modules = "modules" in said && isTable(said.modules) ? said.modules : {};
   const names = Object.keys(modules).filter((name) => !isName(name));
-  return names.map((name) => `modules: invalid name ${quoted(name)}; ${NAME_RULE}`);
+  return names.map((name) => `modules: invalid name ${quoted(name)}; ${nameHint(name)}`);
 }
 
 /** Checks the manifest of a library against schema/library-manifest.schema.json; reports all problems at once. */

@@ -2,6 +2,8 @@ import { constants } from "node:fs";
 import { access } from "node:fs/promises";
 import { type Diagnostic, fail, type Result, succeed } from "../errors/index.js";
 import {
+  asReading,
+  brokenReading,
   codeFragment,
   createFileGuard,
   type FileReading,
@@ -10,7 +12,8 @@ import {
   type Fragment,
   type NamedReference,
   namedOrigin,
-  readRcFragment,
+  type Reading,
+  readRcReading,
   type SetupEdit,
   unreadable,
 } from "../units/index.js";
@@ -61,6 +64,8 @@ export async function readRcFiles(
 /** The readable contents of some rc files. */
 export interface SoundRcReading {
   readonly reading: RcReading;
+  /** All files in the order read, with the sound part and the problems of each. */
+  readonly readings: readonly Reading[];
   /** Files that could not be read, whose tasks are missing. */
   readonly unread: readonly string[];
   readonly diagnostics: readonly Diagnostic[];
@@ -75,25 +80,21 @@ export async function readSoundRcFiles(
   { guard = createFileGuard(), cache }: FileReading,
 ): Promise<SoundRcReading> {
   const draft = new RcReadingDraft();
-  const diagnostics: Diagnostic[] = [];
+  const readings: Reading[] = [];
   const warnings: Diagnostic[] = [];
   const unread: string[] = [];
   for (const file of files) {
     onLoading(file);
-    const isCode = formatOf(file) === undefined;
-    const result = isCode
-      ? await readCode(file, session, draft, guard)
-      : await readRcFragment(file, { guard, cache });
-    if (result.ok) {
-      draft.add(result.value);
-      // Composing all files reports the problems of declarative files.
-      if (isCode) warnings.push(...result.warnings);
-    } else {
-      diagnostics.push(...result.diagnostics);
-      unread.push(file);
-    }
+    const reading =
+      formatOf(file) === undefined
+        ? await readCode(file, session, draft, guard, warnings)
+        : await readRcReading(file, { guard, cache });
+    readings.push(reading);
+    if (reading.diagnostics.length === 0) draft.add(reading.fragment);
+    else unread.push(file);
   }
-  return { reading: draft, unread, diagnostics, warnings };
+  const diagnostics = readings.flatMap((reading) => reading.diagnostics);
+  return { reading: draft, readings, unread, diagnostics, warnings };
 }
 
 async function readCode(
@@ -101,20 +102,23 @@ async function readCode(
   session: RcSession,
   draft: RcReadingDraft,
   guard: FileGuard,
-): Promise<Result<Fragment>> {
+  warnings: Diagnostic[],
+): Promise<Reading> {
   const problems = guard.check(file);
-  if (problems.length > 0) return fail(problems);
+  if (problems.length > 0) return brokenReading(file, problems);
   try {
     await access(file, constants.R_OK);
   } catch (error) {
-    // The host would report the error with the text of its module loader.
-    return fail([unreadable(file, error)]);
+    // The host would report it with the text of its module loader.
+    return brokenReading(file, [unreadable(file, error)]);
   }
   const report = await session.read(file);
-  if (!report.ok) return report;
+  if (!report.ok) return brokenReading(file, report.diagnostics);
   const edits = draft.apply(report.value);
   const fragment = codeFragment({ file, tasks: report.value.tasks, edits });
-  return fragment.ok ? succeed(fragment.value, [...report.warnings, ...fragment.warnings]) : fragment;
+  if (!fragment.ok) return brokenReading(file, fragment.diagnostics);
+  warnings.push(...report.warnings, ...fragment.warnings);
+  return asReading(fragment.value);
 }
 
 class RcReadingDraft implements RcReading {

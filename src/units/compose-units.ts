@@ -4,7 +4,7 @@ import { composeSound, type SoundCatalog } from "./composing/compose.js";
 import type { DisableRequest } from "./composing/composer.js";
 import { configReadings, LayeredConfiguration } from "./reading/configuration.js";
 import type { Fragment, Reading } from "./fragment.js";
-import type { FileReading } from "./reading/parse-fragment.js";
+import { asReading, type FileReading } from "./reading/parse-fragment.js";
 import { type ReadEvent, readAll, readStackFiles } from "./reading/read-fragments.js";
 import { defaultDirectories, type Directories, type Env, unitSearchPath } from "./search-path.js";
 import { namedOrigin } from "./source.js";
@@ -57,14 +57,20 @@ export async function composeUnits(options: ComposeUnitsOptions = {}): Promise<R
   return diagnostics.length > 0 ? fail(diagnostics) : succeed(catalog, warnings);
 }
 
-/** As {@link composeUnits}, of all valid files, with the problems of the others. */
-export async function composeSoundUnits(options: ComposeUnitsOptions = {}): Promise<SoundCatalog> {
+/**
+ * As {@link composeUnits}, of all valid files, with the problems of the rest.
+ * @param further files with possible problems, which come after all others
+ */
+export async function composeSoundUnits(
+  options: ComposeUnitsOptions = {},
+  further: readonly Reading[] = [],
+): Promise<SoundCatalog> {
   const env = options.env ?? process.env;
-  const asReading = (fragment: Fragment): Reading => ({ fragment, diagnostics: [], isBroken: false });
   const readings = (options.first ?? []).map(asReading);
   for (const reading of await readFiles(options, env)) readings.push(reading);
   for (const reading of configReadings(configurationOf(options.config))) readings.push(reading);
   for (const fragment of options.rc ?? []) readings.push(asReading(fragment));
+  for (const reading of further) readings.push(reading);
   const fromEnv = options.disableFromEnv === false ? [] : disableRequests(env);
   return composeSound(readings, {
     alternatives: options.alternatives ?? [],

@@ -12,15 +12,18 @@ export { compositionWarnings } from "./composing/composition-warnings.js";
 export { formatOf } from "./formats/document.js";
 export { createFileGuard, type FileGuard, INSECURE, refuseInsecure } from "./file-guard.js";
 export { refuseInsecureTree } from "./tree-guard.js";
-export type { Fragment, NamedReference } from "./fragment.js";
+export type { Fragment, NamedReference, Reading } from "./fragment.js";
 export { rowsOf, type UnitKeyRow } from "./keys/keys.js";
 export { isName } from "./names.js";
 export { FragmentCache } from "./cache/fragment-cache.js";
 export {
+  asReading,
+  brokenReading,
   type FileReading,
   parseFragment,
   parseRcFragment,
   readRcFragment,
+  readRcReading,
 } from "./reading/parse-fragment.js";
 export { parseDuration, parseSize } from "./quantity.js";
 export { ALL_RANKS, formatRankSet, MAX_RANK, parseRankSet, rankSetHas, rankSetOf } from "./rank-set.js";

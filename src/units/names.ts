@@ -6,6 +6,10 @@ export function isName(text: string): boolean {
   return /^[A-Za-z0-9_][A-Za-z0-9_@:+-]{0,254}$/.test(text) && !RESERVED.has(text);
 }
 
-/** The rule in words, for hints. */
-export const NAME_RULE =
+/** Why a text is no name, for hints. */
+export function nameHint(text: string): string {
+  return RESERVED.has(text) ? `${text} is a reserved word` : NAME_RULE;
+}
+
+const NAME_RULE =
   "names are letters, digits and _ @ : + -, start with a letter, digit or _, and have at most 255 bytes";

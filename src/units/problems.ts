@@ -1,6 +1,6 @@
 import { type Diagnostic, didYouMean, type ErrorCode, type Location } from "../errors/index.js";
 import { rowOf } from "./keys/keys.js";
-import { NAME_RULE } from "./names.js";
+import { nameHint } from "./names.js";
 import { type Format, formatOf } from "./formats/document.js";
 import type { Part, Path, Source } from "./source.js";
 import { fieldsOfTable } from "./table-fields.js";
@@ -215,7 +215,7 @@ function explainText(key: string, text: string): Pick<Problem, "code" | "message
       hint: "write KEY, or !KEY if it must not be set",
     };
   }
-  return { code: "UNIT_INVALID_NAME", message: `invalid name ${quoted(text)}`, hint: NAME_RULE };
+  return { code: "UNIT_INVALID_NAME", message: `invalid name ${quoted(text)}`, hint: nameHint(text) };
 }
 
 function invalidValue(key: string, value: unknown, path: Path, rule?: string): Problem {

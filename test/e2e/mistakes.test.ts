@@ -31,6 +31,14 @@ describe("modprobe remove", () => {
     expect(all).toMatchObject({ status: 0, stdout: "remove resource\nremove kvs-watch\n", stderr: "" });
   });
 
+  test("is refused where there is no instance, whatever the files say of the module", async () => {
+    for (const name of ["kvs", "cron", "ghost"]) {
+      const { status, stderr } = await box.run(["modprobe", "remove", name]);
+      expect(stderr).toMatch(/^sluice-modprobe: no instance to remove modules from: SLUICE_URI is not set/);
+      expect(status).toBe(1);
+    }
+  });
+
   test("names what is not loaded", async () => {
     const { status, stderr } = await box.run(["modprobe", "remove", "--dry-run", "ghost"]);
     expect(status).toBe(1);
@@ -124,6 +132,61 @@ test("a command of others whose interpreter is not there is told as such", async
     status: 1,
     stderr: `sluice: ${file}: its interpreter /no/such/program is missing\n`,
   });
+});
+
+test("wrong usage names its command once, and has one line of usage", async () => {
+  for (const words of [
+    ["kvs", "restore"],
+    ["modprobe", "diff", "0"],
+  ]) {
+    const { status, stderr } = await box.run(words);
+    const [message, usage, ...rest] = stderr.trimEnd().split("\n");
+    expect(message).toMatch(new RegExp(`^sluice-${words[0] ?? ""}: (?!sluice-|Usage:)`));
+    expect(usage).toMatch(/^Usage: sluice /);
+    expect(rest).toEqual([`see 'sluice ${words.slice(0, 2).join(" ")} --help'`]);
+    expect(status).toBe(2);
+  }
+});
+
+test("kvs put takes a value from standard input for a bare dash alone, and for one key", async () => {
+  const script =
+    "echo 7 | sluice kvs put a=- 'b=\"-\"'; sluice kvs get a b; sluice kvs put c=- d=- </dev/null";
+  const { status, stdout, stderr } = await box.run(["start", script]);
+  expect(stdout).toBe('7\n"-"\n');
+  expect(stderr).toMatch(/^sluice-kvs: only one key can read standard input\n/);
+  expect(status).toBe(2);
+});
+
+test("a dump that cannot be read or written is named in one line, and leaves nothing", async () => {
+  const dump = join(box.dir, "kvs.dump");
+  const { stderr } = await box.run([
+    "start",
+    `cd ${box.dir}; mkdir d; sluice kvs restore ghost; sluice kvs restore d; sluice kvs dump ghost/x; sluice kvs dump d; ` +
+      `sluice kvs dump ${dump}; sluice kvs restore ${dump}`,
+  ]);
+  expect(stderr.trimEnd().split("\n")).toEqual([
+    "sluice-kvs: ghost: No such file or directory",
+    "sluice-kvs: d: Is a directory",
+    "sluice-kvs: ghost/x: No such file or directory",
+    "sluice-kvs: d: Is a directory",
+    expect.stringMatching(/^restored as version \d+$/),
+  ]);
+  expect(readdirSync(box.dir).filter((name) => name.endsWith(".new"))).toEqual([]);
+});
+
+test("fsck of what has no store says so, and leaves it as it was", async () => {
+  const empty = join(box.dir, "empty");
+  box.write("empty/notes.txt", "mine");
+  for (const [path, reason] of [
+    [empty, `${empty} has no store of a known provider`],
+    [join(empty, "ghost"), `${join(empty, "ghost")}: No such file or directory`],
+    [join(empty, "notes.txt"), `${join(empty, "notes.txt")}: Not a directory`],
+  ] as const) {
+    const { status, stderr } = await box.run(["kvs", "fsck", path]);
+    expect(stderr).toBe(`sluice-kvs: ${reason}\n`);
+    expect(status).toBe(1);
+  }
+  expect(readdirSync(empty)).toEqual(["notes.txt"]);
 });
 
 test("a file that is no rc file is told which are", async () => {

@@ -36,6 +36,48 @@ test("fault-G13: counts are in words, and a close name is no hint while its file
   expect(stderr).not.toContain("did you mean");
 });
 
+const TWO_KINDS_OF_MISTAKES =
+  '[[modules]]\nname = "a"\nranks = "3-1"\n[[modules]]\nname = "a"\n[ghost]\npriority = 3\n';
+
+test.each([
+  ["verify", ["verify"]],
+  ["run", ["run", "--dry-run"]],
+])("%s reports what a file says wrong beside what its names get wrong, by place", async (_, words) => {
+  const wrong = fragment(TWO_KINDS_OF_MISTAKES);
+  const { status, stderr } = await sandbox.run(["modprobe", ...words, wrong]);
+  const found = [...stderr.matchAll(/^\S+more\.toml:(\d+:\d+): .*\[(\w+)\]$/gm)];
+  expect(found.map(([, place, code]) => `${place ?? ""} ${code ?? ""}`)).toEqual([
+    "3:9 UNIT_INVALID_RANKS",
+    "5:8 UNIT_DUPLICATE_NAME",
+    "6:1 UNIT_UNKNOWN_UNIT",
+  ]);
+  expect(status).toBe(1);
+});
+
+test("a mistake in one rc file does not hide those of the others", async () => {
+  sandbox.write("site/rc1.d/a.toml", '[[tasks]]\nname = "t"\nranks = "3-1"\ncommand = "true"\n');
+  sandbox.write("site/rc1.d/b.ts", "let x = ;\n");
+  sandbox.write("site/rc1.d/c.toml", '[ghost]\nranks = "0"\n');
+  const env = { FLUX_MODPROBE_PATH_APPEND: join(sandbox.dir, "site") };
+  const { status, stderr } = await sandbox.run(["modprobe", "rc1", "--dry-run"], { env });
+  expect([...stderr.matchAll(/site\/rc1\.d\/(\S+): .*\[(\w+)\]$/gm)].map((match) => match.slice(1))).toEqual([
+    ["a.toml:3:9", "UNIT_INVALID_RANKS"],
+    ["b.ts:1:9", "RC_INVALID"],
+    ["c.toml:1:1", "UNIT_UNKNOWN_UNIT"],
+  ]);
+  expect(status).toBe(1);
+});
+
+test("the tasks of a file that verify gets are roots, and what they require is planned", async () => {
+  const file = fragment(
+    '[[modules]]\nname = "used"\nmodule = "heartbeat"\n' +
+      '[[tasks]]\nname = "t"\ncommand = "true"\nrequires = ["used"]\n',
+  );
+  const { status, stderr } = await sandbox.run(["modprobe", "verify", "--strict", file]);
+  expect(stderr).toBe("0 errors, 0 warnings\n");
+  expect(status).toBe(0);
+});
+
 /** What `verify` says, the directory of the test left out. */
 async function warningsOf(env: Readonly<Record<string, string>>): Promise<string[]> {
   const { status, stderr } = await sandbox.run(["modprobe", "verify"], { env });

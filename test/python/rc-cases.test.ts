@@ -303,6 +303,16 @@ const MISTAKES: readonly RcCase[] = [
     stderr: ["FILE:2:1: a: unknown task argument frequency [RC_INVALID]"],
   },
   {
+    title: "an unknown argument that is like a known one",
+    source: say("a", "needs_atrs=[]"),
+    status: 1,
+    stdout: "",
+    stderr: [
+      "FILE:2:1: a: unknown task argument needs_atrs [RC_INVALID]",
+      "  hint: did you mean 'needs_attrs'?",
+    ],
+  },
+  {
     title: "no name",
     source: '@task(after=["b"])\ndef a(context): pass\n',
     status: 1,

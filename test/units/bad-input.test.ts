@@ -294,6 +294,7 @@ test("a near miss is asked about", () => {
     "write one of signal, timeout, command, to",
   ]);
   expect(hints('[[module]]\nname = "a"\n')).toEqual(["did you mean 'modules'?"]);
+  expect(hints('[[tasks]]\nname = "alternatives"\n')).toEqual(["alternatives is a reserved word"]);
   expect(hints('[[modules]]\nname = "heartbeat"\n[hearbeat]\nranks = "0"\n')).toEqual([
     "did you mean 'heartbeat'?",
   ]);

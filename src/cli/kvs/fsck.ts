@@ -1,6 +1,7 @@
-import { existsSync } from "node:fs";
+import { statSync } from "node:fs";
 import { resolve } from "node:path";
 import { Command } from "commander";
+import { ERRNO, strerror } from "../../errors/index.js";
 import type { Report } from "../../modules/kvs/repair.js";
 import { ExitError, printJson, printLine, say } from "../terminal/output.js";
 import { guardFor, type InsecureOption, withInsecure } from "../insecure.js";
@@ -34,14 +35,19 @@ export function fsckCommand(): Command {
 }
 
 async function check(directory: string, options: FsckOptions): Promise<Report> {
-  if (!existsSync(directory)) throw new ExitError(1, `${directory}: No such file or directory`);
+  const found = statSync(directory, { throwIfNoEntry: false });
+  if (!found?.isDirectory()) {
+    throw new ExitError(1, `${directory}: ${strerror(found === undefined ? ERRNO.ENOENT : ERRNO.ENOTDIR)}`);
+  }
   refuseInsecureTree(guardFor(options), directory);
-  // Loaded only here, because no other command needs a store.
-  const [{ lockStateDirectory }, { openStore }, { checkStore }] = await Promise.all([
+  // Loaded only here: nothing else of the command line needs a store.
+  const [{ lockStateDirectory }, { findStore, openStore }, { checkStore }] = await Promise.all([
     import("../../broker/state-lock.js"),
     import("../../modules/content/open-store.js"),
     import("../../modules/kvs/repair.js"),
   ]);
+  // The lock is a file, and a directory without a store is to stay as it is.
+  findStore(directory);
   const lock = lockStateDirectory(directory, 0);
   try {
     const opened = openStore(directory, (text) => say(`sluice-kvs: ${text}`));

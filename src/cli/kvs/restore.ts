@@ -1,9 +1,10 @@
-import { createReadStream, statSync } from "node:fs";
+import { open } from "node:fs/promises";
 import { Command, Option } from "commander";
+import { systemMessage } from "../../errors/index.js";
 import { fields, type Handle } from "../../messages/index.js";
 import { positiveInteger } from "../arguments.js";
 import { withInstance, withUri } from "../session.js";
-import { printJson, say, UsageError } from "../terminal/output.js";
+import { ExitError, printJson, say, UsageError } from "../terminal/output.js";
 import { Progress } from "./progress.js";
 
 /** The size of one read, and the number of requests under way. */
@@ -31,7 +32,7 @@ export function restoreCommand(): Command {
     )
     .action(async (file: string | undefined, options: RestoreOptions) => {
       if ((file === undefined) === (options.checkpoint === undefined)) {
-        throw new UsageError("sluice-kvs: restore takes either a file or --checkpoint N");
+        throw new UsageError("restore takes either a file or --checkpoint N");
       }
       await withInstance(options, async (handle) => {
         const restored =
@@ -45,9 +46,43 @@ export function restoreCommand(): Command {
     });
 }
 
+/** The bytes of a dump. */
+interface Dump {
+  readonly input: AsyncIterable<Buffer | string>;
+  /** Unknown for standard input. */
+  readonly totalBytes: number | undefined;
+}
+
+/** @throws ExitError with the path and the system's message */
+async function openDump(file: string): Promise<Dump> {
+  if (file === "-") return { input: process.stdin, totalBytes: undefined };
+  try {
+    const opened = await open(file);
+    const { size } = await opened.stat();
+    return {
+      input: named(file, opened.createReadStream({ highWaterMark: CHUNK_BYTES })),
+      totalBytes: size,
+    };
+  } catch (error) {
+    throw unreadable(file, error);
+  }
+}
+
+async function* named(file: string, stream: AsyncIterable<Buffer>): AsyncGenerator<Buffer, void> {
+  try {
+    yield* stream;
+  } catch (error) {
+    throw unreadable(file, error);
+  }
+}
+
+function unreadable(file: string, error: unknown): ExitError {
+  return new ExitError(1, `${file}: ${systemMessage(error)}`);
+}
+
 async function restoreFrom(handle: Handle, file: string) {
-  const input = file === "-" ? process.stdin : createReadStream(file, { highWaterMark: CHUNK_BYTES });
-  const totalBytes = file === "-" ? undefined : statSync(file).size;
+  // Opened before the KVS begins a restore, which a missing file would leave without an end.
+  const { input, totalBytes } = await openDump(file);
   const { id } = fields(await handle.rpc("kvs.restore-begin"), { id: "string" });
   const progress = new Progress("restore");
   const sending = new Set<Promise<unknown>>();

@@ -99,9 +99,7 @@ export async function carryOut(
   onReport: (report: RunReport) => Promise<void> = () => Promise.resolve(),
 ): Promise<void> {
   const { host } = options;
-  if (context.handle === undefined && plan.steps.some(({ action }) => action !== "run")) {
-    throw noInstance();
-  }
+  if (plan.steps.some(({ action }) => action !== "run")) refuseWithoutInstance(context);
   finishWithoutReader();
   // Only a broker of Sluice removes modules by its own record, and announces planned services to modules.
   const broker = context.fluxUri === undefined ? context.handle : undefined;
@@ -159,12 +157,14 @@ export async function carryOut(
   }
 }
 
-/** Why a request to load or remove modules was refused. */
-function noInstance(): ExitError {
-  return new ExitError(
-    1,
-    "no instance to load modules into: SLUICE_URI is not set; run this under 'sluice start', or give --uri",
-  );
+/** @throws ExitError if there is no instance that could load or remove modules */
+export function refuseWithoutInstance(
+  { handle }: Pick<PlanningContext, "handle">,
+  purpose = "load modules into",
+): void {
+  if (handle !== undefined) return;
+  const remedy = "run this under 'sluice start', or give --uri";
+  throw new ExitError(1, `no instance to ${purpose}: SLUICE_URI is not set; ${remedy}`);
 }
 
 /** Reports the steps and the first failure to the broker; after a time-out, also the units that the run was waiting for. */

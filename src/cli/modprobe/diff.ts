@@ -38,7 +38,7 @@ export function command(): Command {
       const sides = [a, b].filter((side) => side !== undefined);
       const [before, after, third] = [...sides, ...(ranks ?? []).map(String)];
       if (before === undefined || after === undefined || third !== undefined) {
-        throw new UsageError("Usage: sluice modprobe diff A B");
+        throw new UsageError("diff takes two locks, ranks or configurations");
       }
       const left = await sideOf(before, common);
       const right = await sideOf(after, common);

@@ -1,11 +1,11 @@
-import { type Diagnostic, fail, type Origin, type Result, succeed } from "../../errors/index.js";
+import { type Diagnostic, type Origin, type Result, succeed } from "../../errors/index.js";
 import { type LoadedModule, phaseRequest, type Plan, plan } from "../../graph/index.js";
 import { contentsOf } from "../../instance/phase-contents.js";
-import { fluxHostPrograms, type RcReading, RcSession, rcFiles, readRcFiles } from "../../rc/index.js";
+import { fluxHostPrograms, type RcReading, RcSession, rcFiles, readSoundRcFiles } from "../../rc/index.js";
 import {
   type Catalog,
   defaultDirectories,
-  type Fragment,
+  type Reading,
   rcSearchPath,
   type Runlevel,
 } from "../../units/index.js";
@@ -166,29 +166,28 @@ export interface UnitsRead {
 }
 
 /**
- * Composes twice. The first result, from the units without rc files, answers the questions of the rc files about
- * modules. The second adds the edits of the rc files.
- * @param further fragments that come after all others
+ * Composes twice: what rc files ask about modules is answered from the units without them, and what they say is then
+ * composed over those.
+ * @param further files that come after all others
  */
 export async function readUnits(
   files: readonly string[],
   session: RcSession,
   context: PlanningContext,
   options: PlanningOptions,
-  further: readonly Fragment[] = [],
+  further: readonly Reading[] = [],
 ): Promise<Result<UnitsRead>> {
   const onRead = options.verbose ? sayReading : () => undefined;
   if (files.some((file) => session.reads(file))) {
     const base = await tryCompose({}, context, { disableFromEnv: false });
     if (base.ok) session.useCatalog(base.value);
   }
-  const rc = await readRcFiles(files, session, (file) => onRead({ kind: "loading", file }), context);
-  const fragments = [...(rc.ok ? rc.value.fragments : []), ...further];
-  const composed = await tryCompose(options, context, { rc: fragments, onRead });
-  if (rc.ok && composed.ok) {
-    return succeed({ catalog: composed.value, rc: rc.value }, [...rc.warnings, ...composed.warnings]);
-  }
-  return fail([rc, composed].flatMap((result) => (result.ok ? [] : result.diagnostics)));
+  const onLoading = (file: string): void => onRead({ kind: "loading", file });
+  const rc = await readSoundRcFiles(files, session, onLoading, context);
+  // A problem in one line of a file must not hide the problems that show only once all files are composed.
+  const composed = await tryCompose(options, context, { further: [...rc.readings, ...further], onRead });
+  if (!composed.ok) return composed;
+  return succeed({ catalog: composed.value, rc: rc.reading }, [...rc.warnings, ...composed.warnings]);
 }
 
 /** The requests of rc files, the picks of `--modules`, and the modules of `-f` files, which rc1 loads. */

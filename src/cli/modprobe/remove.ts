@@ -1,7 +1,7 @@
 import { Command } from "commander";
 import { dryRunLines, plan } from "../../graph/index.js";
 import { type FactOptions, withFacts, withLiveContext } from "../facts.js";
-import { carryOut, type CarryOutOptions, withJobs, withRunView } from "./carry-out.js";
+import { carryOut, type CarryOutOptions, refuseWithoutInstance, withJobs, withRunView } from "./carry-out.js";
 import { loadedAfterStart } from "./read-and-plan.js";
 import { hereOrOnRanks, type OnRanksOptions, withOnRanks } from "./ranks.js";
 import { composeFor, type UnitOptions, valueOf, withUnitOptions } from "./units.js";
@@ -23,6 +23,8 @@ export function command(): Command {
     .action((names: readonly string[], options: RemoveOptions) =>
       hereOrOnRanks(options, () =>
         withLiveContext(options, async (context) => {
+          // Without an instance nothing is loaded, so that no module can be "still in use".
+          if (!options.dryRun) refuseWithoutInstance(context, "remove modules from");
           const catalog = await composeFor(options, context);
           const { facts, handle } = context;
           const loaded = handle === undefined ? await loadedAfterStart(context, options) : context.loaded;

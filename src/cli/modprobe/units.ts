@@ -1,15 +1,15 @@
 import { type Command, Option } from "commander";
-import { type Diagnostic, formatLocation, type Result } from "../../errors/index.js";
+import { type Diagnostic, fail, formatLocation, type Result, succeed } from "../../errors/index.js";
 import {
   type Alternative,
   type Catalog,
   composeSoundUnits,
   type ComposeUnitsOptions,
-  composeUnits,
   type DisableRequest,
   disableNames,
   namedOrigin,
   type ReadEvent,
+  type Reading,
 } from "../../units/index.js";
 import { assignment, collect } from "../arguments.js";
 import type { PlanningContext } from "../facts.js";
@@ -56,30 +56,34 @@ export async function composeFor(
 }
 
 /** Further inputs of the composition, and the place for problems. */
-type Composing = Pick<ComposeUnitsOptions, "disableFromEnv" | "rc" | "onRead">;
+interface Composing extends Pick<ComposeUnitsOptions, "disableFromEnv" | "rc" | "onRead"> {
+  /** Files with possible problems, which come after all others. */
+  readonly further?: readonly Reading[];
+}
 
 /** As {@link composeFor}, with the problems as data. */
-export function tryCompose(
+export async function tryCompose(
   options: UnitOptions,
   context: PlanningContext,
   more: Composing = {},
 ): Promise<Result<Catalog>> {
-  return composeUnits(composeOptions(options, context, more));
+  const { catalog, diagnostics, warnings } = await composeSoundFor(options, context, more);
+  return diagnostics.length > 0 ? fail(diagnostics) : succeed(catalog, warnings);
 }
 
 /** As {@link tryCompose}, of all valid parts. */
 export function composeSoundFor(
   options: UnitOptions,
   context: PlanningContext,
-  more: Composing = {},
+  { further = [], ...more }: Composing = {},
 ): ReturnType<typeof composeSoundUnits> {
-  return composeSoundUnits(composeOptions(options, context, more));
+  return composeSoundUnits(composeOptions(options, context, more), further);
 }
 
 function composeOptions(
   { setAlternative = [], disable = [], refused: leftOut = [], ...picking }: UnitOptions,
   { configuration, guard, cache, facts }: PlanningContext,
-  more: Composing,
+  more: Omit<Composing, "further">,
 ): ComposeUnitsOptions {
   const alternatives: Alternative[] = setAlternative.map(([service, unit]) => ({
     service,

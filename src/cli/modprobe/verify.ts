@@ -17,7 +17,7 @@ import {
   servicesChosenByCode,
   unreadFileWarnings,
 } from "../../rc/index.js";
-import { type Catalog, compositionWarnings, type Fragment, readRcFragment } from "../../units/index.js";
+import { type Catalog, compositionWarnings, type Fragment, readRcReading } from "../../units/index.js";
 import { type PlanningContext, type FactOptions, withPlanningContext, withFacts } from "../facts.js";
 import { environmentFileWarnings } from "./environment-files.js";
 import { checkLibrariesOf, libraryDiagnostics } from "./libraries.js";
@@ -78,8 +78,7 @@ async function findAll(
   context: PlanningContext,
   options: VerifyOptions,
 ): Promise<Verified> {
-  const read = await Promise.all(files.map((file) => readRcFragment(file, context)));
-  const further = read.flatMap((result) => (result.ok ? [result.value] : []));
+  const further = await Promise.all(files.map((file) => readRcReading(file, context)));
   const session = new RcSession({
     facts: context.facts,
     handle: undefined,
@@ -92,7 +91,6 @@ async function findAll(
     const rcFiles = await phaseFiles("rc1", context, options);
     const units = await readUnits(rcFiles, session, context, { ...options, planOnly: true }, further);
     const found = [
-      ...read.flatMap((result) => (result.ok ? result.warnings : result.diagnostics)),
       ...unreadFileWarnings(process.env),
       ...idleScriptWarnings(process.env, "rc1", rcFiles),
       ...idleScriptWarnings(process.env, "rc3", await phaseFiles("rc3", context, options)),
@@ -101,7 +99,7 @@ async function findAll(
             ...units.warnings,
             ...(await unitWarnings(
               { ...units.value, rc: (await withRoots(units.value.rc, options, context)).rc },
-              further,
+              further.map(({ fragment }) => fragment),
               context,
               rcFiles,
             )),
@@ -126,7 +124,10 @@ async function unitWarnings(
 ): Promise<Diagnostic[]> {
   const { facts } = context;
   const named = [...rc.load, ...further.flatMap(({ load }) => load)].map(({ name }) => name);
-  const roots = [...new Set([...rc.tasks, ...runlevelRoots(catalog, "rc1"), ...named])];
+  const tasks = further.flatMap(({ definitions }) => definitions.filter(({ kind }) => kind === "task"));
+  const roots = [
+    ...new Set([...rc.tasks, ...runlevelRoots(catalog, "rc1"), ...tasks.map(({ name }) => name), ...named]),
+  ];
   const origins = new Map(rc.load.map(({ name, origin }) => [name, origin]));
   const lowest = rankClasses(catalog.units, facts.size).map(({ ranges }) => ranges[0]?.[0] ?? facts.rank);
   const requests = await requestsOfModules(catalog);

@@ -13,12 +13,17 @@ export interface OpenedStore {
   close(): Promise<void>;
 }
 
+/** The store of a state directory: its provider, and the file or directory of its data. */
+export interface StorePlace {
+  readonly provider: string;
+  readonly path: string;
+}
+
 /**
- * Opens the store in a state directory. The caller holds the lock of the directory.
- * @param onWarning called for each damaged part
- * @throws `ENOENT` if the directory has no store, `EIO` if the store is unreadable
+ * Finds the store that a state directory has, without a change to the directory.
+ * @throws `ENOENT` if the directory has no store
  */
-export function openStore(directory: string, onWarning: (text: string) => void): OpenedStore {
+export function findStore(directory: string): StorePlace {
   const provider = readInstanceFile(directory)?.provider ?? providerIn(directory);
   if (provider === REMOTE) {
     throw requestError(
@@ -30,6 +35,16 @@ export function openStore(directory: string, onWarning: (text: string) => void):
   if (provider === undefined || path === directory || !existsSync(path)) {
     throw requestError("ENOENT", `${directory} has no store of a known provider`);
   }
+  return { provider, path };
+}
+
+/**
+ * Opens the store that a state directory has. The caller holds the lock of the directory.
+ * @param onWarning called for each damaged part
+ * @throws `ENOENT` if the directory has no store, `EIO` if the store is unreadable
+ */
+export function openStore(directory: string, onWarning: (text: string) => void): OpenedStore {
+  const { provider, path } = findStore(directory);
   if (provider === "content-sqlite") {
     const store = new SqliteStore(path, directory);
     const close = (): Promise<void> => {

@@ -45,7 +45,12 @@ export interface FileReading {
  * `UNIT_NOT_A_FILE`, `UNIT_NOT_UTF8`, `UNIT_UNKNOWN_FORMAT`.
  */
 export async function readRcFragment(file: string, reading: FileReading = {}): Promise<Result<Fragment>> {
-  return resultOf(await readReading(file, "rc-file", reading));
+  return resultOf(await readRcReading(file, reading));
+}
+
+/** As {@link readRcFragment}, the sound part beside the problems. */
+export function readRcReading(file: string, reading: FileReading = {}): Promise<Reading> {
+  return readReading(file, "rc-file", reading);
 }
 
 /** A file with its problems, for composition with others. */
@@ -85,7 +90,12 @@ export function brokenReading(file: string, diagnostics: Reading["diagnostics"])
   return { fragment: emptyFragment(namedSource(file)), diagnostics, isBroken: true };
 }
 
-/** A fragment, if it has no errors. */
+/** The reading of a fragment with which nothing is wrong. */
+export function asReading(fragment: Fragment): Reading {
+  return { fragment, diagnostics: [], isBroken: false };
+}
+
+/** A fragment, if nothing is wrong with it. */
 export function resultOf({ fragment, diagnostics }: Reading): Result<Fragment> {
   return diagnostics.length > 0 ? fail(diagnostics) : succeed(fragment);
 }

@@ -9,7 +9,7 @@ import {
 import type { LibraryTable, UpdateTable } from "../generated/tables.js";
 import { rowsOf } from "../keys/keys.js";
 import { UNIT_KEYS } from "../keys/unit-keys.js";
-import { isName, NAME_RULE } from "../names.js";
+import { isName, nameHint } from "../names.js";
 import { explainErrors, isTable, locateProblems, type Problem, similarKey, wrongType } from "../problems.js";
 import { readSetting } from "../settings.js";
 import { type Path, type Source, SourceOrigin } from "../source.js";
@@ -270,7 +270,7 @@ function notTables(root: unknown, path: Path): Problem {
 
 function invalidName(name: string, path: Path): Problem {
   const message = `invalid name ${quoted(name)}`;
-  return { code: "UNIT_INVALID_NAME", message, path, part: "key", hint: NAME_RULE };
+  return { code: "UNIT_INVALID_NAME", message, path, part: "key", hint: nameHint(name) };
 }
 
 /** The name of an entry's array or of a table, for messages. */
