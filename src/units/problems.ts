@@ -68,6 +68,8 @@ export function explainErrors(
   const choices = all.filter((error) => error.keyword === "anyOf");
   const isInChoice = (error: ValidationError) =>
     error.schemaPath.includes("/oneOf/") ||
+    // The error of the table names the key; those of the name itself point at the table.
+    error.schemaPath.includes("/propertyNames/") ||
     choices.some((choice) => choice !== error && error.instancePath.startsWith(choice.instancePath));
   return all
     .filter((error) => !isInChoice(error))
@@ -108,6 +110,8 @@ function explainError(error: ValidationError, place: Place, base: Path, known: r
       const fields = fieldsOfTable(rowOf(key)?.kind ?? "");
       return unknownKey(unknown, [...path, unknown], fields ?? known);
     }
+    case "propertyNames":
+      return invalidKey(String(error.params["propertyName"]), path);
     case "required":
       return missingKey(String(error.params["missingProperty"]), path);
     case "type":
@@ -152,6 +156,17 @@ function unknownKey(key: string, path: Path, known: readonly string[]): Problem 
 /** The key that was meant, perhaps. The search takes time with the length of the key. */
 export function similarKey(key: string, known: readonly string[]): string | undefined {
   return key.length <= 64 ? didYouMean(key, known) : undefined;
+}
+
+/** A key of a table whose keys are the user's own. */
+function invalidKey(key: string, path: Path): Problem {
+  return {
+    code: "UNIT_INVALID_NAME",
+    message: `invalid name ${quoted(key)}`,
+    path: [...path, key],
+    part: "key",
+    hint: "a name has at least one character, and no '='",
+  };
 }
 
 /** `missing required config key 'K'`. */

@@ -35,6 +35,21 @@ describe("a bad unit file is reported with code and place", () => {
       ["UNIT_COMMAND_CONFLICT a.toml:3:9"],
     ],
     [
+      "a variable with = in its name",
+      `${UNIT}command = "x"\nenvironment = { "B=C" = "1" }\n`,
+      ["UNIT_INVALID_NAME a.toml:4:17"],
+    ],
+    [
+      "a variable without a name",
+      `${UNIT}command = "x"\nenvironment = { "" = "1" }\n`,
+      ["UNIT_INVALID_NAME a.toml:4:17"],
+    ],
+    [
+      "a name of a variable and its value",
+      `${UNIT}command = "x"\nenvironment = { "B=" = 1 }\n`,
+      ["UNIT_INVALID_NAME a.toml:4:17", "UNIT_WRONG_TYPE a.toml:4:24"],
+    ],
+    [
       "two kinds of probe",
       `${UNIT}command = "x"\nready = { notify = true, fd = 3 }\n`,
       ["UNIT_INVALID_VALUE a.toml:4:26"],
