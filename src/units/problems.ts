@@ -3,7 +3,7 @@ import { rowOf } from "./keys/keys.js";
 import { NAME_RULE } from "./names.js";
 import { type Format, formatOf } from "./formats/document.js";
 import type { Part, Path, Source } from "./source.js";
-import { fieldsOfTable } from "./table-fields.js";
+import { fieldsOfTable, kindOfField } from "./table-fields.js";
 import { quoted, shortened, typeName } from "./text.js";
 import type { ValidationError } from "./validator.js";
 
@@ -184,7 +184,7 @@ export function wrongType(key: string, expected: unknown, value: unknown, path: 
     message: `wrong type for ${subject}: expected ${wanted.join(" or ")}, got ${typeName(value)}`,
     path,
     part: "value",
-    hint: isElement ? undefined : typeHint(key, expected, value),
+    hint: isElement ? undefined : typeHint({ key, path }, expected, value),
   };
 }
 
@@ -197,7 +197,11 @@ const TYPE_NAMES: Readonly<Record<string, string>> = {
   object: "a table",
 };
 
-function typeHint(key: string, expected: unknown, value: unknown): Problem["hint"] {
+function typeHint(
+  { key, path }: { readonly key: string; readonly path: Path },
+  expected: unknown,
+  value: unknown,
+): Problem["hint"] {
   if (expected === "tables") {
     return ({ format }) => (format === undefined || format === "toml" ? `write [[${key}]]` : undefined);
   }
@@ -205,7 +209,9 @@ function typeHint(key: string, expected: unknown, value: unknown): Problem["hint
     return ({ format }) => `write ${setting(format, key, `[${JSON.stringify(shortened(value))}]`)}`;
   }
   if (expected !== "string" || typeof value !== "number") return undefined;
-  const unit = rowOf(key)?.kind === "duration" ? "s" : "";
+  const kind = kindOfField(rowOf(String(path.at(-2)))?.kind ?? "", key) ?? rowOf(key)?.kind;
+  if (kind === "signal") return "write the name of a signal, such as SIGTERM";
+  const unit = kind === "duration" ? "s" : "";
   // The text of the file: 1.10 and 0x10 are other names than the numbers 1.1 and 16.
   return ({ format, text }) =>
     `write ${setting(format, key, JSON.stringify(shortened(text ?? String(value)) + unit))}`;
