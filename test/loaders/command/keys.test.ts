@@ -55,6 +55,19 @@ describe("the user of a program", () => {
   });
 });
 
+test("a directory that is missing, or is none, fails the load by its name", async () => {
+  const { load, dir, write } = await startStage();
+  const file = write("file", "");
+  await expect(load({ command: "true", directory: join(dir, "none") })).rejects.toMatchObject({
+    errnum: ERRNO.ENOENT,
+    message: `p: directory ${join(dir, "none")}: No such file or directory`,
+  });
+  await expect(load({ command: "true", directory: file })).rejects.toMatchObject({
+    errnum: ERRNO.ENOTDIR,
+    message: `p: directory ${file}: Not a directory`,
+  });
+});
+
 test("limits are those of the unit, and others stay as they were", async () => {
   const { load, dir, logged } = await startStage();
   const say = "{ ulimit -Sn; ulimit -Hn; ulimit -Sc; ulimit -Ss; } > limits";
