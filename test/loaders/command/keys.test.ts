@@ -85,6 +85,9 @@ test("without the helper what needs it is refused by name", async () => {
     errnum: ERRNO.ENOSYS,
     message: expect.stringMatching(/^p: user, limits, ready.notify: this needs the helper/) as string,
   });
+  await expect(load({ command: "true", watchdogMs: 1000 })).rejects.toMatchObject({
+    message: expect.stringMatching(/^p: watchdog: this needs the helper/) as string,
+  });
 });
 
 describe("the output of a program", () => {
