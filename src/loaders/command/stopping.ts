@@ -1,5 +1,5 @@
 import { ERRNO, SluiceError } from "../../errors/index.js";
-import { startTimer, type SupervisedProgram } from "../../processes/index.js";
+import { isSuccess, moduleEndText, startTimer, type SupervisedProgram } from "../../processes/index.js";
 import { runOnce } from "./run-once.js";
 import type { CommandLine, StopRule } from "../program-options.js";
 
@@ -84,9 +84,14 @@ async function askToEnd(options: StopOptions, signal: AbortSignal): Promise<void
   if (rule.command !== undefined) {
     const once = { command: rule.command, directory, env: { ...env, MAINPID: String(program.pid) } };
     try {
-      const { isAborted } = await runOnce(once, signal);
+      const { end, isAborted, lines } = await runOnce(once, signal);
       if (isAborted) log("warning", "its stop command has not ended in time");
-      return;
+      if (isAborted || isSuccess(end)) return;
+      const said = lines.at(-1);
+      log(
+        "warning",
+        `its stop command failed: ${moduleEndText(end)}${said === undefined ? "" : `: ${said}`}`,
+      );
     } catch (error) {
       if (!(error instanceof SluiceError)) throw error;
       log("warning", `its stop command cannot be run: ${error.message}`);
