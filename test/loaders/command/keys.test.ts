@@ -43,6 +43,20 @@ describe("the user of a program", () => {
     });
   });
 
+  test("is also that of the commands of its probes and of its stop", async () => {
+    const { load, remove, dir } = await startStage();
+    chmodSync(dir, 0o777);
+    await load({
+      command: ["sleep", "1000"],
+      user: USER,
+      ready: { command: "id -u > ready" },
+      stop: { command: "id -u > stop; kill $MAINPID" },
+    });
+    await remove();
+    const read = (name: string) => readFileSync(join(dir, name), "utf8").trim();
+    expect([read("ready"), read("stop")]).toEqual([UID, UID]);
+  });
+
   test("that does not exist fails the load", async () => {
     const { load } = await startStage();
     await expect(load({ command: "true", user: "no-such-user" })).rejects.toMatchObject({
