@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { Command } from "commander";
-import { isErrno } from "../errors/index.js";
+import { isErrno, systemMessage } from "../errors/index.js";
 import {
   fragmentLines,
   type ImportedFile,
@@ -71,7 +71,7 @@ async function readIfThere(file: string): Promise<string | undefined> {
     return await readFile(file, "utf8");
   } catch (error) {
     if (isErrno(error, "ENOENT")) return undefined;
-    throw error;
+    throw new ExitError(1, `${file}: ${systemMessage(error)}`);
   }
 }
 

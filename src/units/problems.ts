@@ -3,7 +3,7 @@ import { rowOf } from "./keys/keys.js";
 import { nameHint } from "./names.js";
 import { type Format, formatOf } from "./formats/document.js";
 import type { Part, Path, Source } from "./source.js";
-import { fieldsOfTable } from "./table-fields.js";
+import { fieldsOfTable, kindOfField } from "./table-fields.js";
 import { quoted, shortened, typeName } from "./text.js";
 import type { ValidationError } from "./validator.js";
 
@@ -68,6 +68,8 @@ export function explainErrors(
   const choices = all.filter((error) => error.keyword === "anyOf");
   const isInChoice = (error: ValidationError) =>
     error.schemaPath.includes("/oneOf/") ||
+    // The error of the table names the key; those of the name itself point at the table.
+    error.schemaPath.includes("/propertyNames/") ||
     choices.some((choice) => choice !== error && error.instancePath.startsWith(choice.instancePath));
   return all
     .filter((error) => !isInChoice(error))
@@ -109,6 +111,8 @@ function explainError(error: ValidationError, place: Place, base: Path, known: r
       const others = fields && `write one of ${fields.join(", ")}`;
       return unknownKey(unknown, [...path, unknown], fields ?? known, others);
     }
+    case "propertyNames":
+      return invalidKey(String(error.params["propertyName"]), path);
     case "required":
       return missingKey(String(error.params["missingProperty"]), path);
     case "type":
@@ -158,6 +162,17 @@ export function similarKey(key: string, known: readonly string[]): string | unde
   return key.length <= 64 ? didYouMean(key, known) : undefined;
 }
 
+/** A key of a table whose keys are the user's own. */
+function invalidKey(key: string, path: Path): Problem {
+  return {
+    code: "UNIT_INVALID_NAME",
+    message: `invalid name ${quoted(key)}`,
+    path: [...path, key],
+    part: "key",
+    hint: "a name has at least one character, and no '='",
+  };
+}
+
 /** `missing required config key 'K'`. */
 function missingKey(key: string, path: Path): Problem {
   return { code: "UNIT_MISSING_KEY", message: `missing required config key '${key}'`, path, part: "key" };
@@ -173,7 +188,7 @@ export function wrongType(key: string, expected: unknown, value: unknown, path: 
     message: `wrong type for ${subject}: expected ${wanted.join(" or ")}, got ${typeName(value)}`,
     path,
     part: "value",
-    hint: isElement ? undefined : typeHint(key, expected, value),
+    hint: isElement ? undefined : typeHint({ key, path }, expected, value),
   };
 }
 
@@ -186,7 +201,11 @@ const TYPE_NAMES: Readonly<Record<string, string>> = {
   object: "a table",
 };
 
-function typeHint(key: string, expected: unknown, value: unknown): Problem["hint"] {
+function typeHint(
+  { key, path }: { readonly key: string; readonly path: Path },
+  expected: unknown,
+  value: unknown,
+): Problem["hint"] {
   if (expected === "tables") {
     return ({ format }) => (format === undefined || format === "toml" ? `write [[${key}]]` : undefined);
   }
@@ -194,8 +213,10 @@ function typeHint(key: string, expected: unknown, value: unknown): Problem["hint
     return ({ format }) => `write ${setting(format, key, `[${JSON.stringify(shortened(value))}]`)}`;
   }
   if (expected !== "string" || typeof value !== "number") return undefined;
-  const unit = rowOf(key)?.kind === "duration" ? "s" : "";
-  // The text of the file, because 1.10 and 0x10 are other names than the numbers 1.1 and 16.
+  const kind = kindOfField(rowOf(String(path.at(-2)))?.kind ?? "", key) ?? rowOf(key)?.kind;
+  if (kind === "signal") return "write the name of a signal, such as SIGTERM";
+  const unit = kind === "duration" ? "s" : "";
+  // The text of the file: 1.10 and 0x10 are other names than the numbers 1.1 and 16.
   return ({ format, text }) =>
     `write ${setting(format, key, JSON.stringify(shortened(text ?? String(value)) + unit))}`;
 }

@@ -40,3 +40,10 @@ export function isTableKind(kind: string): kind is TableKind {
 export function fieldsOfTable(kind: string): readonly string[] | undefined {
   return isTableKind(kind) ? Object.keys(TABLES[kind]) : undefined;
 }
+
+/** The rule for a field of such a table; undefined if it has no such field. */
+export function kindOfField(kind: string, field: string): FieldKind | undefined {
+  if (!isTableKind(kind)) return undefined;
+  const fields: Readonly<Record<string, FieldKind>> = TABLES[kind];
+  return Object.hasOwn(fields, field) ? fields[field] : undefined;
+}

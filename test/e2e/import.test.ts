@@ -41,6 +41,7 @@ test("import says what it cannot read, with its place, and prints nothing then",
   expect(await refused(join(box.dir, "Procfile.gone"))).toMatch(
     /Procfile\.gone: No such file or directory\n$/,
   );
+  expect(await refused(".")).toBe("sluice-import: .: Is a directory\n");
   expect(await refused("Procfile", "web.service")).toBe(
     "sluice-import: web.service:1: web is defined in Procfile:1 already\n",
   );

@@ -35,6 +35,21 @@ describe("a bad unit file is reported with code and place", () => {
       ["UNIT_COMMAND_CONFLICT a.toml:3:9"],
     ],
     [
+      "a variable with = in its name",
+      `${UNIT}command = "x"\nenvironment = { "B=C" = "1" }\n`,
+      ["UNIT_INVALID_NAME a.toml:4:17"],
+    ],
+    [
+      "a variable without a name",
+      `${UNIT}command = "x"\nenvironment = { "" = "1" }\n`,
+      ["UNIT_INVALID_NAME a.toml:4:17"],
+    ],
+    [
+      "a name of a variable and its value",
+      `${UNIT}command = "x"\nenvironment = { "B=" = 1 }\n`,
+      ["UNIT_INVALID_NAME a.toml:4:17", "UNIT_WRONG_TYPE a.toml:4:24"],
+    ],
+    [
       "two kinds of probe",
       `${UNIT}command = "x"\nready = { notify = true, fd = 3 }\n`,
       ["UNIT_INVALID_VALUE a.toml:4:26"],
@@ -262,6 +277,9 @@ test.each([
   ["a.toml", `${UNIT}module = 1.10\n`, 'write module = "1.10"'],
   ["a.toml", "[[modules]]\nname = 0x10\n", 'write name = "0x10"'],
   ["a.toml", `${UNIT}timeout = 30\n`, 'write timeout = "30s"'],
+  ["a.toml", `${UNIT}command = "x"\nready = { after = 2 }\n`, 'write after = "2s"'],
+  ["a.toml", `${UNIT}command = "x"\nrestart = { delay = 5 }\n`, 'write delay = "5s"'],
+  ["a.toml", `${UNIT}command = "x"\nstop = { signal = 15 }\n`, "write the name of a signal, such as SIGTERM"],
   ["a.yaml", "modules:\n- name: a\n  module: 1.10\n", 'write module: "1.10"'],
   ["a.yaml", "modules:\n- name: 0x10\n", 'write name: "0x10"'],
   ["a.yaml", "modules:\n- name: a\n  after: kvs\n", 'write after: ["kvs"]'],

@@ -1,7 +1,7 @@
 import { stat } from "node:fs/promises";
 import { resolve } from "node:path";
 import { commandText, errnumOf, messageOf, SluiceError, strerror } from "../../errors/index.js";
-import { isSuccess, moduleEndText, startTimer } from "../../processes/index.js";
+import { type Identity, isSuccess, moduleEndText, startTimer } from "../../processes/index.js";
 import { LineMatcher } from "./line-matcher.js";
 import {
   attemptConnection,
@@ -18,6 +18,8 @@ export interface ProbePlace {
   /** Absolute; relative paths of probes count from it. */
   readonly directory: string;
   readonly env: NodeJS.ProcessEnv;
+  /** The user as whom commands run. */
+  readonly identity: Identity | undefined;
   /** Without the arguments of commands. */
   readonly isSecret: boolean;
 }

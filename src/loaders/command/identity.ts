@@ -6,6 +6,7 @@ import {
   lookUpUser,
   type ResourceLimit,
 } from "../../processes/index.js";
+import type { ModuleOptions } from "../module-options.js";
 import type { ProgramOptions } from "../program-options.js";
 
 /** The user of a program, and the variables that follow from it. */
@@ -65,15 +66,16 @@ export function limitsIn(limits: ProgramOptions["limits"] = {}): ResourceLimit[]
  * Refuses keys that need the helper if it is missing, and names them.
  * @throws SluiceError `LOAD_FAILED` with `ENOSYS`
  */
-export function refuseWithoutHelper(options: ProgramOptions): void {
+export function refuseWithoutHelper(options: ProgramOptions & Pick<ModuleOptions, "watchdogMs">): void {
   if (hasProgramHelper()) return;
-  const { user, group, limits = {}, ready, alive } = options;
+  const { user, group, limits = {}, ready, alive, watchdogMs = 0 } = options;
   const wanted = [
     ...(user === undefined ? [] : ["user"]),
     ...(group === undefined ? [] : ["group"]),
     ...(Object.keys(limits).length === 0 ? [] : ["limits"]),
     ...(ready?.notify === true ? ["ready.notify"] : []),
     ...(alive?.notify === true ? ["alive.notify"] : []),
+    ...(watchdogMs > 0 ? ["watchdog"] : []),
   ];
   if (wanted.length === 0) return;
   throw new SluiceError(

@@ -1,6 +1,6 @@
-import { type FileHandle, open } from "node:fs/promises";
+import { type FileHandle, open, stat } from "node:fs/promises";
 import { resolve } from "node:path";
-import { errnumOf, messageOf, SluiceError, strerror } from "../../errors/index.js";
+import { ERRNO, errnumOf, messageOf, SluiceError, strerror } from "../../errors/index.js";
 import type { Identity, ResourceLimit } from "../../processes/index.js";
 import { readEnvironmentFiles } from "./environment-file.js";
 import { limitsIn, refuseWithoutHelper, runAsOf } from "./identity.js";
@@ -30,6 +30,7 @@ export async function setUp(spec: SetupSpec): Promise<ProgramSetup> {
   const [fromFiles, { identity, variables }] = await Promise.all([
     spec.fileVariables ?? readEnvironmentFiles(environmentFile, directory),
     runAsOf(spec),
+    refuseMissingDirectory(directory),
   ]);
   spec.onFileVariables?.(fromFiles);
   const watchdog = watchdogMs === 0 ? {} : { WATCHDOG_USEC: String(Math.round(watchdogMs * US_PER_MS)) };
@@ -47,7 +48,19 @@ export function directoryOf({ directory }: Pick<ModuleSpec, "directory">): strin
   return directory ?? process.cwd();
 }
 
-/** Where the output of a program goes, and the descriptors that are open for that in this process. */
+/** Node would say that the program does not exist. */
+async function refuseMissingDirectory(directory: string): Promise<void> {
+  let errnum: number | undefined = ERRNO.ENOTDIR;
+  try {
+    if ((await stat(directory)).isDirectory()) return;
+  } catch (error) {
+    errnum = errnumOf(error);
+    if (errnum === undefined) throw error;
+  }
+  throw new SluiceError("LOAD_FAILED", `directory ${directory}: ${strerror(errnum)}`, { errnum });
+}
+
+/** Where the output of a program goes, and what is open for that in this process. */
 export interface ProgramOutput {
   readonly output: "capture" | "inherit" | "discard" | number;
   readonly file?: FileHandle | undefined;

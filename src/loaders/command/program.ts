@@ -1,6 +1,7 @@
 import { ERRNO, requestError, SluiceError } from "../../errors/index.js";
 import type { Handle, ModuleMain, Payload } from "../../messages/index.js";
 import {
+  type Identity,
   isSuccess,
   moduleEndText,
   type OutputStreamName,
@@ -39,6 +40,7 @@ export class Program {
   readonly #lastLines: string[] = [];
   /** The environment that it was started with. */
   #env: NodeJS.ProcessEnv = {};
+  #identity: Identity | undefined;
   #stage: Stage = "starting";
   #program: SupervisedProgram | undefined;
   #hasBegun = false;
@@ -92,6 +94,7 @@ export class Program {
     handle.handle("status", () => this.#status(), { allowGuest: true });
     const setup = await setUp(this.#spec);
     this.#env = setup.env;
+    this.#identity = setup.identity;
     await this.#refuseForeignAddress();
     this.#refuseStopped();
     const program = await this.#start(setup);
@@ -337,13 +340,19 @@ export class Program {
       command: this.#command,
       directory: this.#directory,
       env: this.#env,
+      identity: this.#identity,
       log: (level, text) => handle.log(level, text),
     });
   }
 
   /** The directory and environment of its probes. */
   get #place(): ProbePlace {
-    return { directory: this.#directory, env: this.#env, isSecret: this.#spec.secret === true };
+    return {
+      directory: this.#directory,
+      env: this.#env,
+      identity: this.#identity,
+      isSecret: this.#spec.secret === true,
+    };
   }
 
   async #status(): Promise<Payload> {

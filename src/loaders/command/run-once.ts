@@ -1,4 +1,9 @@
-import { type ProcessEnd, startProgram, type SupervisedProgram } from "../../processes/index.js";
+import {
+  type Identity,
+  type ProcessEnd,
+  startProgram,
+  type SupervisedProgram,
+} from "../../processes/index.js";
 import { executableOf } from "./command-line.js";
 import { OutputLines } from "./output-lines.js";
 import type { CommandLine } from "../program-options.js";
@@ -8,6 +13,8 @@ export interface OnceCommand {
   readonly command: CommandLine;
   readonly directory: string;
   readonly env: NodeJS.ProcessEnv;
+  /** That of the program, whose files it may read or run. */
+  readonly identity: Identity | undefined;
 }
 
 /** Its outcome, and a limited number of its output lines. */
@@ -38,6 +45,7 @@ export async function runOnce(once: OnceCommand, signal: AbortSignal): Promise<O
     args,
     cwd: once.directory,
     env: once.env,
+    identity: once.identity,
     output: "capture",
     listener: {
       output: (stream, bytes) => streams[stream].push(bytes),

@@ -1,5 +1,11 @@
 import { ERRNO, SluiceError } from "../../errors/index.js";
-import { startTimer, type SupervisedProgram } from "../../processes/index.js";
+import {
+  type Identity,
+  isSuccess,
+  moduleEndText,
+  startTimer,
+  type SupervisedProgram,
+} from "../../processes/index.js";
 import { runOnce } from "./run-once.js";
 import type { CommandLine, StopRule } from "../program-options.js";
 
@@ -18,6 +24,7 @@ export interface StopOptions {
   readonly command: CommandLine;
   readonly directory: string;
   readonly env: NodeJS.ProcessEnv;
+  readonly identity: Identity | undefined;
   readonly log: (level: "info" | "warning", text: string) => void;
 }
 
@@ -80,13 +87,23 @@ export async function killProgram(program: SupervisedProgram): Promise<void> {
 }
 
 async function askToEnd(options: StopOptions, signal: AbortSignal): Promise<void> {
-  const { program, rule, command, directory, env, log } = options;
+  const { program, rule, command, directory, env, identity, log } = options;
   if (rule.command !== undefined) {
-    const once = { command: rule.command, directory, env: { ...env, MAINPID: String(program.pid) } };
+    const once = {
+      command: rule.command,
+      directory,
+      identity,
+      env: { ...env, MAINPID: String(program.pid) },
+    };
     try {
-      const { isAborted } = await runOnce(once, signal);
+      const { end, isAborted, lines } = await runOnce(once, signal);
       if (isAborted) log("warning", "its stop command has not ended in time");
-      return;
+      if (isAborted || isSuccess(end)) return;
+      const said = lines.at(-1);
+      log(
+        "warning",
+        `its stop command failed: ${moduleEndText(end)}${said === undefined ? "" : `: ${said}`}`,
+      );
     } catch (error) {
       if (!(error instanceof SluiceError)) throw error;
       log("warning", `its stop command cannot be run: ${error.message}`);

@@ -30,6 +30,7 @@ export class UnitSketch {
   readonly source: SourceKey;
   readonly keys = new Map<string, SketchedKey>();
   readonly remarks: Remark[] = [];
+  #isWithoutCommand = false;
 
   /** @param source the key that defines it */
   constructor(name: string, source: SourceKey) {
@@ -39,6 +40,11 @@ export class UnitSketch {
 
   /** Carries a key of the source over. */
   set(key: string, value: FragmentValue, ...from: readonly SourceKey[]): void {
+    // Whatever the source says, the command that stands in must not run.
+    if (key === "disabled" && this.#isWithoutCommand) {
+      for (const each of from) this.say(each, "the unit is disabled until its command is written");
+      return;
+    }
     this.keys.set(key, { value, from });
   }
 
@@ -73,6 +79,7 @@ export class UnitSketch {
   /** The importer cannot translate its command: the unit stays disabled until the user writes the command. */
   disable(key: SourceKey, why: string): void {
     this.lose(key, `${why}; the unit is disabled`);
+    this.#isWithoutCommand = true;
     this.setByRule("command", ["false"], "in place of the command that is not carried over");
     this.setByRule("disabled", true, "until its command is written");
   }

@@ -43,6 +43,20 @@ describe("the user of a program", () => {
     });
   });
 
+  test("is also that of the commands of its probes and of its stop", async () => {
+    const { load, remove, dir } = await startStage();
+    chmodSync(dir, 0o777);
+    await load({
+      command: ["sleep", "1000"],
+      user: USER,
+      ready: { command: "id -u > ready" },
+      stop: { command: "id -u > stop; kill $MAINPID" },
+    });
+    await remove();
+    const read = (name: string) => readFileSync(join(dir, name), "utf8").trim();
+    expect([read("ready"), read("stop")]).toEqual([UID, UID]);
+  });
+
   test("that does not exist fails the load", async () => {
     const { load } = await startStage();
     await expect(load({ command: "true", user: "no-such-user" })).rejects.toMatchObject({
@@ -52,6 +66,19 @@ describe("the user of a program", () => {
     await expect(load({ command: "true", group: "no-such-group" })).rejects.toMatchObject({
       message: "p: no such group 'no-such-group'",
     });
+  });
+});
+
+test("a directory that is missing, or is none, fails the load by its name", async () => {
+  const { load, dir, write } = await startStage();
+  const file = write("file", "");
+  await expect(load({ command: "true", directory: join(dir, "none") })).rejects.toMatchObject({
+    errnum: ERRNO.ENOENT,
+    message: `p: directory ${join(dir, "none")}: No such file or directory`,
+  });
+  await expect(load({ command: "true", directory: file })).rejects.toMatchObject({
+    errnum: ERRNO.ENOTDIR,
+    message: `p: directory ${file}: Not a directory`,
   });
 });
 
@@ -71,6 +98,9 @@ test("without the helper what needs it is refused by name", async () => {
   ).rejects.toMatchObject({
     errnum: ERRNO.ENOSYS,
     message: expect.stringMatching(/^p: user, limits, ready.notify: this needs the helper/) as string,
+  });
+  await expect(load({ command: "true", watchdogMs: 1000 })).rejects.toMatchObject({
+    message: expect.stringMatching(/^p: watchdog: this needs the helper/) as string,
   });
 });
 

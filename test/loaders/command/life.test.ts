@@ -143,6 +143,14 @@ describe.each([
     expect(readFileSync(join(dir, "stopped"), "utf8")).toBe("int\n");
   });
 
+  test("whose stop command fails gets its stop signal, and the log has how the command ended", async () => {
+    const { load, remove, log } = await startStage();
+    await load({ command: ["sleep", "1000"], stop: { command: "echo no luck; exit 3" } });
+    await remove();
+    expect(log.map(({ text }) => text)).toContain("its stop command failed: exit status 3: no luck");
+    expect(log.map(({ text }) => text)).not.toContain("did not end within 10 s of its stop, killed");
+  });
+
   test("trap-B1 is stopped only when all of it has gone, what its main process leaves too", async () => {
     const { load, remove, processes } = await startStage();
     const stubborn = `bash -c "trap '' TERM; echo up; while :; do sleep 0.02; done"`;

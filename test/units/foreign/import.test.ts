@@ -131,6 +131,14 @@ test("trap-D5: $$ is $ once, and a variable is a comment with its default, whate
   expect(textOf(file)).toMatch(/D=\$\{D-none\}.*by default none/);
 });
 
+test("a unit whose command is not carried over stays disabled, whatever the source says", () => {
+  const text = "processes:\n  a:\n    command: run ${X}\n    disabled: false\n";
+  const read = importProcessCompose(text, "pc.yaml", false);
+  if (!read.ok) throw new Error("the source is sound");
+  expect(unitsOf(read.value)["a"]).toMatchObject({ disabled: true, command: ["false"] });
+  expect(textOf(read.value)).toContain("# pc.yaml:4: disabled: false: the unit is disabled until");
+});
+
 test("trap-D6: each line of a Procfile has its port, by a rule that is told; the .env beside it sets the first", () => {
   const ports = (name: string): unknown[] =>
     Object.values(unitsOf(imported(name))).map((unit) => unit["environment"]);
