@@ -28,21 +28,37 @@ export interface NatsServer {
   kill(): Promise<void>;
 }
 
+/** Where a server runs: its address, and the words before its command. */
+export interface ServerHost {
+  readonly address: string;
+  readonly prefix: readonly string[];
+}
+
+const LOOPBACK: ServerHost = { address: "127.0.0.1", prefix: [] };
+
 /**
  * Starts a server; the caller kills it.
  * @param options `port` to take one again; `lines` of its configuration; `jetStream` to keep what it is given to keep; `whole`
- *   for a configuration without any other lines, of which only the addresses and the directory of the store are others
+ *   for a configuration without any other lines, of which only the addresses and the directory of the store are others;
+ *   `host` for another place than this machine itself
  */
 export async function startNats(
-  options: { port?: number; lines?: readonly string[]; jetStream?: boolean; whole?: string } = {},
+  options: {
+    port?: number;
+    lines?: readonly string[];
+    jetStream?: boolean;
+    whole?: string;
+    host?: ServerHost;
+  } = {},
 ): Promise<NatsServer> {
+  const { host = LOOPBACK } = options;
   const dir = mkdtempSync(join(tmpdir(), "sluice-nats-"));
   const config = join(dir, "server.conf");
   const write = (at: number, lines: readonly string[]): void =>
     writeFileSync(
       config,
       [
-        `listen: "127.0.0.1:${at}"`,
+        `listen: "${host.address}:${at}"`,
         ...lines,
         ...(options.jetStream === true ? [`jetstream { store_dir: "${dir}", max_file_store: 200MB }`] : []),
         "",
@@ -51,8 +67,9 @@ export async function startNats(
   const { whole } = options;
   if (whole === undefined) write(options.port ?? -1, options.lines ?? []);
   else writeFileSync(config, whole.replace(/store_dir: "[^"]*"/, `store_dir: "${dir}"`));
-  const address = whole === undefined ? [] : ["-a", "127.0.0.1", "-p", "-1"];
-  const child = spawn("nats-server", ["-c", config, ...address], { stdio: ["ignore", "ignore", "pipe"] });
+  const address = whole === undefined ? [] : ["-a", host.address, "-p", "-1"];
+  const [program = "", ...args] = [...host.prefix, "nats-server", "-c", config, ...address];
+  const child = spawn(program, args, { stdio: ["ignore", "ignore", "pipe"] });
   const ended = new Promise<void>((resolve) => child.once("close", () => resolve()));
   let said = "";
   const watchers = new Set<() => void>();
@@ -74,16 +91,16 @@ export async function startNats(
       void ended.then(() => reject(new Error(`nats-server has ended: ${said}`)));
     });
   const portOf = (what: string): string =>
-    new RegExp(`${what} connections on 127\\.0\\.0\\.1:(\\d+)`).exec(said)?.[1] ?? "";
+    new RegExp(`${what} connections on ${host.address}:(\\d+)`).exec(said)?.[1] ?? "";
   const isClustered = options.lines?.some((line) => line.startsWith("cluster")) === true;
   await until(() => said.includes("Server is ready") && (!isClustered || portOf("route") !== ""));
   const port = Number(portOf("client"));
   return {
-    url: `nats://127.0.0.1:${port}`,
+    url: `nats://${host.address}:${port}`,
     port,
     pid: child.pid ?? 0,
     dir,
-    clusterUrl: portOf("route") === "" ? "" : `nats://127.0.0.1:${portOf("route")}`,
+    clusterUrl: portOf("route") === "" ? "" : `nats://${host.address}:${portOf("route")}`,
     routes: (count) => until(() => said.split("Route connection created").length > count),
     refusals: (count) => until(() => said.split(/authentication error/i).length > count),
     logged: (text) => until(() => said.includes(text)),
@@ -128,45 +145,61 @@ export interface Detour {
   readonly port: number;
   /** Ends all connections, and takes no new ones until {@link Detour.heal}. */
   cut(): void;
+  /** Ends no connection, and carries nothing until {@link Detour.heal}, which carries what was sent meanwhile. */
+  cutInSilence(): void;
   heal(): void;
   close(): Promise<void>;
 }
 
 export async function detourTo(port: number): Promise<Detour> {
-  const sockets = new Set<Socket>();
-  let isCut = false;
+  /** Each connection, with the one to the port; undefined for one that waits for that. */
+  const pairs = new Map<Socket, Socket | undefined>();
+  let state: "open" | "cut" | "silent" = "open";
+  const sockets = (): Socket[] => [...pairs].flat().filter((socket) => socket !== undefined);
+  const carry = (near: Socket): void => {
+    const far = pairs.get(near) ?? createConnection(port, "127.0.0.1").setNoDelay(true);
+    if (pairs.get(near) === undefined) {
+      far.on("error", () => near.destroy());
+      far.on("close", () => {
+        if (state !== "silent") near.destroy();
+      });
+    }
+    pairs.set(near, far);
+    near.pipe(far);
+    far.pipe(near);
+  };
   const server: Server = createServer((near) => {
-    if (isCut) {
+    if (state === "cut") {
       near.destroy();
       return;
     }
-    const far = createConnection(port, "127.0.0.1");
-    for (const [socket, other] of [
-      [near, far],
-      [far, near],
-    ] as const) {
-      sockets.add(socket);
-      socket.setNoDelay(true);
-      socket.on("error", () => other.destroy());
-      socket.on("close", () => {
-        sockets.delete(socket);
-        other.destroy();
-      });
-      socket.pipe(other);
-    }
+    pairs.set(near, undefined);
+    near.setNoDelay(true);
+    near.on("error", () => undefined);
+    near.on("close", () => {
+      if (state === "silent") return;
+      pairs.get(near)?.destroy();
+      pairs.delete(near);
+    });
+    if (state === "open") carry(near);
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const address = server.address();
   if (address === null || typeof address === "string") throw new Error("it listens on a port");
   const cut = (): void => {
-    isCut = true;
-    sockets.forEach((socket) => socket.destroy());
+    state = "cut";
+    for (const socket of sockets()) socket.destroy();
   };
   return {
     port: address.port,
     cut,
+    cutInSilence: () => {
+      state = "silent";
+      for (const socket of sockets()) socket.unpipe().pause();
+    },
     heal: () => {
-      isCut = false;
+      state = "open";
+      for (const near of pairs.keys()) carry(near);
     },
     close: async () => {
       cut();
