@@ -1,7 +1,12 @@
 import { randomBytes } from "node:crypto";
 import { overlayStateError, type SluiceError } from "../../errors/index.js";
 import { FrameDecoder } from "../../messages/index.js";
-import { checkInstanceName, type Link, type NatsCredentials } from "../../nats/index.js";
+import {
+  checkInstanceName,
+  type Link,
+  type NatsConnectOptions,
+  type NatsCredentials,
+} from "../../nats/index.js";
 import { startTimer } from "../../processes/index.js";
 import type { NatsAccess, Overlay } from "../routing/overlay.js";
 import type { DirectListener, DirectTransport, LeafTransport, OwnConnection } from "./connection.js";
@@ -32,6 +37,9 @@ export interface NatsOverlayOptions extends NatsCredentials, LeadingOptions {
   readonly retryMs: number;
 }
 
+/** The time between two lines while no server takes the first connection. */
+const REMIND_MS = 30_000;
+
 /** An overlay that has found its instance. */
 export interface NatsOverlay {
   readonly overlay: Overlay;
@@ -52,9 +60,11 @@ export async function natsOverlay(options: NatsOverlayOptions): Promise<NatsOver
   const { instance, retryMs } = options;
   checkInstanceName(instance);
   const uuid = newUuid();
-  const rank = options.rank === "auto" ? await autoRank(options, uuid) : options.rank;
+  const failed = firstFailures(options);
+  const rank = options.rank === "auto" ? await autoRank({ ...options, failed }, uuid) : options.rank;
   const network = await NatsNetwork.open({
     ...options,
+    failed,
     name: `sluice ${instance} rank ${rank}`,
     rank,
     uuid,
@@ -75,7 +85,24 @@ export async function natsOverlay(options: NatsOverlayOptions): Promise<NatsOver
   }
 }
 
-function autoRank(options: NatsOverlayOptions, uuid: string): Promise<number> {
+/** Where the first connection may take for ever: says why there is none, at once, at the first refusal, and every 30 s. */
+function firstFailures({ connectTimeoutMs, onWaiting }: NatsOverlayOptions): NatsConnectOptions["failed"] {
+  if (Number.isFinite(connectTimeoutMs)) return undefined;
+  let saidAtMs = -Infinity;
+  let isRefusalKnown = false;
+  return (lines, isRefused) => {
+    const isNews = isRefused && !isRefusalKnown;
+    if (!isNews && performance.now() - saidAtMs < REMIND_MS) return;
+    isRefusalKnown ||= isRefused;
+    saidAtMs = performance.now();
+    onWaiting?.(`no NATS server takes a connection yet: ${lines.join("; ")}`);
+  };
+}
+
+function autoRank(
+  options: NatsOverlayOptions & Pick<NatsConnectOptions, "failed">,
+  uuid: string,
+): Promise<number> {
   const { instance } = options;
   return assignedRank({ ...options, name: `sluice ${instance} rank auto`, inboxPrefix: "_INBOX_auto", uuid });
 }

@@ -151,8 +151,19 @@ describe("credentials from files", () => {
     const insecure = `no NATS server takes a connection any more: ${nats.url}: ${seed} may be read by other users`;
     for (const { logged } of [zero, one]) await logged(insecure);
     await expect(startRank(1, nats.url, { directory: dir })).rejects.toMatchObject(refused);
+    // The unit of a service waits, and prints the reason.
+    const said: string[] = [];
+    const waits = {
+      directory: dir,
+      connectTimeoutMs: Infinity,
+      onWaiting: (text: string) => said.push(text),
+    };
+    const late = startRank(0, nats.url, { ...waits, instance: "late" });
+    const yet = `no NATS server takes a connection yet: ${nats.url}: ${seed} may be read by other users`;
+    await expect.poll(() => said).toEqual([expect.stringContaining(yet)]);
     rmSync(seed);
     file("sluice-nats.nk", renewed.getSeed());
+    await late;
     await expect.poll(() => one.handle.rpc("broker.ping", 8, { rank: 0 }).catch(() => 0)).toBe(8);
     // A flag for the same purpose takes its place.
     const nkey = file("unknown", nkeys.createUser().getSeed());
