@@ -1,7 +1,7 @@
 /** Programs that read dotenv files too, each in a way of its own (docs/design/programs.md §1). */
 export type DotenvReader = "foreman" | "systemd" | "docker";
 
-/** A line that another program reads otherwise, or that no unit can have. */
+/** A line that another program reads otherwise. */
 export interface DotenvDoubt {
   /** From 1. */
   readonly line: number;
@@ -14,7 +14,7 @@ const ALL: readonly DotenvReader[] = ["foreman", "systemd", "docker"];
 
 /**
  * Lines of a dotenv file that mean something else to foreman, systemd or docker than to a unit. Lines that are no
- * assignment are left to `parseEnvironment`, which refuses them.
+ * assignment are left to `environmentProblems`.
  * @param text of the file
  */
 export function dotenvDoubts(text: string): DotenvDoubt[] {

@@ -47,25 +47,46 @@ async function readText(path: string, isOptional: boolean): Promise<string | und
   }
 }
 
+/** A line that the grammar does not allow; line and column are from 1. */
+export interface EnvironmentProblem {
+  readonly line: number;
+  readonly column: number;
+  readonly problem: string;
+}
+
+/** The lines of a dotenv file with which a load fails. */
+export function environmentProblems(text: string): readonly EnvironmentProblem[] {
+  return readLines(text).problems;
+}
+
 /**
  * The variables of one file.
  * @param path for messages
  * @throws SluiceError `LOAD_FAILED` with `EINVAL`, every mistake with its place
  */
 export function parseEnvironment(text: string, path: string): Readonly<Record<string, string>> {
+  const { variables, problems } = readLines(text);
+  if (problems.length === 0) return variables;
+  const told = problems.map(({ line, column, problem }) => `${path}:${line}:${column}: ${problem}`);
+  throw new SluiceError("LOAD_FAILED", told.join("; "), { errnum: ERRNO.EINVAL });
+}
+
+function readLines(text: string): {
+  readonly variables: Readonly<Record<string, string>>;
+  readonly problems: readonly EnvironmentProblem[];
+} {
   const variables: Record<string, string> = {};
-  const problems: string[] = [];
+  const problems: EnvironmentProblem[] = [];
   for (const [at, line] of text
     .replace(/^\ufeff/, "")
     .split("\n")
     .entries()) {
     const result = parseLine(line.endsWith("\r") ? line.slice(0, -1) : line);
     if (result === undefined) continue;
-    if ("problem" in result) problems.push(`${path}:${at + 1}:${result.column}: ${result.problem}`);
+    if ("problem" in result) problems.push({ line: at + 1, ...result });
     else variables[result.name] = result.value;
   }
-  if (problems.length === 0) return variables;
-  throw new SluiceError("LOAD_FAILED", problems.join("; "), { errnum: ERRNO.EINVAL });
+  return { variables, problems };
 }
 
 function parseLine(line: string): LineResult {
