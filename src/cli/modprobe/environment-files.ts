@@ -36,15 +36,15 @@ async function readLines(
   path: string,
   isOptional: boolean,
 ): Promise<Diagnostic[] | { readonly why: string }> {
-  let text: string;
+  let content: Buffer;
   try {
-    text = await readFile(path, "utf8");
+    content = await readFile(path);
   } catch (error) {
     if (isErrno(error, "ENOENT")) return isOptional ? [] : { why: `${path}: No such file or directory` };
     return { why: `${path}: ${systemMessage(error)}` };
   }
-  const problems = environmentProblems(text).map((at) => lineDiagnostic("error", path, at, at.problem));
-  const doubts = dotenvDoubts(text).map((at) => lineDiagnostic("warning", path, at, at.why));
+  const problems = environmentProblems(content).map((at) => lineDiagnostic("error", path, at, at.problem));
+  const doubts = dotenvDoubts(content.toString()).map((at) => lineDiagnostic("warning", path, at, at.why));
   return [...problems, ...doubts];
 }
 
