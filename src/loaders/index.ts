@@ -1,7 +1,7 @@
 export { addonProblem, isAddon } from "./native/addon.js";
 export { createProgramSupervisor } from "./command/command-loader.js";
 export { dotenvDoubts } from "./command/environment-dialects.js";
-export { readEnvironmentFiles } from "./command/environment-file.js";
+export { environmentProblems, readEnvironmentFiles } from "./command/environment-file.js";
 export { configuredLoaders } from "./configured-loaders.js";
 export { findModule } from "./find-module.js";
 export { readStartupRequests } from "./source/startup-requests.js";

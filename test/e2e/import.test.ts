@@ -47,6 +47,21 @@ test("import says what it cannot read, with its place, and prints nothing then",
   );
 });
 
+test("verify names lines of environment files with which a load fails, without their text", async () => {
+  const env = box.write("stack/.env", "A = s3cret\nB='s3cret\n");
+  const file = box.write(
+    "stack/stack.toml",
+    '[[modules]]\nname = "a"\ncommand = ["true"]\nenvironment-file = [".env"]\n',
+  );
+  const { status, stderr } = await box.run(["modprobe", "verify", file]);
+  expect(status).toBe(1);
+  expect(stderr).toContain(
+    `${env}:1:1: expected NAME=VALUE, without blanks around = [UNIT_ENVIRONMENT_FILE]`,
+  );
+  expect(stderr).toContain(`${env}:2:3: the quote does not end on its line [UNIT_ENVIRONMENT_FILE]`);
+  expect(stderr).not.toContain("s3cret");
+});
+
 test("verify names lines of environment files that other programs read otherwise, and files that are missing", async () => {
   const env = box.write("stack/.env", "A=1\nB=a # b\n");
   const file = box.write(

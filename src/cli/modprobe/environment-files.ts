@@ -1,14 +1,15 @@
 import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
-import { type Diagnostic, isErrno, messageOf } from "../../errors/index.js";
-import { dotenvDoubts } from "../../loaders/index.js";
+import { type Diagnostic, isErrno, systemMessage } from "../../errors/index.js";
+import { dotenvDoubts, environmentProblems } from "../../loaders/index.js";
 import type { Catalog } from "../../units/index.js";
 
 /**
- * Warnings about the dotenv files of programs: a missing file, and lines that foreman, systemd or docker
- * read otherwise. Warnings: `LOAD_NOT_FOUND`, `UNIT_ENVIRONMENT_FILE`. Each file is read once.
+ * What is wrong with the dotenv files of programs: a missing file, lines with which a load fails, and lines that
+ * foreman, systemd or docker read otherwise. Warning: `LOAD_NOT_FOUND`; error or warning: `UNIT_ENVIRONMENT_FILE`.
+ * Each file is looked at once.
  */
-export async function environmentFileWarnings(catalog: Catalog): Promise<Diagnostic[]> {
+export async function environmentFileDiagnostics(catalog: Catalog): Promise<Diagnostic[]> {
   const found: Diagnostic[] = [];
   const seen = new Set<string>();
   for (const unit of catalog.units) {
@@ -18,7 +19,7 @@ export async function environmentFileWarnings(catalog: Catalog): Promise<Diagnos
       const path = resolve(unit.directory ?? "", isOptional ? written.slice(1) : written);
       if (seen.has(path)) continue;
       seen.add(path);
-      const read = await readDoubts(path, isOptional);
+      const read = await readLines(path, isOptional);
       if (Array.isArray(read)) found.push(...read);
       else {
         const location = catalog.originOf(unit.name, "environment-file", written)?.location;
@@ -30,23 +31,30 @@ export async function environmentFileWarnings(catalog: Catalog): Promise<Diagnos
   return found;
 }
 
-/** The doubtful lines, or why the file cannot be read. */
-async function readDoubts(
+/** What is to say about its lines, or why the file cannot be read. */
+async function readLines(
   path: string,
   isOptional: boolean,
 ): Promise<Diagnostic[] | { readonly why: string }> {
-  let text: string;
+  let content: Buffer;
   try {
-    text = await readFile(path, "utf8");
+    content = await readFile(path);
   } catch (error) {
     if (isErrno(error, "ENOENT")) return isOptional ? [] : { why: `${path}: No such file or directory` };
-    return { why: `${path}: ${messageOf(error)}` };
+    return { why: `${path}: ${systemMessage(error)}` };
   }
-  return dotenvDoubts(text).map(({ line, column, why }) => ({
-    code: "UNIT_ENVIRONMENT_FILE",
-    severity: "warning",
-    message: why,
-    location: { file: path, line, column, endLine: line, endColumn: column },
-    related: [],
-  }));
+  const problems = environmentProblems(content).map((at) => lineDiagnostic("error", path, at, at.problem));
+  const doubts = dotenvDoubts(content.toString()).map((at) => lineDiagnostic("warning", path, at, at.why));
+  return [...problems, ...doubts];
+}
+
+/** Without the text of the line, which may be a secret. */
+function lineDiagnostic(
+  severity: Diagnostic["severity"],
+  file: string,
+  { line, column }: { readonly line: number; readonly column: number },
+  message: string,
+): Diagnostic {
+  const location = { file, line, column, endLine: line, endColumn: column };
+  return { code: "UNIT_ENVIRONMENT_FILE", severity, message, location, related: [] };
 }

@@ -19,7 +19,7 @@ import {
 } from "../../rc/index.js";
 import { type Catalog, compositionWarnings, type Fragment, readRcReading } from "../../units/index.js";
 import { type PlanningContext, type FactOptions, withPlanningContext, withFacts } from "../facts.js";
-import { environmentFileWarnings } from "./environment-files.js";
+import { environmentFileDiagnostics } from "./environment-files.js";
 import { checkLibrariesOf, libraryDiagnostics } from "./libraries.js";
 import { phaseFiles, readUnits, type UnitsRead, withRoots } from "./read-and-plan.js";
 import { requestsOfModules } from "./module-requests.js";
@@ -141,7 +141,7 @@ async function unitWarnings(
     ...verifyCatalog(catalog, servicesChosenByCode(files)),
     ...compositionWarnings(catalog),
     ...(await missingProgramWarnings(catalog, process.env["PATH"])),
-    ...(await environmentFileWarnings(catalog)),
+    ...(await environmentFileDiagnostics(catalog)),
     ...unreachedWarnings(catalog, [...roots, ...runlevelRoots(catalog, "rc3")]),
     ...[...new Set([facts.rank, ...lowest])].flatMap((rank) => {
       const planned = plan(catalog, { request, facts: { ...facts, rank }, enabled: rc.enabled, origins });

@@ -1,7 +1,7 @@
 /** Programs that read dotenv files too, each in its own way (docs/design/programs.md §1). */
 export type DotenvReader = "foreman" | "systemd" | "docker";
 
-/** A line that another program reads in another way, or that is invalid in a unit's file. */
+/** A line that another program reads otherwise. */
 export interface DotenvDoubt {
   /** From 1. */
   readonly line: number;
@@ -13,8 +13,8 @@ export interface DotenvDoubt {
 const ALL: readonly DotenvReader[] = ["foreman", "systemd", "docker"];
 
 /**
- * Lines of a dotenv file that have another meaning for foreman, systemd or docker than for a unit. Lines without an
- * assignment are left to `parseEnvironment`, which refuses them.
+ * Lines of a dotenv file that mean something else to foreman, systemd or docker than to a unit. Lines that are no
+ * assignment are left to `environmentProblems`.
  * @param text of the file
  */
 export function dotenvDoubts(text: string): DotenvDoubt[] {

@@ -1,3 +1,4 @@
+import { isUtf8 } from "node:buffer";
 import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import { ERRNO, errnumOf, isErrno, messageOf, SluiceError, strerror } from "../../errors/index.js";
@@ -30,15 +31,15 @@ export async function readEnvironmentFiles(
   for (const written of files) {
     const isOptional = written.startsWith("-");
     const path = resolve(directory, isOptional ? written.slice(1) : written);
-    const text = await readText(path, isOptional);
-    if (text !== undefined) Object.assign(all, parseEnvironment(text, path));
+    const content = await readContent(path, isOptional);
+    if (content !== undefined) Object.assign(all, parseEnvironment(content, path));
   }
   return all;
 }
 
-async function readText(path: string, isOptional: boolean): Promise<string | undefined> {
+async function readContent(path: string, isOptional: boolean): Promise<Buffer | undefined> {
   try {
-    return await readFile(path, "utf8");
+    return await readFile(path);
   } catch (cause) {
     if (isOptional && isErrno(cause, "ENOENT")) return undefined;
     const errnum = errnumOf(cause);
@@ -47,25 +48,61 @@ async function readText(path: string, isOptional: boolean): Promise<string | und
   }
 }
 
+/** A line that the grammar does not allow; line and column are from 1. */
+export interface EnvironmentProblem {
+  readonly line: number;
+  readonly column: number;
+  readonly problem: string;
+}
+
+/** The lines of a dotenv file with which a load fails. */
+export function environmentProblems(content: string | Buffer): readonly EnvironmentProblem[] {
+  return readLines(content).problems;
+}
+
 /**
  * The variables of one file.
  * @param path for messages
  * @throws SluiceError `LOAD_FAILED` with `EINVAL`, every mistake with its place
  */
-export function parseEnvironment(text: string, path: string): Readonly<Record<string, string>> {
+export function parseEnvironment(content: string | Buffer, path: string): Readonly<Record<string, string>> {
+  const { variables, problems } = readLines(content);
+  if (problems.length === 0) return variables;
+  const told = problems.map(({ line, column, problem }) => `${path}:${line}:${column}: ${problem}`);
+  throw new SluiceError("LOAD_FAILED", told.join("; "), { errnum: ERRNO.EINVAL });
+}
+
+function readLines(content: string | Buffer): {
+  readonly variables: Readonly<Record<string, string>>;
+  readonly problems: readonly EnvironmentProblem[];
+} {
   const variables: Record<string, string> = {};
-  const problems: string[] = [];
-  for (const [at, line] of text
+  const problems = typeof content === "string" ? [] : undecodableLines(content);
+  for (const [at, line] of content
+    .toString()
     .replace(/^\ufeff/, "")
     .split("\n")
     .entries()) {
     const result = parseLine(line.endsWith("\r") ? line.slice(0, -1) : line);
     if (result === undefined) continue;
-    if ("problem" in result) problems.push(`${path}:${at + 1}:${result.column}: ${result.problem}`);
+    if ("problem" in result) problems.push({ line: at + 1, ...result });
     else variables[result.name] = result.value;
   }
-  if (problems.length === 0) return variables;
-  throw new SluiceError("LOAD_FAILED", problems.join("; "), { errnum: ERRNO.EINVAL });
+  return { variables, problems };
+}
+
+/** A program would get other characters than these lines have. */
+function undecodableLines(content: Buffer): EnvironmentProblem[] {
+  if (isUtf8(content)) return [];
+  const problems: EnvironmentProblem[] = [];
+  let start = 0;
+  for (let line = 1; start <= content.length; line++) {
+    const end = content.indexOf("\n", start);
+    const bytes = content.subarray(start, end < 0 ? content.length : end);
+    if (!isUtf8(bytes)) problems.push({ line, column: 1, problem: "the line is not UTF-8" });
+    start += bytes.length + 1;
+  }
+  return problems;
 }
 
 function parseLine(line: string): LineResult {

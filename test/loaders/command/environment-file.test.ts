@@ -49,6 +49,14 @@ test("every mistake of a file is named at once", () => {
   expect(() => parseEnvironment("A=1\nno\nB='\n", "f")).toThrow(/f:2:1: .*; f:3:3: /);
 });
 
+test("each line that is not UTF-8 is a mistake", () => {
+  const content = Buffer.from("A=1\nB=\xff\nC=\xc3\xbc\nD=\xe9", "latin1");
+  expect(() => parseEnvironment(content, "f")).toThrow(
+    "f:2:1: the line is not UTF-8; f:4:1: the line is not UTF-8",
+  );
+  expect(parseEnvironment(content.subarray(8, 12), "f")).toEqual({ C: "\u00fc" });
+});
+
 test("what is written in single quotes comes back as it was", () => {
   fc.assert(
     fc.property(fc.string({ unit: "grapheme" }), (value) => {
