@@ -67,6 +67,18 @@ describe("a failing rc1", () => {
   });
 });
 
+test("a shutdown that outlasts its time-out names the time-out last, as the cause of what failed then", async () => {
+  const { status, stderr } = await box.run(
+    ["start", "-S", "broker.shutdown-timeout=500ms", 'trap "" TERM; sluice shutdown; sleep 1000'],
+    { env },
+  );
+  expect(stderr.trimEnd().split("\n").at(-1)).toBe(
+    "sluice-broker: the shutdown took longer than broker.shutdown-timeout (0.5 s); Sluice killed the rest",
+  );
+  expect(status).toBe(137);
+  expectNothingLeft();
+});
+
 describe("Ctrl-C", () => {
   /** So that only the interrupt can end it. */
   const NO_TIMEOUT = ["-S", "broker.shutdown-timeout=infinity"];

@@ -73,6 +73,8 @@ export interface LifeOptions {
    */
   readonly isManaged?: boolean;
   readonly onState?: (state: LifeState) => void;
+  /** The stop took longer than its time-out; called before the rest is killed. */
+  readonly onTimeout?: (timeoutMs: number) => void;
   /** rc1 or rc3 failed, and not because of a stop, or of a request to end at once. */
   readonly onFailure?: (phase: "rc1" | "rc3", status: number) => void;
 }
@@ -111,7 +113,11 @@ export class InstanceLife {
       return;
     }
     this.#stopReason = reason;
-    this.#deadline = startTimer(this.#options.shutdownTimeoutMs(), () => this.#killNow());
+    const timeoutMs = this.#options.shutdownTimeoutMs();
+    this.#deadline = startTimer(timeoutMs, () => {
+      this.#options.onTimeout?.(timeoutMs);
+      this.#killNow();
+    });
     if (this.#state === "finalize") this.#running?.hurry?.(STOPPING_GRACE_MS);
     else if (this.#state !== "shutdown") this.#running?.signal(signalOf(reason));
     this.#resolveStopped();

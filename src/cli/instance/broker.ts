@@ -203,6 +203,7 @@ async function live({
   const extender = notifier && extenderFor(broker, notifier);
   const tellWaiting = (text: string): void => notifier?.status(`${life.state}: ${text}`);
   const waiting = new ShutdownNote(broker, tellWaiting);
+  let panic: string | undefined;
   const life = new InstanceLife({
     ...(followed?.gates ?? leaderGates(broker, tellWaiting)),
     // Read only when the phase begins, because attributes may have been set meanwhile.
@@ -234,6 +235,11 @@ async function live({
       if (state === "cleanup" || state === "shutdown") phases.prepareShutdown(broker);
       report({ type: "state", state });
     },
+    onTimeout: (timeoutMs) => {
+      // The modules that are killed now fail for this reason alone.
+      panic ??= `the shutdown took longer than broker.shutdown-timeout (${timeoutMs / 1000} s); Sluice killed the rest`;
+      broker.log.append("broker", "err", panic);
+    },
     onFailure: (phase, status) => {
       phases.failed(phase, partEndText(endOfShellStatus(status), "failed"));
       broker.log.append("broker", "err", `${phase} ${partEndText(endOfShellStatus(status), "failed")}`);
@@ -241,7 +247,6 @@ async function live({
       else report({ type: "unclean" });
     },
   });
-  let panic: string | undefined;
   const stop = (reason: StopReason): void => {
     if (reason.kind === "panic") panic ??= reason.message;
     life.stop(reason);
