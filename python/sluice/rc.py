@@ -74,8 +74,8 @@ def task(name: Optional[str] = None, **arguments: Any) -> Callable[[_F], _F]:
 
     :param name: unique name, which is also a service of the task
     :param arguments: ``ranks``, ``requires``, ``needs``, ``provides``, ``before``, ``after``, ``needs_attrs``,
-        ``needs_config``, ``needs_env``, ``disabled``, ``priority``, ``timeout``, ``description``: the keys of
-        docs/design/planning.md §1; None is the same as an argument that is left out
+        ``needs_config``, ``needs_env``, ``disabled``, ``priority``, ``timeout``, ``description``, ``optional``,
+        ``groups``: the keys of docs/design/planning.md §1; None is the same as an argument that is left out
     :raises ValueError: ``NAME: unknown task argument X``; ``task missing required name argument``
     """
     if not isinstance(name, str) or not name:

@@ -16,4 +16,5 @@ TASK_KEYS = {
     "timeout": "timeout",
     "description": "description",
     "optional": "optional",
+    "groups": "groups",
 }

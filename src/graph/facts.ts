@@ -20,7 +20,12 @@ export function isMeantFor(unit: Unit, facts: Facts): boolean {
   return rankSetHas(unit.ranks, facts.rank) && unmetCondition(unit, facts) === undefined;
 }
 
-/** The first condition of a unit that is not met. */
+/** Whether an instance of this size has a rank of the unit. */
+export function isOnAnyRank({ ranks }: Unit, size: number): boolean {
+  return (ranks.ranges[0]?.[0] ?? size) < size;
+}
+
+/** The first condition of a unit that does not hold. */
 export function unmetCondition(unit: Unit, facts: Facts): Extract<Reason, { kind: "condition" }> | undefined {
   for (const { key, condition } of unmetConditions(unit, facts)) {
     return { kind: "condition", key, condition: `${condition.negated ? "!" : ""}${condition.key}` };

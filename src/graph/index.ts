@@ -30,6 +30,7 @@ export { planFrom, type PortablePlan } from "./portable/portable-plan.js";
 export { rankClasses } from "./fleet/rank-classes.js";
 export { factsAt, type RankFacts } from "./fleet/rank-facts.js";
 export { type MatrixCell, rankMatrix } from "./fleet/rank-matrix.js";
+export { unknownNameText } from "./request-names.js";
 export { reasonText } from "./reason-text.js";
 export { eachDependencies, showDeps } from "./show-deps.js";
 export { toGraph } from "./to-graph.js";

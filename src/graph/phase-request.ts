@@ -9,6 +9,8 @@ export interface PhaseContents {
   /** Units and services to load. */
   readonly load: readonly string[];
   readonly remove: readonly string[] | "all";
+  /** Only the declarative tasks of these groups are roots; default and empty: all. */
+  readonly groups?: readonly string[] | undefined;
 }
 
 /**
@@ -19,10 +21,10 @@ export interface PhaseContents {
  */
 export function phaseRequest(
   catalog: Catalog,
-  { tasks, load, remove }: PhaseContents,
+  { tasks, load, remove, groups = [] }: PhaseContents,
   runlevel: Runlevel | undefined,
 ): Result<PlanRequest> {
-  const declared = runlevel === undefined ? [] : runlevelRoots(catalog, runlevel);
+  const declared = runlevel === undefined ? [] : runlevelRoots(catalog, runlevel, groups);
   const roots = [...new Set([...tasks, ...declared])];
   if (runlevel !== "rc3" && remove.length === 0)
     return succeed({ kind: "start", roots: [...roots, ...load] });
@@ -31,10 +33,18 @@ export function phaseRequest(
   return succeed({ kind: "stop", roots, remove: runlevel === "rc3" ? "all" : remove });
 }
 
-/** Names of the declarative tasks that are roots of a phase (docs/design/planning.md §5), in load order. */
-export function runlevelRoots(catalog: Catalog, runlevel: Runlevel): string[] {
+/**
+ * Names of the declarative tasks that are roots of a phase (docs/design/planning.md §5), in load order.
+ * @param groups to which they are limited; none: all tasks
+ */
+export function runlevelRoots(
+  catalog: Catalog,
+  runlevel: Runlevel,
+  groups: readonly string[] = [],
+): string[] {
   return catalog.units
     .filter((unit) => unit.kind === "task" && unit.runlevels.includes(runlevel))
+    .filter((unit) => groups.length === 0 || unit.groups.some((group) => groups.includes(group)))
     .map(({ name }) => name);
 }
 

@@ -10,6 +10,7 @@ import { closeRequirements, decideMembership, type Membership, type Round, suppo
 import { orderSteps } from "./order.js";
 import { pickProviders } from "./pick.js";
 import { type PickingRequest, type PlanBasis, prepareRequest } from "./prepare-request.js";
+import { groupProblems, withUnitsOfGroups } from "./request-names.js";
 import { planRemoval } from "./removal.js";
 import type { Situation } from "./situation.js";
 import type { Plan, PlanInput, PlanRequest, Step } from "./types.js";
@@ -22,8 +23,8 @@ import { computeViability } from "./viability.js";
  * @param catalog all composed units
  * @param input the request (or just the roots of a start), and the facts
  * @returns the plan, possibly with warnings. GRAPH_NEEDS_UNMET: a module loaded by name lacks a need.
- *   GRAPH_UNKNOWN_NAME: a name to remove is unknown. All errors come at once. GRAPH_UNKNOWN_NAME: a root, a
- *   named module, or a name in the `requires` of a planned unit. GRAPH_CYCLE (one for each component),
+ *   GRAPH_UNKNOWN_NAME: a name to remove is unknown. Or all errors at once. GRAPH_UNKNOWN_NAME: a root, a
+ *   named module or group, or a name in the `requires` of a planned unit. GRAPH_CYCLE (one for each component),
  *   GRAPH_IN_USE, GRAPH_NOT_LOADED.
  */
 export function plan(catalog: Catalog, input: PlanInput): Result<Plan> {
@@ -60,12 +61,16 @@ interface WorkedOut {
  * Usable → pick → close → drop → order → explain (docs/design/planning.md §3–5), a function each. The second to the
  * fourth step make a round, of which there may be several.
  */
-export function workOut(catalog: Catalog, input: PlanInput, request: PickingRequest): Result<WorkedOut> {
+export function workOut(catalog: Catalog, input: PlanInput, asked: PickingRequest): Result<WorkedOut> {
   const basis = basisOf(catalog, input);
   const { facts } = basis;
+  const request = withUnitsOfGroups(basis, asked);
   const { situation, draft } = prepareRequest(basis, request);
   const membership = decideMembership(situation, runRound);
-  const { unordered, errors, warnings: drafted } = draft(membership);
+  const { unordered, ...found } = draft(membership);
+  const ofGroups = groupProblems(basis, asked);
+  const errors = [...found.errors, ...ofGroups.filter(({ severity }) => severity === "error")];
+  const drafted = [...found.warnings, ...ofGroups.filter(({ severity }) => severity === "warning")];
   const ordered = orderSteps(situation.index, unordered, basis.order);
   if (!ordered.ok) return fail([...errors, ...ordered.diagnostics, ...drafted]);
   const warnings = [...drafted, ...ordered.warnings];

@@ -1,6 +1,6 @@
 import type { Diagnostic, Origin } from "../errors/index.js";
-import type { Unit } from "../units/index.js";
 import { isUnknown, serviceName, unitAt, unitId } from "./catalog-index.js";
+import { isOnAnyRank } from "./facts.js";
 import { knownModule, withForeignModules } from "./loaded.js";
 import type { Membership } from "./membership.js";
 import type { UnorderedSteps } from "./order.js";
@@ -13,10 +13,10 @@ import {
 } from "./request-situation.js";
 import { reasonText } from "./reason-text.js";
 import { Reasons } from "./reasons.js";
+import { type UnknownName, unknownNameErrors } from "./request-names.js";
 import { eachRequestedService, unknownRequirements } from "./requested-services.js";
 import type { Situation } from "./situation.js";
 import type { Facts, LoadOrder, PlanRequest } from "./types.js";
-import { type UnknownName, unknownNameErrors } from "./unknown-names.js";
 
 /** The inputs of a plan besides its request. */
 export interface PlanBasis extends SituationBasis {
@@ -252,8 +252,4 @@ function missingRequirements(situation: Situation, membership: Membership, facts
     });
   });
   return found;
-}
-
-function isOnAnyRank({ ranks }: Unit, size: number): boolean {
-  return (ranks.ranges[0]?.[0] ?? size) < size;
 }

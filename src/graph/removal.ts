@@ -1,10 +1,11 @@
 import { type Diagnostic, fail, type Result, succeed } from "../errors/index.js";
-import type { Catalog } from "../units/index.js";
+import { type Catalog, groupNamed, unitsOfGroup } from "../units/index.js";
 import { type CatalogIndex, indexOf, unitAt, unitId } from "./catalog-index.js";
 import { RowList } from "./csr.js";
 import { knownModule, loadedCatalog } from "./loaded.js";
 import { pickProviders } from "./pick.js";
 import { dropUnsupported, STAYED } from "./drop-unsupported.js";
+import { unknownNameErrors } from "./request-names.js";
 import { catalogChoices, indexAlternatives, type Situation } from "./situation.js";
 import type { LoadedModule, PlanRequest } from "./types.js";
 
@@ -21,7 +22,7 @@ export interface Removal {
  * M goes, and with it every loaded module that does not stay. Modules that were loaded past the catalog stay unless
  * named, because their users are unknown.
  *
- * @returns errors GRAPH_NOT_LOADED and GRAPH_IN_USE
+ * @returns errors GRAPH_NOT_LOADED, GRAPH_IN_USE, and GRAPH_UNKNOWN_NAME for an unknown group
  */
 export function planRemoval(
   catalog: Catalog,
@@ -36,9 +37,10 @@ export function planRemoval(
     for (let unit = 0; unit < index.unitCount; unit++) if (isKnown(unit)) named.add(unit);
   } else {
     for (const name of new Set(request.modules)) {
-      const unit = loadedProvider(index, name);
-      if (unit < 0) missing.push(notLoaded(name));
-      else named.add(unit);
+      const units =
+        groupNamed(name) === undefined ? providerNamed(index, name) : running(index, catalog, name);
+      if (!units.ok) missing.push(...units.diagnostics);
+      else for (const unit of units.value) named.add(unit);
     }
   }
   if (missing.length > 0) return fail(missing);
@@ -57,13 +59,23 @@ export function planRemoval(
   return succeed({ index, going });
 }
 
-function notLoaded(name: string): Diagnostic {
-  return {
-    code: "GRAPH_NOT_LOADED",
-    severity: "error",
-    message: `module ${name} is not loaded`,
-    related: [],
-  };
+function providerNamed(index: CatalogIndex, name: string): Result<readonly number[]> {
+  const unit = loadedProvider(index, name);
+  return unit < 0 ? notLoaded(`module ${name} is not loaded`) : succeed([unit]);
+}
+
+/** The running modules of `@GROUP`. */
+function running(index: CatalogIndex, catalog: Catalog, name: string): Result<readonly number[]> {
+  const group = groupNamed(name) ?? "";
+  const units = unitsOfGroup(catalog, group);
+  if (units.length === 0) return fail(unknownNameErrors(catalog, [{ name, origin: undefined }]));
+  const modules = units.filter(({ kind }) => kind === "module").map((unit) => unitId(index, unit.name));
+  const loaded = modules.filter((unit) => unit >= 0);
+  return loaded.length === 0 ? notLoaded(`no module of group ${group} is loaded`) : succeed(loaded);
+}
+
+function notLoaded(message: string): Result<never> {
+  return fail([{ code: "GRAPH_NOT_LOADED", severity: "error", message, related: [] }]);
 }
 
 /** The unit of that name, else the running provider that would be picked; -1 if there is none. */

@@ -14,7 +14,7 @@ import {
   UNUSABLE,
 } from "./situation.js";
 import type { Facts, LoadedModule } from "./types.js";
-import type { UnknownName } from "./unknown-names.js";
+import type { UnknownName } from "./request-names.js";
 import { computeViability } from "./viability.js";
 
 /** The inputs of the plan for a request, besides its own names. */

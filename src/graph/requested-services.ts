@@ -1,7 +1,7 @@
 import { serviceName, unitAt } from "./catalog-index.js";
 import type { Membership } from "./membership.js";
 import type { Situation } from "./situation.js";
-import type { UnknownName } from "./unknown-names.js";
+import type { UnknownName } from "./request-names.js";
 import type { Unit } from "../units/index.js";
 
 /**

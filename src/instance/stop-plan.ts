@@ -50,6 +50,8 @@ interface StopInput extends RecordedModules {
   readonly facts: Facts;
   readonly runlevel: Runlevel | undefined;
   readonly rc: RcReading;
+  /** The groups of which the instance consists; none: it has all units. */
+  readonly groups?: readonly string[] | undefined;
 }
 
 /** A plan for the shutdown, and the tasks that it could not include. */
@@ -62,8 +64,9 @@ export interface SoundPlan {
 
 /** Plans a stop in any case. It leaves out tasks that cannot be planned: first the faulty ones, then all. */
 export function planStop(catalog: Catalog, input: StopInput): SoundPlan {
-  const { facts, rc, loaded, order, runlevel } = input;
-  const request = phaseRequest(catalog, { ...contentsOf(rc), load: [], remove: "all" }, runlevel);
+  const { facts, rc, loaded, order, runlevel, groups } = input;
+  const contents = { ...contentsOf(rc), load: [], remove: "all", groups } as const;
+  const request = phaseRequest(catalog, contents, runlevel);
   if (!request.ok || request.value.kind !== "stop")
     throw new TypeError("the plan of a shutdown is not a stop plan");
   const stop = request.value;

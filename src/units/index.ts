@@ -9,6 +9,7 @@ export { configFromJson, configToJson } from "./reading/config-json.js";
 export { configGet, mergeConfig } from "./reading/config-value.js";
 export { checkConfiguration, configurationWarnings, LayeredConfiguration } from "./reading/configuration.js";
 export { compositionWarnings } from "./composing/composition-warnings.js";
+export { groupNamed, groupNames, groupReference, unitsOfGroup, withGroups } from "./groups.js";
 export { formatOf } from "./formats/document.js";
 export { createFileGuard, type FileGuard, INSECURE, refuseInsecure } from "./file-guard.js";
 export { refuseInsecureTree } from "./tree-guard.js";

@@ -71,6 +71,22 @@ describe.each(["bash", "zsh", "fish"] as const)("in %s", (shell) => {
     await at.waitFor(/^"north"$/m);
   });
 
+  test("a group of the file on the line is completed, as a value and in place of units", async () => {
+    const at = await open(shell);
+    sandbox.write("stack.toml", '[[modules]]\nname = "api"\ncommand = "true"\ngroups = ["web-all"]\n');
+    at.type("sluice modprobe rc1 --dry-run --file=stack.toml --group web-");
+    at.press("Tab");
+    await at.waitFor(/--group web-all$/m);
+    at.press("Enter");
+    await at.waitFor(/^load api$/m);
+    at.type("sluice modprobe load --dry-run --file=stack.toml @web-");
+    at.press("Tab");
+    await at.waitFor(/stack\.toml @web-all$/m);
+    at.type("&& echo went-''well");
+    at.press("Enter");
+    await at.waitFor(/^went-well$/m);
+  });
+
   test("a file of any name is completed where one may stand", async () => {
     const at = await open(shell);
     sandbox.write("my rc file.toml", "");

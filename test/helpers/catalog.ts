@@ -26,6 +26,7 @@ export interface UnitLiteral {
   readonly needsEnv?: readonly string[];
   readonly disabled?: boolean;
   readonly args?: readonly string[];
+  readonly groups?: readonly string[];
   readonly runlevels?: readonly Runlevel[];
 }
 
@@ -102,6 +103,7 @@ function unitOf(literal: UnitLiteral, order: number): Unit {
     description: "",
     optional: false,
     secret: false,
+    groups: literal.groups ?? NONE,
     order,
   };
   if (literal.kind === "task") {

@@ -16,7 +16,7 @@ memory-limit = "512MiB"
     '{"name":"m","module":"m","ranks":"0","provides":[],"priority":100,"requires":[],"needs":[],"after":[],"before":[],' +
       '"needs-config":[],"needs-attrs":[],"needs-env":["!A","B"],"disabled":false,"timeout":"90s","description":"",' +
       '"args":[],"exec":false,"loader":null,"thread":"own","memory-limit":"512MiB","on-failure":"panic",' +
-      '"watchdog":null,"optional":false,"secret":false,"restart":null,"follows":[]}',
+      '"watchdog":null,"optional":false,"secret":false,"groups":[],"restart":null,"follows":[]}',
   );
 });
 
@@ -27,7 +27,7 @@ test("a task has the keys of tasks", () => {
   expect(JSON.stringify(json)).toBe(
     '{"name":"t","ranks":"all","provides":[],"priority":100,"requires":[],"needs":[],"after":[],"before":[],' +
       '"needs-config":[],"needs-attrs":[],"needs-env":[],"disabled":false,"timeout":null,"description":"",' +
-      '"optional":false,"secret":false,"command":["a","b"],"runlevels":["rc1"]}',
+      '"optional":false,"secret":false,"groups":[],"command":["a","b"],"runlevels":["rc1"]}',
   );
 });
 

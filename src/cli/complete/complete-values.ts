@@ -1,6 +1,7 @@
 import { type Argument, Option } from "commander";
 import { type Fields, fields, type FieldSpec, MESSAGE_TYPES } from "../../messages/index.js";
 import type { Catalog, Unit } from "../../units/index.js";
+import { groupNames, groupReference } from "../../units/groups.js";
 import { type Answer, type Candidate, NOTHING } from "./complete-answer.js";
 
 /** The place of a value on the command line. */
@@ -10,28 +11,37 @@ export interface ValueQuestion {
   readonly begun: string;
   /** The arguments before the value. */
   readonly given: readonly string[];
+  /** The values of `--file` before it. */
+  readonly files: readonly string[];
   readonly tell: (problem: unknown) => void;
 }
 
 /** Formats of `modprobe graph`, which itself reports any other. */
 export const PICTURE_FORMATS = ["dot", "svg", "png", "mermaid", "json"] as const;
 
-type Lookup = (begun: string) => Answer | Promise<Answer>;
+type Lookup = (question: ValueQuestion) => Answer | Promise<Answer>;
 
 const FILES: Answer = { ...NOTHING, files: true };
 
 /** The candidates for each placeholder that is not a free word of the user. */
 const LOOKUPS: Readonly<Record<string, Lookup>> = {
-  unit: async () => names(unitsAndServices(await catalog())),
-  module: async () => names(await loadedModules()),
+  unit: async (question) => {
+    const units = await catalog(question);
+    return names([...unitsAndServices(units), ...groups(units, groupReference)]);
+  },
+  group: async (question) => names(groups(await catalog(question), String)),
+  module: async (question) => {
+    const loaded = await loadedModules();
+    return names([...loaded, ...groups(await catalog(question), groupReference)]);
+  },
   service: async () => names(await liveServices()),
   attribute: async () => names(await attributes()),
-  key: keys,
+  key: ({ begun }) => keys(begun),
   "service=unit": providers,
   "module|path": async () => ({ ...names(await loadedModules()), files: true }),
-  "path|name": async () => ({ ...names(moduleFiles(await catalog())), files: true }),
+  "path|name": async (question) => ({ ...names(moduleFiles(await catalog(question))), files: true }),
   instance: async () => ({ ...names(await instances()), files: true }),
-  types: messageTypes,
+  types: ({ begun }) => messageTypes(begun),
   file: () => FILES,
   "file#name": () => FILES,
   path: () => FILES,
@@ -53,13 +63,14 @@ export function placeholderOf(source: Argument | Option): string {
   return /[<[]([^\]>]*?)(?:\.\.\.)?[\]>]/.exec(source.flags)?.[1] ?? "";
 }
 
-/** Candidates for an argument or an option; empty where the look-up fails. */
-export async function valuesOf({ source, begun, given, tell }: ValueQuestion): Promise<Answer> {
+/** Values that may stand for an argument or an option; none where they cannot be looked up just now. */
+export async function valuesOf(question: ValueQuestion): Promise<Answer> {
+  const { source, given, tell } = question;
   if (source.argChoices !== undefined) return names(source.argChoices.map((value) => ({ value })));
   const lookup = Object.hasOwn(LOOKUPS, placeholderOf(source)) ? LOOKUPS[placeholderOf(source)] : undefined;
   if (lookup === undefined) return NOTHING;
   try {
-    const answer = await lookup(begun);
+    const answer = await lookup(question);
     const known = new Set(given);
     return { ...answer, candidates: answer.candidates.filter(({ value }) => !known.has(value)) };
   } catch (problem) {
@@ -78,11 +89,34 @@ function messageTypes(begun: string): Answer {
   return names(MESSAGE_TYPES.map((type) => ({ value: before + type })));
 }
 
-async function catalog(): Promise<Catalog> {
+/** The units of the files on the line, else of the instance. */
+async function catalog({ files, tell }: ValueQuestion): Promise<Catalog> {
   const { composeUnits } = await import("../../units/index.js");
-  const composed = await composeUnits({ disableFromEnv: false });
+  const composed = await composeUnits({
+    disableFromEnv: false,
+    files: files.length > 0 ? files : await instanceFiles(tell),
+  });
   if (composed.ok) return composed.value;
   throw new Error(composed.diagnostics.map(({ message }) => message).join("; "));
+}
+
+/** Undefined if the instance has shipped and site units, or none runs. */
+async function instanceFiles(tell: ValueQuestion["tell"]): Promise<readonly string[] | undefined> {
+  const { instanceUri } = await import("../session.js");
+  if (instanceUri({}) === undefined) return undefined;
+  try {
+    const { attrs } = await ask("attr.list", { attrs: "object" });
+    const { filesOf, FILES_ATTRIBUTE } = await import("../instance/files-option.js");
+    const text = attrs[FILES_ATTRIBUTE];
+    return typeof text === "string" ? filesOf({}, { [FILES_ATTRIBUTE]: text }) : undefined;
+  } catch (problem) {
+    tell(problem);
+    return undefined;
+  }
+}
+
+function groups(catalog: Catalog, textOf: (group: string) => string): Candidate[] {
+  return groupNames(catalog).map((group) => ({ value: textOf(group), description: "group" }));
 }
 
 function unitsAndServices(catalog: Catalog): Candidate[] {
@@ -105,8 +139,9 @@ function moduleFiles({ units }: Catalog): Candidate[] {
 }
 
 /** `SERVICE=` first, then each of its providers. */
-async function providers(begun: string): Promise<Answer> {
-  const known = services(await catalog());
+async function providers(question: ValueQuestion): Promise<Answer> {
+  const { begun } = question;
+  const known = services(await catalog(question));
   const equals = begun.indexOf("=");
   if (equals === -1) return { ...names(known.map(([service]) => ({ value: `${service}=` }))), noSpace: true };
   const wanted = begun.slice(0, equals);

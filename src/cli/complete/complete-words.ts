@@ -13,6 +13,8 @@ interface Place {
   readonly onlyArguments: boolean;
   /** The words that belong to the command before the cursor, without options. */
   readonly given: readonly string[];
+  /** The values of `--file` before the cursor. */
+  readonly files: readonly string[];
 }
 
 /**
@@ -46,20 +48,24 @@ function innerCommand(
 }
 
 async function candidates(place: Place, begun: string, tell: (problem: unknown) => void): Promise<Answer> {
-  const { command, option, onlyArguments, argumentCount, given } = place;
+  const { command, option, onlyArguments, argumentCount, given, files } = place;
   if (option !== undefined)
-    return startingWith(begun, await valuesOf({ source: option, begun, given: [], tell }));
+    return startingWith(begun, await valuesOf({ source: option, begun, given: [], files, tell }));
   if (!onlyArguments && begun.startsWith("-")) {
     const equals = begun.indexOf("=");
     if (equals === -1) return startingWith(begun, { ...NOTHING, candidates: optionNames(command, begun) });
     const named = findOption(command, begun.slice(0, equals));
     const value = begun.slice(equals + 1);
     if (named === undefined) return NOTHING;
-    const found = startingWith(value, await valuesOf({ source: named, begun: value, given: [], tell }));
+    const found = startingWith(
+      value,
+      await valuesOf({ source: named, begun: value, given: [], files, tell }),
+    );
     return prefixed(begun.slice(0, equals + 1), found);
   }
   const argument = argumentAt(command, argumentCount);
-  const values = argument === undefined ? NOTHING : await valuesOf({ source: argument, begun, given, tell });
+  const values =
+    argument === undefined ? NOTHING : await valuesOf({ source: argument, begun, given, files, tell });
   const below = argumentCount === 0 ? subcommands(command) : [];
   return startingWith(begun, { ...values, candidates: [...below, ...values.candidates] });
 }
@@ -80,8 +86,10 @@ function placeOf(root: Command, words: readonly string[]): Place {
   let given: string[] = [];
   let option: Option | undefined;
   let onlyArguments = false;
+  const files: string[] = [];
   for (const word of words) {
     if (option !== undefined && !(option.optional && word.startsWith("-"))) {
+      if (option.long === "--file") files.push(word);
       option = undefined;
       continue;
     }
@@ -90,6 +98,7 @@ function placeOf(root: Command, words: readonly string[]): Place {
       onlyArguments = true;
     } else if (!onlyArguments && word.startsWith("-") && word !== "-") {
       option = awaitingValue(command, word);
+      if (word.startsWith("--file=")) files.push(word.slice("--file=".length));
     } else {
       const next = given.length === 0 ? subcommand(command, word) : undefined;
       if (next === undefined) given.push(word);
@@ -98,7 +107,7 @@ function placeOf(root: Command, words: readonly string[]): Place {
       onlyArguments ||= next === undefined && passesOn(command, given.length);
     }
   }
-  return { command, argumentCount: given.length, option, onlyArguments, given };
+  return { command, argumentCount: given.length, option, onlyArguments, given, files };
 }
 
 /** Names of the arguments that take another command line, whose options are not ours. */

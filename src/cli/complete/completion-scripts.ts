@@ -7,8 +7,8 @@ import { DIRECTIVE } from "./complete-answer.js";
 export const COMPLETION_SCRIPTS = { bash, zsh, fish } as const;
 
 /**
- * Bash splits words at `=` and `:` too. The script puts them together again for the question, and cuts the part that
- * bash already has off the answers.
+ * Bash splits words at `=`, `:` and `@` too. They are put together again for the question, and what bash already has of the
+ * word is cut off the answers. An `@` belongs to what follows it.
  */
 function bash(name: string): string {
   return `# bash completion for ${name}
@@ -16,7 +16,7 @@ _${name}_complete() {
     local line=\${COMP_LINE:0:COMP_POINT} words=() answers=() word kept directive i IFS=$'\\n'
     for ((i = 1; i <= COMP_CWORD; i++)); do
         word=\${COMP_WORDS[i]}
-        if ((\${#words[@]} > 0)) && [[ $word == [=:]* || \${COMP_WORDS[i - 1]} == [=:] ]] &&
+        if ((\${#words[@]} > 0)) && [[ $word == [=:@]* || \${COMP_WORDS[i - 1]} == [=:@] ]] &&
             [[ $line == *"\${words[-1]}$word"* ]]; then
             words[-1]+=$word
         else
@@ -30,6 +30,7 @@ _${name}_complete() {
     unset 'answers[-1]'
     word=\${words[-1]}
     kept=\${word%"\${word##*[=:]}"}
+    [[ $COMP_WORDBREAKS == *@* && \${word#"$kept"} == *@* ]] && kept=\${word%@*}
     for line in "\${answers[@]}"; do
         line=\${line%%$'\\t'*}
         COMPREPLY+=("$(printf '%q' "\${line#"$kept"}")")

@@ -10,7 +10,7 @@ import { brokerPrefix } from "./broker-phases.js";
 import type { BrokerCommandOptions, BrokerPlace } from "./broker-place.js";
 import type { Stops } from "./broker-stops.js";
 import { withOwnCommand } from "./command-path.js";
-import { FILES_ATTRIBUTE, realFiles } from "./files-option.js";
+import { filesAttributes } from "./files-option.js";
 import { MODULES_ATTRIBUTE } from "./modules-option.js";
 
 interface BrokerStartOptions {
@@ -47,7 +47,7 @@ export async function startBroker(starting: BrokerStartOptions): Promise<Broker>
         ...configPathAttribute(options),
         "instance-id": place.instanceId,
         ...(options.modules !== undefined && { [MODULES_ATTRIBUTE]: options.modules }),
-        ...(options.file !== undefined && { [FILES_ATTRIBUTE]: JSON.stringify(realFiles(options)) }),
+        ...filesAttributes(options),
         ...(place.servers !== undefined && { "overlay.nats": place.servers }),
       },
       config: place.configuration?.table ?? (await startConfig(options, isQuiet ? undefined : prefix)),

@@ -35,7 +35,7 @@ import {
 } from "./broker-phases.js";
 import { type BrokerCommandOptions, type BrokerPlace, brokerPlace } from "./broker-place.js";
 import { refusalText, verifyModules } from "../../rc/index.js";
-import { withFiles } from "./files-option.js";
+import { requireFilesOfGroups, withFiles, withGroupOption } from "./files-option.js";
 import { type LogOptions, rotationOf, withLogFile } from "./log-options.js";
 import { pickedModules, withModules } from "./modules-option.js";
 import { withConfig } from "../config-inputs.js";
@@ -50,7 +50,8 @@ import { extenderFor, notifierFor, takeServiceManager, watchdogFor } from "./ser
 
 export function command(): Command {
   const configured = withConfig(new Command("broker"), "-c, --config-path <path>");
-  return withFiles(withModules(withOverlay(withLogFile(withInsecure(configured)))), "-f, --file <file>")
+  const logged = withOverlay(withLogFile(withInsecure(configured)));
+  return withGroupOption(withFiles(withModules(logged), "-f, --file <file>"))
     .addOption(
       new Option("--rank <n>", "rank of this broker; auto: over hosts, a free rank")
         .argParser(rankNumber)
@@ -94,7 +95,8 @@ const ORPHAN_GRACE_SECONDS = 3;
 
 async function runBroker(options: BrokerCommandOptions): Promise<void> {
   requireWorkingDirectory();
-  // The manager of a container stops it, and so requests an orderly end.
+  requireFilesOfGroups(options);
+  // A manager stops a container: it has requested an orderly end.
   const isContainer = process.pid === 1;
   if (await runBelowInit({ INVOCATION_ID: process.env["INVOCATION_ID"] ?? "process 1" })) return;
   const isSupervised = process.connected;

@@ -23,7 +23,7 @@ import { storedRuns } from "../modprobe/runs/recorded-run.js";
 import { valueOf } from "../modprobe/units.js";
 import { ExitError, printJson, printLine, say, UsageError } from "../terminal/output.js";
 import { PACKAGE_ROOT } from "../version.js";
-import { type FilesOption, withFiles } from "./files-option.js";
+import { type FilesOption, requireFilesOfGroups, withFiles, withGroupOption } from "./files-option.js";
 import { type ModulesOption, withModules } from "./modules-option.js";
 
 interface ShuffleOptions extends ConfigOptions, FilesOption, InsecureOption, ModulesOption {
@@ -41,7 +41,7 @@ const OWN_ATTRIBUTES = ["statedir", SHUFFLE_ATTRIBUTE, "broker.rc1-timeout"];
 
 export function command(): Command {
   const configured = withConfig(new Command("shuffle"), "-c, --config-path <path>");
-  return withFiles(withModules(withInsecure(configured)), "-f, --file <file>")
+  return withGroupOption(withFiles(withModules(withInsecure(configured)), "-f, --file <file>"))
     .argument(
       "[command...]",
       "initial program of each start; a status other than 0 is a failure (default: true)",
@@ -68,6 +68,7 @@ export function command(): Command {
 }
 
 async function run(program: readonly string[], options: ShuffleOptions): Promise<void> {
+  requireFilesOfGroups(options);
   for (const [name] of options.setattr ?? []) {
     if (OWN_ATTRIBUTES.includes(name)) throw new UsageError(`-S ${name}: each start gets its own`);
   }
@@ -149,7 +150,15 @@ class Starts {
   }
 
   async #start(statedir: string, shuffle: string): Promise<{ ended: string | undefined; said: string }> {
-    const { verbose = false, file = [], modules, insecure, timeout, setattr = [] } = this.#options;
+    const {
+      verbose = false,
+      file = [],
+      group = [],
+      modules,
+      insecure,
+      timeout,
+      setattr = [],
+    } = this.#options;
     const attributes = [...setattr, ["statedir", statedir], ["broker.rc1-timeout", timeout]] as const;
     const [node, ...words] = NODE_COMMAND;
     const child = startProcess(
@@ -160,6 +169,7 @@ class Starts {
         ...[`--shuffle=${shuffle}`, `--size=${this.#options.size}`],
         ...attributes.map(([name, value]) => `--setattr=${name}=${value}`),
         ...file.map((path) => `--file=${path}`),
+        ...group.map((name) => `--group=${name}`),
         ...(modules === undefined ? [] : [`--modules=${modules}`]),
         ...(insecure ? ["--insecure"] : []),
         ...configFlags(this.#options),

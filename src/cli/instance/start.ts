@@ -40,7 +40,13 @@ import { logFlags, type LogOptions, rotationOf, withLogFile } from "./log-option
 import { type ModulesOption, withModules } from "./modules-option.js";
 import { runBelowInit } from "./below-init.js";
 import { type Detached, DetachedView, startDetached } from "./detach.js";
-import { type FilesOption, realFiles, withFiles } from "./files-option.js";
+import {
+  type FilesOption,
+  realFiles,
+  requireFilesOfGroups,
+  withFiles,
+  withGroupOption,
+} from "./files-option.js";
 import { StackLog } from "./stack-log.js";
 import { EVENTS_FD, openStartView, StartView } from "./start-view.js";
 import { PACKAGE_ROOT } from "../version.js";
@@ -72,7 +78,7 @@ const SHUTDOWN_TIMEOUT_MS = 30_000;
 export function command(): Command {
   const configured = withConfig(new Command("start"), "-c, --config-path <path>");
   const logged = withOverlay(withLogFile(withInsecure(configured)));
-  return withShuffle(withFiles(withModules(logged), "-f, --file <file>"))
+  return withShuffle(withGroupOption(withFiles(withModules(logged), "-f, --file <file>")))
     .argument(
       "[command...]",
       "initial program; a single word with blanks is a shell line (default: a shell on a terminal)",
@@ -145,6 +151,7 @@ interface Talk {
 
 function refuseUsage(program: readonly string[], options: StartOptions): void {
   rotationOf(options);
+  requireFilesOfGroups(options);
   if (program[0] === "") throw new UsageError("the command is empty");
   if (options.size > MAX_RANKS) throw new UsageError(`-s ${options.size}: at most ${MAX_RANKS} ranks`);
   if (options.detach === true && program.length > 0) {
@@ -293,7 +300,7 @@ function brokerArgvs(
   hasView: boolean,
   options: StartOptions,
 ): string[][] {
-  const { size, setattr = [] } = options;
+  const { size, setattr = [], group = [] } = options;
   const hasId = setattr.some(([name]) => name === "instance-id");
   const shared = [
     `--size=${size}`,
@@ -304,6 +311,7 @@ function brokerArgvs(
     ...(options.shuffle ? [`--setattr=${SHUFFLE_ATTRIBUTE}=${options.shuffle.text}`] : []),
     ...(options.insecure ? ["--insecure"] : []),
     ...files.map((file) => `--file=${file}`),
+    ...group.map((name) => `--group=${name}`),
     ...(options.modules === undefined ? [] : [`--modules=${options.modules}`]),
     ...logFlags(options),
     ...configFlags(options),

@@ -4,7 +4,7 @@ import { collect, wholeNumber } from "../arguments.js";
 import { configInputs } from "../config-inputs.js";
 import { type FactOptions, withPlanningContext, withFacts } from "../facts.js";
 import { isLockFile, readLock } from "./lock-file.js";
-import { type UnitOptions, withUnitOptions } from "./units.js";
+import { type UnitOptions, withStartOptions } from "./units.js";
 import { printJson, printLine, UsageError } from "../terminal/output.js";
 import {
   differenceLines,
@@ -22,8 +22,8 @@ interface DiffOptions extends Omit<FactOptions, "rank">, UnitOptions, RankFactOp
 }
 
 export function command(): Command {
-  const diff = withRankFacts(withUnitOptions(withFacts(new Command("diff"))));
-  // For other commands the last rank counts; here there are two ranks.
+  const diff = withRankFacts(withStartOptions(withFacts(new Command("diff"))));
+  // Elsewhere the last rank counts; here there are two of them.
   diff.options.find((option) => option.long === "--rank")?.argParser(collect(wholeNumber));
   return diff
     .argument("[a]", "a lock, a rank, or a configuration file or directory")

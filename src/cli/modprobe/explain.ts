@@ -1,14 +1,20 @@
 import { Command } from "commander";
 import type { UnitLibraries } from "../../broker/index.js";
-import type { Unit } from "../../units/index.js";
-import { didYouMean, type Origin } from "../../errors/index.js";
-import { accountFor, accountLines, accountToJson, type FactName } from "../../graph/index.js";
+import { type Unit, withGroups } from "../../units/index.js";
+import type { Origin } from "../../errors/index.js";
+import {
+  accountFor,
+  accountLines,
+  accountToJson,
+  type FactName,
+  unknownNameText,
+} from "../../graph/index.js";
 import { originOfFact } from "../fact-origins.js";
 import { type FactOptions, withPlanningContext, withFacts } from "../facts.js";
 import { refusalText } from "../../rc/index.js";
 import { checkLibrariesOf } from "./libraries.js";
 import { phaseFiles, withPlan } from "./read-and-plan.js";
-import { PREFIX, type UnitOptions, withUnitOptions } from "./units.js";
+import { PREFIX, type UnitOptions, withStartOptions } from "./units.js";
 import { colouredAccountLine, coloursFor } from "../terminal/colours.js";
 import { ExitError, printJson, printLine, printStyled, say } from "../terminal/output.js";
 
@@ -17,8 +23,11 @@ interface ExplainOptions extends FactOptions, UnitOptions {
 }
 
 export function command(): Command {
-  return withUnitOptions(withFacts(new Command("explain")))
-    .argument("<unit...>", "units, or services, which stand for their picked providers")
+  return withStartOptions(withFacts(new Command("explain")))
+    .argument(
+      "<unit...>",
+      "units, services (which stand for their picked providers), or @GROUP for the units of a group",
+    )
     .option("--json", "one JSON object for each name; docs/explain.md describes it")
     .addHelpText("after", "\nExample:\n  sluice modprobe explain --rank 3 --size 16 cron content-backing")
     .action(async (names: readonly string[], options: ExplainOptions) => {
@@ -39,12 +48,11 @@ export function command(): Command {
             return refused.filter(({ units }) => units.includes(unit.name)).map(refusalText);
           };
           let unknown = 0;
-          for (const name of names) {
+          for (const name of withGroups(plan.catalog, names)) {
             const account = accountFor({ plan, ...asked, factOrigin }, name);
             if (account === undefined) {
               unknown += 1;
-              const hint = didYouMean(name, plan.catalog.providers.keys());
-              say(`${PREFIX}: no such task or module ${name}${hint === undefined ? "" : `; ${hint}`}`);
+              say(`${PREFIX}: ${unknownNameText(plan.catalog, name)}`);
               continue;
             }
             const reasons = await refusals(plan.catalog.byName.get(account.unit));

@@ -8,11 +8,12 @@ import {
   pictureToDot,
   pictureToMermaid,
   type Plan,
+  unknownNameText,
 } from "../../graph/index.js";
 import { PICTURE_FORMATS as FORMATS } from "../complete/complete-values.js";
 import { type FactOptions, withPlanningContext, withFacts } from "../facts.js";
 import { phaseFiles, withPlan } from "./read-and-plan.js";
-import { PREFIX, type UnitOptions, withUnitOptions } from "./units.js";
+import { PREFIX, type UnitOptions, withStartOptions } from "./units.js";
 import { ExitError, say, UsageError } from "../terminal/output.js";
 import { isStandardOutput, writeResult } from "../write-file.js";
 
@@ -41,8 +42,8 @@ Examples:
   sluice modprobe graph --format mermaid >> notes.md`;
 
 export function command(): Command {
-  return withUnitOptions(withFacts(new Command("graph")))
-    .argument("[unit]", "only this unit or service and its direct neighbours")
+  return withStartOptions(withFacts(new Command("graph")))
+    .argument("[unit]", "only this unit or service, or the units of @GROUP, and the direct neighbours")
     .addOption(
       new Option(
         "--format <format>",
@@ -90,8 +91,7 @@ function formatOfFile(path: string | undefined): Format {
 function pictureFor(plan: Plan, name: string | undefined): Picture {
   const picture = pictureOf(plan, name);
   if (picture !== undefined) return picture;
-  const hint = didYouMean(name ?? "", plan.catalog.providers.keys());
-  throw new ExitError(1, `no such task or module ${name ?? ""}${hint === undefined ? "" : `; ${hint}`}`);
+  throw new ExitError(1, unknownNameText(plan.catalog, name ?? ""));
 }
 
 async function dataOf(picture: Picture, format: Format, facts: Facts): Promise<string | Uint8Array> {

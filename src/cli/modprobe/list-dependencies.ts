@@ -1,5 +1,6 @@
 import { Command } from "commander";
 import { dependencyTree, treeLines } from "../../graph/index.js";
+import { withGroups } from "../../units/index.js";
 import { type FactOptions, withPlanningContext, withFacts } from "../facts.js";
 import { composeFor, type UnitOptions, valueOf, withUnitOptions } from "./units.js";
 import { printLine } from "../terminal/output.js";
@@ -10,7 +11,7 @@ interface ListOptions extends FactOptions, UnitOptions {
 
 export function command(): Command {
   return withUnitOptions(withFacts(new Command("list-dependencies")))
-    .argument("<unit>", "unit or service")
+    .argument("<unit>", "unit or service, or @GROUP for the units of a group")
     .option("-f, --full", "show every occurrence of a unit, not only the shallowest one")
     .addHelpText(
       "after",
@@ -19,8 +20,10 @@ export function command(): Command {
     .action(async (name: string, options: ListOptions) => {
       await withPlanningContext(options, async (context) => {
         const catalog = await composeFor(options, context);
-        const tree = valueOf(dependencyTree(catalog, context.facts, name, { full: options.full === true }));
-        for (const line of treeLines(tree)) printLine(line);
+        for (const each of withGroups(catalog, [name])) {
+          const tree = valueOf(dependencyTree(catalog, context.facts, each, { full: options.full === true }));
+          for (const line of treeLines(tree)) printLine(line);
+        }
       });
     });
 }

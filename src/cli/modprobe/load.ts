@@ -14,7 +14,7 @@ interface LoadOptions extends FactOptions, UnitOptions, CarryOutOptions, OnRanks
 
 export function command(): Command {
   return withOnRanks(withJobs(withUnitOptions(withFacts(new Command("load")))))
-    .argument("<unit...>", "units or services")
+    .argument("<unit...>", "units or services, or @GROUP for the modules of a group")
     .option("--dry-run", "print the steps without running them")
     .option("-v, --verbose", "show each step")
     .addHelpText(

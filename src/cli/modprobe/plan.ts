@@ -3,7 +3,7 @@ import { dryRunLines, type MatrixCell, type RankedPlan, rankMatrix, reasonText }
 import { rankSetHas } from "../../units/index.js";
 import { type FactOptions, withPlanningContext, withFacts } from "../facts.js";
 import { hashOf, lockFileText, readLock } from "./lock-file.js";
-import { type UnitOptions, withUnitOptions } from "./units.js";
+import { type UnitOptions, withStartOptions } from "./units.js";
 import { ExitError, formatTable, printJson, printLine } from "../terminal/output.js";
 import { differenceLines, diffSides, lockPlans, plannedSide, writtenSide } from "./plan-lock.js";
 import { type RankFactOptions, withRankFacts } from "../rank-facts.js";
@@ -17,7 +17,7 @@ interface PlanOptions extends FactOptions, UnitOptions, RankFactOptions {
 }
 
 export function command(): Command {
-  return withRankFacts(withUnitOptions(withFacts(new Command("plan"))))
+  return withRankFacts(withStartOptions(withFacts(new Command("plan"))))
     .option(
       "--json",
       "the canonical plan with its hash, in the form of --lock; with --matrix, the table as data",

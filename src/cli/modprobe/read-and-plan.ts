@@ -12,7 +12,7 @@ import {
 import { Transpiler } from "../../typescript/index.js";
 import type { PlanningContext } from "../facts.js";
 import { printOutput, type RunView } from "./view.js";
-import { filesOf, stackRoots } from "../instance/files-option.js";
+import { filesOf, groupsOf, stackRoots } from "../instance/files-option.js";
 import { pickedModules } from "../instance/modules-option.js";
 import { withVerifiedLibraries } from "./libraries.js";
 import { composeFor, PREFIX, refused, sayReading, tryCompose, type UnitOptions, valueOf } from "./units.js";
@@ -73,7 +73,8 @@ export async function withPlan<T>(
     const planOf = (catalog: Catalog): Plan => {
       const kept = (phase.kept ?? []).filter((name) => catalog.byName.get(name)?.kind === "module");
       const contents = contentsOf(rc);
-      const all = { ...contents, load: [...new Set([...contents.load, ...kept])] };
+      const load = [...new Set([...contents.load, ...kept])];
+      const all = { ...contents, load, groups: groupsOf(options, facts.attrs) };
       const runlevel = hasTasks ? phase.runlevel : undefined;
       const request = valueOf(phaseRequest(catalog, all, runlevel));
       const enabled = [...rc.enabled, ...kept];
@@ -131,13 +132,14 @@ export async function loadedAfterStart(
   context: PlanningContext,
   options: UnitOptions,
 ): Promise<readonly LoadedModule[]> {
-  const { setAlternative, disable, file } = options;
+  const { setAlternative, disable, file, group } = options;
   const phase: Phase = { files: await phaseFiles("rc1", context, options), runlevel: "rc1" };
   const planning = {
     planOnly: true,
     ...(setAlternative && { setAlternative }),
     ...(disable && { disable }),
     ...(file && { file }),
+    ...(group && { group }),
   };
   return withPlan(phase, context, planning, ({ steps }) => {
     const loads = steps.flatMap((step) => (step.action === "load" ? [step] : []));
@@ -197,7 +199,8 @@ export async function withRoots(
   { facts, guard }: PlanningContext,
 ): Promise<{ readonly rc: RcReading; readonly hasTasks: boolean }> {
   const files = filesOf(options, facts.attrs);
-  const stack = files === undefined ? undefined : await stackRoots(files, guard);
+  const groups = groupsOf(options, facts.attrs);
+  const stack = files === undefined ? undefined : await stackRoots(files, groups, guard);
   const load = [...rc.load, ...pickedModules(options, facts.attrs).load, ...(stack?.load ?? [])];
   return { rc: { ...rc, load }, hasTasks: stack?.isChosen !== true };
 }

@@ -15,7 +15,7 @@ interface RemoveOptions extends FactOptions, UnitOptions, CarryOutOptions, OnRan
 export function command(): Command {
   // No text may follow the dots: commander would then take a single name, and treat its letters as names.
   return withOnRanks(withJobs(withUnitOptions(withFacts(new Command("remove")))))
-    .argument("<module...>", "loaded units or services, or all")
+    .argument("<module...>", "loaded units or services, @GROUP for the loaded modules of a group, or all")
     .option("--dry-run", "print the steps without running them; without an instance, after an rc1")
     .option("--recursive", "also remove the units that use them")
     .option("-v, --verbose", "show each step")

@@ -14,6 +14,7 @@ import {
   type PlanningOptions,
   withPlan,
 } from "./read-and-plan.js";
+import { withGroupOption } from "../instance/files-option.js";
 import { withStopPlan } from "./phases/stop-plan.js";
 import { hereOrOnRanks, type OnRanksOptions, withOnRanks } from "./ranks.js";
 import { PREFIX, type UnitOptions, withUnitOptions } from "./units.js";
@@ -40,7 +41,7 @@ export function command(): Command {
 
 /** `rc1` and `rc3`: start-up and shutdown. */
 export function phaseCommand(runlevel: Runlevel): Command {
-  return withRunOptions(new Command(runlevel))
+  return withGroupOption(withRunOptions(new Command(runlevel)))
     .option("--timing [file]", "store [{name, starttime, duration}] in the KVS, and in the file")
     .addOption(new Option("--phase", "wait for the orders of the broker that started this").hideHelp())
     .addHelpText("after", `\nExample:\n  sluice modprobe ${runlevel} --dry-run`)

@@ -13,7 +13,7 @@ import {
 } from "../../units/index.js";
 import { assignment, collect } from "../arguments.js";
 import type { PlanningContext } from "../facts.js";
-import { filesOf, type FilesOption, withFiles } from "../instance/files-option.js";
+import { filesOf, type FilesOption, withFiles, withGroupOption } from "../instance/files-option.js";
 import { type ModulesOption, pickedModules, withModules } from "../instance/modules-option.js";
 import { ExitError, say, sayDiagnostics } from "../terminal/output.js";
 
@@ -41,6 +41,11 @@ export function withUnitOptions(command: Command): Command {
         collect(String),
       ),
     );
+}
+
+/** Adds these, and `--group`, for commands that plan a start. */
+export function withStartOptions(command: Command): Command {
+  return withGroupOption(withUnitOptions(command));
 }
 
 /**

@@ -23,7 +23,7 @@ import { environmentFileDiagnostics } from "./environment-files.js";
 import { checkLibrariesOf, libraryDiagnostics } from "./libraries.js";
 import { phaseFiles, readUnits, type UnitsRead, withRoots } from "./read-and-plan.js";
 import { requestsOfModules } from "./module-requests.js";
-import { PREFIX, type UnitOptions, withUnitOptions } from "./units.js";
+import { PREFIX, type UnitOptions, withStartOptions } from "./units.js";
 import { memoryLimitFile } from "../../processes/index.js";
 import { ExitError, printJson, say, sayDiagnostics } from "../terminal/output.js";
 import { toSarif } from "./sarif.js";
@@ -35,7 +35,7 @@ interface VerifyOptions extends FactOptions, UnitOptions {
 }
 
 export function command(): Command {
-  return withUnitOptions(withFacts(new Command("verify")))
+  return withStartOptions(withFacts(new Command("verify")))
     .argument("[file...]", "further fragments, which Sluice composes after the others")
     .option("--strict", "exit 1 for warnings too")
     .option("--json", "a SARIF 2.1.0 log, for editors and CI")

@@ -1,6 +1,7 @@
 import { didYouMean, type Diagnostic, fail, type Result, succeed } from "../../errors/index.js";
-import type { Catalog, ModuleUnit } from "../../units/index.js";
+import { type Catalog, groupNamed, type ModuleUnit, withGroups } from "../../units/index.js";
 import { knownModule } from "../loaded.js";
+import { unknownNameErrors } from "../request-names.js";
 import { orderWithFollowers } from "./apply-order.js";
 import type {
   ApplyCause,
@@ -206,27 +207,30 @@ function resolveNames({ only, plan, recorded }: ApplyInput): Result<ReadonlySet<
   const { catalog } = plan;
   const found = new Set<string>();
   const problems: Diagnostic[] = [];
-  for (const name of only) {
+  for (const name of withGroups(catalog, only, ({ kind }) => kind === "module")) {
     const isUnit =
       knownModule(catalog, name) !== undefined || recorded.some((module) => module.name === name);
     if (isUnit) found.add(name);
     else if (catalog.providers.has(name) && catalog.byName.get(name)?.kind !== "task") {
       // For a service, all units that have to do with it: the present provider, and the one that is to serve it.
       for (const { name: unit } of catalog.providers.get(name) ?? []) found.add(unit);
-    } else problems.push(unknownName(name, catalog));
+    } else problems.push(...unknownName(name, catalog));
   }
   return problems.length > 0 ? fail(problems) : succeed(found);
 }
 
-function unknownName(name: string, catalog: Catalog): Diagnostic {
+function unknownName(name: string, catalog: Catalog): Diagnostic[] {
+  if (groupNamed(name) !== undefined) return unknownNameErrors(catalog, [{ name, origin: undefined }]);
   const isTask = catalog.byName.get(name)?.kind === "task";
-  return {
-    code: "GRAPH_UNKNOWN_NAME",
-    severity: "error",
-    message: isTask ? `${name} is a task; apply runs no tasks` : `no such module or service ${name}`,
-    related: [],
-    hint: isTask ? undefined : didYouMean(name, catalog.providers.keys()),
-  };
+  return [
+    {
+      code: "GRAPH_UNKNOWN_NAME",
+      severity: "error",
+      message: isTask ? `${name} is a task; apply runs no tasks` : `no such module or service ${name}`,
+      related: [],
+      hint: isTask ? undefined : didYouMean(name, catalog.providers.keys()),
+    },
+  ];
 }
 
 const RANKS = { load: 0, reload: 1, restart: 1, change: 1 } as const;

@@ -1,3 +1,4 @@
+import { groupNamed, unitsOfGroup } from "../../units/index.js";
 import { type CatalogIndex, indexOf, unitId } from "../catalog-index.js";
 import { reasonText } from "../reason-text.js";
 import { impliedEdges } from "./reduction.js";
@@ -41,7 +42,7 @@ export interface Picture {
 /**
  * A plan as a picture: planned units in canonical order, then the units that it leaves out. It has only the
  * orders that do not follow from other orders.
- * @param around only this unit, or the provider of this service, and its direct neighbours
+ * @param around only this unit, the provider of this service or the units of this `@GROUP`, and the direct neighbours
  * @returns undefined if no unit has that name
  */
 export function pictureOf(plan: Plan, around?: string): Picture | undefined {
@@ -50,19 +51,29 @@ export function pictureOf(plan: Plan, around?: string): Picture | undefined {
   const nodes = nodesOf(plan, services);
   const edges = [...orderEdges(plan), ...askEdges(plan, index)];
   if (around === undefined) return { centre: undefined, nodes, edges, services };
-  const centre = unitId(index, around) >= 0 ? around : plan.explain(around)?.unit;
-  if (centre === undefined) return undefined;
-  const near = new Set([centre]);
+  const centres = unitsAround(plan, index, around);
+  const [first] = centres;
+  if (first === undefined) return undefined;
+  const near = new Set(centres);
   for (const { from, to } of edges) {
-    if (from === centre) near.add(to);
-    if (to === centre) near.add(from);
+    if (centres.has(from)) near.add(to);
+    if (centres.has(to)) near.add(from);
   }
   return {
-    centre,
+    centre: groupNamed(around) === undefined ? first : undefined,
     nodes: nodes.filter(({ name }) => near.has(name)),
     edges: edges.filter(({ from, to }) => near.has(from) && near.has(to)),
     services: services.filter(({ picked }) => near.has(picked)),
   };
+}
+
+function unitsAround(plan: Plan, index: CatalogIndex, name: string): ReadonlySet<string> {
+  const group = groupNamed(name);
+  if (group !== undefined) {
+    return new Set(unitsOfGroup(plan.catalog, group).map((unit) => unit.name));
+  }
+  const unit = unitId(index, name) >= 0 ? name : plan.explain(name)?.unit;
+  return new Set(unit === undefined ? [] : [unit]);
 }
 
 function contestedServices({ leftOut, catalog, picks }: Plan): PictureService[] {

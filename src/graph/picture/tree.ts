@@ -8,7 +8,7 @@ import { type Membership, decideMembership } from "../membership.js";
 import { runRound } from "../plan.js";
 import type { Situation } from "../situation.js";
 import type { FactsInput } from "../types.js";
-import { unknownNameErrors } from "../unknown-names.js";
+import { unknownNameErrors } from "../request-names.js";
 
 /** A dependency in its place in a tree. */
 interface DependencyRow {

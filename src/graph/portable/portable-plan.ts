@@ -10,6 +10,7 @@ import { withForeignModules } from "../loaded.js";
 import type { Membership } from "../membership.js";
 import { requestOf, workOut } from "../plan.js";
 import type { PickingRequest } from "../prepare-request.js";
+import { withUnitsOfGroups } from "../request-names.js";
 import type { Situation } from "../situation.js";
 import type { Dag, Plan, PlanInput, Step } from "../types.js";
 
@@ -90,7 +91,8 @@ function actionText(step: Step): (typeof ACTIONS)[number] {
 export function planFrom(catalog: Catalog, input: PlanInput, portable: PortablePlan): Plan {
   const { dag, membership, warnings } = portable;
   const facts = completeFacts(input.facts);
-  const request = requestOf(input);
+  const asked = requestOf(input);
+  const request = asked.kind === "remove" ? asked : withUnitsOfGroups({ catalog, facts }, asked);
   const index = indexFrom(catalog, input, portable);
   const situation: Situation = { ...portable.situation, index };
   const steps = Array.from(portable.units, (unit, i) => stepOf(unitAt(index, unit), portable.actions[i]));

@@ -84,6 +84,8 @@ function brokenChain(catalog: Catalog, before: string, absent: string, after: st
 export function unreachedWarnings(catalog: Catalog, roots: readonly string[]): Diagnostic[] {
   const index = indexOf(catalog);
   const reached = new Set(roots.flatMap((name) => [...unitsNamed(index, name), ...providersOf(index, name)]));
+  // The user may ask for a group at any time.
+  for (const [id, { groups }] of index.units.entries()) if (groups.length > 0) reached.add(id);
   for (const unit of reached) {
     for (const service of index.requires.row(unit)) {
       for (const provider of index.providers.row(service)) reached.add(provider);

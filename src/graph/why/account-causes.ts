@@ -1,5 +1,5 @@
 import type { Origin } from "../../errors/index.js";
-import type { Unit } from "../../units/index.js";
+import { groupReference, type Unit } from "../../units/index.js";
 import { choiceBetween } from "./account-services.js";
 import type { AccountInput, Cause, FactName, Statement } from "./account-types.js";
 import { ownReasonText } from "../reason-text.js";
@@ -116,9 +116,10 @@ function statementOfFact(input: AccountInput, text: string, fact: FactName): Sta
 /** Why a name is a root: the origin of the load request, or that it is a task. */
 function statementOfRoot({ plan, origins }: AccountInput, name: string): Statement {
   const unit = plan.catalog.byName.get(name);
-  const named = origins.get(name);
-  if (unit?.kind !== "task" || named !== undefined)
-    return { text: `load = "${name}"`, unit: undefined, origin: named };
+  const groups = unit?.groups.map(groupReference) ?? [];
+  const asked = [name, ...groups].find((each) => origins.has(each));
+  if (unit?.kind !== "task" || asked !== undefined)
+    return { text: `load = "${asked ?? name}"`, unit: undefined, origin: origins.get(asked ?? name) };
   const origin: Origin | undefined =
     plan.catalog.originOf(name, "runlevels") ?? plan.catalog.originOf(name, "name");
   const text = unit.command === undefined ? "a task" : `runlevels = "${unit.runlevels.join(", ")}"`;

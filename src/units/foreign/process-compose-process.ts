@@ -1,3 +1,4 @@
+import { isName } from "../names.js";
 import type { Path } from "../source.js";
 import {
   isTable,
@@ -71,6 +72,7 @@ export class ProcessReader {
       else if (key === "description") this.#text("description", key, value);
       else if (key === "working_dir") this.#text("directory", key, value);
       else if (key === "log_location") this.#text("output", key, value);
+      else if (key === "namespace") this.#namespace(key, value);
       else if (key === "environment" && Array.isArray(value)) {
         readEnvironment(this.#file, unit, [...this.#path, key], value);
       } else if (key === "disabled" && typeof value === "boolean") unit.set("disabled", value, at);
@@ -139,6 +141,14 @@ export class ProcessReader {
     const text = this.#file.plainText(value);
     if (text === undefined || text === "") this.#lose([from], value, variableText(value));
     else this.#unit.set(key, text, this.#at(from));
+  }
+
+  /** `process-compose up -n NAME` is `start --group NAME`. */
+  #namespace(key: string, value: unknown): void {
+    const name = this.#file.plainText(value);
+    if (name === undefined) this.#lose([key], value, variableText(value));
+    else if (isName(name)) this.#unit.set("groups", [name], this.#at(key));
+    else this.#lose([key], value, "invalid name of a group");
   }
 
   #dependencies(depends: Table): void {

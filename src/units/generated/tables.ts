@@ -205,6 +205,10 @@ type Optional = boolean;
  */
 type Secret = boolean;
 /**
+ * Names of groups: @NAME stands for all units of a group, in load, remove and start --group.
+ */
+type Groups = Name[];
+/**
  * Names of units or services.
  *
  * This interface was referenced by `UnitFile`'s JSON-Schema
@@ -327,9 +331,16 @@ type Strings3 = string[];
  * Names of units or services.
  *
  * This interface was referenced by `UnitFile`'s JSON-Schema
- * via the `definition` "follows".
+ * via the `definition` "groups".
  */
 type Names4 = Name[];
+/**
+ * Names of units or services.
+ *
+ * This interface was referenced by `UnitFile`'s JSON-Schema
+ * via the `definition` "follows".
+ */
+type Names5 = Name[];
 
 /**
  * A Sluice unit file: modules, tasks, and changes to those of earlier files. Tables other than these four update the unit, or the provider of the service, that they name.
@@ -405,6 +416,7 @@ export interface ModuleTable {
   follows?: Follows;
   optional?: Optional;
   secret?: Secret;
+  groups?: Groups;
   "provides+"?: Names;
   "provides-"?: Names;
   "requires+"?: Names;
@@ -429,6 +441,8 @@ export interface ModuleTable {
   "environment-file-"?: Strings;
   "follows+"?: Names;
   "follows-"?: Names;
+  "groups+"?: Names;
+  "groups-"?: Names;
 }
 /**
  * For a module with command: variables that are added to its environment. Files are merged name by name.
@@ -701,6 +715,7 @@ export interface TaskTable {
   description?: Description;
   optional?: Optional;
   secret?: Secret;
+  groups?: Groups;
   command?: Command;
   runlevels?: Runlevels;
   "provides+"?: Names;
@@ -719,6 +734,8 @@ export interface TaskTable {
   "needs-attrs-"?: Conditions;
   "needs-env+"?: Conditions;
   "needs-env-"?: Conditions;
+  "groups+"?: Names;
+  "groups-"?: Names;
   "runlevels+"?: Runlevels;
   "runlevels-"?: Runlevels;
 }
@@ -1031,6 +1048,7 @@ export interface UpdateTable {
   watchdog?: Watchdog;
   optional?: Optional;
   secret?: Secret;
+  groups?: Groups;
   command?: Command;
   directory?: Directory;
   environment?: Environment;
@@ -1072,6 +1090,8 @@ export interface UpdateTable {
   "environment-file-"?: Strings;
   "follows+"?: Names;
   "follows-"?: Names;
+  "groups+"?: Names;
+  "groups-"?: Names;
   "runlevels+"?: Runlevels;
   "runlevels-"?: Runlevels;
 }
@@ -1097,4 +1117,5 @@ export interface CodeTaskTable {
   timeout?: Timeout;
   description?: Description;
   optional?: Optional;
+  groups?: Groups;
 }

@@ -46,8 +46,8 @@ var require_ucs2length = __commonJS({
 });
 
 // <stdin>
-var validateModule = validate286;
-var schema66 = {
+var validateModule = validate297;
+var schema67 = {
   title: "ModuleTable",
   description: "One module. In a later file than its first definition: an update of the keys given.",
   type: "object",
@@ -95,6 +95,7 @@ var schema66 = {
     follows: { $ref: "#/$defs/follows" },
     optional: { $ref: "#/$defs/optional" },
     secret: { $ref: "#/$defs/secret" },
+    groups: { $ref: "#/$defs/groups" },
     "provides+": { $ref: "#/$defs/names" },
     "provides-": { $ref: "#/$defs/names" },
     "requires+": { $ref: "#/$defs/names" },
@@ -119,6 +120,8 @@ var schema66 = {
     "environment-file-": { $ref: "#/$defs/strings" },
     "follows+": { $ref: "#/$defs/names" },
     "follows-": { $ref: "#/$defs/names" },
+    "groups+": { $ref: "#/$defs/names" },
+    "groups-": { $ref: "#/$defs/names" },
   },
   required: ["name"],
   additionalProperties: false,
@@ -1167,7 +1170,7 @@ function validate99(
   return errors === 0;
 }
 validate99.evaluated = { dynamicProps: false, dynamicItems: false };
-var schema45 = {
+var schema46 = {
   description:
     "The command that a task runs once, or the ordinary program that is a module: a shell line, or an array of program and arguments.",
   type: ["string", "array"],
@@ -1175,13 +1178,13 @@ var schema45 = {
   minItems: 1,
   minLength: 1,
 };
-function validate105(
+function validate108(
   data,
   { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
 ) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate105.evaluated;
+  const evaluated0 = validate108.evaluated;
   if (evaluated0.dynamicProps) {
     evaluated0.props = void 0;
   }
@@ -1193,7 +1196,7 @@ function validate105(
       instancePath,
       schemaPath: "#/type",
       keyword: "type",
-      params: { type: schema45.type },
+      params: { type: schema46.type },
       message: "must be string,array",
     };
     if (vErrors === null) {
@@ -1255,17 +1258,17 @@ function validate105(
       }
     }
   }
-  validate105.errors = vErrors;
+  validate108.errors = vErrors;
   return errors === 0;
 }
-validate105.evaluated = { items: true, dynamicProps: false, dynamicItems: false };
-function validate107(
+validate108.evaluated = { items: true, dynamicProps: false, dynamicItems: false };
+function validate110(
   data,
   { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
 ) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate107.evaluated;
+  const evaluated0 = validate110.evaluated;
   if (evaluated0.dynamicProps) {
     evaluated0.props = void 0;
   }
@@ -1303,18 +1306,18 @@ function validate107(
     }
     errors++;
   }
-  validate107.errors = vErrors;
+  validate110.errors = vErrors;
   return errors === 0;
 }
-validate107.evaluated = { dynamicProps: false, dynamicItems: false };
+validate110.evaluated = { dynamicProps: false, dynamicItems: false };
 var pattern9 = new RegExp("^[^=]+$", "u");
-function validate109(
+function validate112(
   data,
   { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
 ) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate109.evaluated;
+  const evaluated0 = validate112.evaluated;
   if (evaluated0.dynamicProps) {
     evaluated0.props = void 0;
   }
@@ -1391,17 +1394,17 @@ function validate109(
     }
     errors++;
   }
-  validate109.errors = vErrors;
+  validate112.errors = vErrors;
   return errors === 0;
 }
-validate109.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
-function validate111(
+validate112.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
+function validate114(
   data,
   { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
 ) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate111.evaluated;
+  const evaluated0 = validate114.evaluated;
   if (evaluated0.dynamicProps) {
     evaluated0.props = void 0;
   }
@@ -1442,17 +1445,17 @@ function validate111(
     }
     errors++;
   }
-  validate111.errors = vErrors;
+  validate114.errors = vErrors;
   return errors === 0;
 }
-validate111.evaluated = { items: true, dynamicProps: false, dynamicItems: false };
-function validate113(
+validate114.evaluated = { items: true, dynamicProps: false, dynamicItems: false };
+function validate116(
   data,
   { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
 ) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate113.evaluated;
+  const evaluated0 = validate116.evaluated;
   if (evaluated0.dynamicProps) {
     evaluated0.props = void 0;
   }
@@ -1493,17 +1496,17 @@ function validate113(
     }
     errors++;
   }
-  validate113.errors = vErrors;
+  validate116.errors = vErrors;
   return errors === 0;
 }
-validate113.evaluated = { items: true, dynamicProps: false, dynamicItems: false };
-function validate115(
+validate116.evaluated = { items: true, dynamicProps: false, dynamicItems: false };
+function validate118(
   data,
   { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
 ) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate115.evaluated;
+  const evaluated0 = validate118.evaluated;
   if (evaluated0.dynamicProps) {
     evaluated0.props = void 0;
   }
@@ -1541,17 +1544,17 @@ function validate115(
     }
     errors++;
   }
-  validate115.errors = vErrors;
+  validate118.errors = vErrors;
   return errors === 0;
 }
-validate115.evaluated = { dynamicProps: false, dynamicItems: false };
-function validate117(
+validate118.evaluated = { dynamicProps: false, dynamicItems: false };
+function validate120(
   data,
   { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
 ) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate117.evaluated;
+  const evaluated0 = validate120.evaluated;
   if (evaluated0.dynamicProps) {
     evaluated0.props = void 0;
   }
@@ -1589,11 +1592,11 @@ function validate117(
     }
     errors++;
   }
-  validate117.errors = vErrors;
+  validate120.errors = vErrors;
   return errors === 0;
 }
-validate117.evaluated = { dynamicProps: false, dynamicItems: false };
-var schema52 = {
+validate120.evaluated = { dynamicProps: false, dynamicItems: false };
+var schema53 = {
   description:
     'For a module with command: limits of resources, each a number, a size, "infinity", or "SOFT:HARD".',
   type: "object",
@@ -1612,13 +1615,13 @@ var schema52 = {
   additionalProperties: false,
   default: {},
 };
-function validate119(
+function validate122(
   data,
   { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
 ) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate119.evaluated;
+  const evaluated0 = validate122.evaluated;
   if (evaluated0.dynamicProps) {
     evaluated0.props = void 0;
   }
@@ -1660,7 +1663,7 @@ function validate119(
           instancePath: instancePath + "/nofile",
           schemaPath: "#/properties/nofile/type",
           keyword: "type",
-          params: { type: schema52.properties.nofile.type },
+          params: { type: schema53.properties.nofile.type },
           message: "must be integer,string",
         };
         if (vErrors === null) {
@@ -1698,7 +1701,7 @@ function validate119(
           instancePath: instancePath + "/nproc",
           schemaPath: "#/properties/nproc/type",
           keyword: "type",
-          params: { type: schema52.properties.nproc.type },
+          params: { type: schema53.properties.nproc.type },
           message: "must be integer,string",
         };
         if (vErrors === null) {
@@ -1736,7 +1739,7 @@ function validate119(
           instancePath: instancePath + "/core",
           schemaPath: "#/properties/core/type",
           keyword: "type",
-          params: { type: schema52.properties.core.type },
+          params: { type: schema53.properties.core.type },
           message: "must be integer,string",
         };
         if (vErrors === null) {
@@ -1774,7 +1777,7 @@ function validate119(
           instancePath: instancePath + "/memlock",
           schemaPath: "#/properties/memlock/type",
           keyword: "type",
-          params: { type: schema52.properties.memlock.type },
+          params: { type: schema53.properties.memlock.type },
           message: "must be integer,string",
         };
         if (vErrors === null) {
@@ -1812,7 +1815,7 @@ function validate119(
           instancePath: instancePath + "/stack",
           schemaPath: "#/properties/stack/type",
           keyword: "type",
-          params: { type: schema52.properties.stack.type },
+          params: { type: schema53.properties.stack.type },
           message: "must be integer,string",
         };
         if (vErrors === null) {
@@ -1850,7 +1853,7 @@ function validate119(
           instancePath: instancePath + "/as",
           schemaPath: "#/properties/as/type",
           keyword: "type",
-          params: { type: schema52.properties.as.type },
+          params: { type: schema53.properties.as.type },
           message: "must be integer,string",
         };
         if (vErrors === null) {
@@ -1893,17 +1896,17 @@ function validate119(
     }
     errors++;
   }
-  validate119.errors = vErrors;
+  validate122.errors = vErrors;
   return errors === 0;
 }
-validate119.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
-function validate121(
+validate122.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
+function validate124(
   data,
   { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
 ) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate121.evaluated;
+  const evaluated0 = validate124.evaluated;
   if (evaluated0.dynamicProps) {
     evaluated0.props = void 0;
   }
@@ -1941,11 +1944,11 @@ function validate121(
     }
     errors++;
   }
-  validate121.errors = vErrors;
+  validate124.errors = vErrors;
   return errors === 0;
 }
-validate121.evaluated = { dynamicProps: false, dynamicItems: false };
-var schema54 = {
+validate124.evaluated = { dynamicProps: false, dynamicItems: false };
+var schema55 = {
   description:
     "The probe for a ready or running program: one of started, notify, fd, log, tcp, unix, http, command, file and after; further keys set its interval and times.",
   type: "object",
@@ -2008,13 +2011,13 @@ var schema54 = {
   },
   additionalProperties: false,
 };
-function validate123(
+function validate126(
   data,
   { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
 ) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate123.evaluated;
+  const evaluated0 = validate126.evaluated;
   if (evaluated0.dynamicProps) {
     evaluated0.props = void 0;
   }
@@ -2023,7 +2026,7 @@ function validate123(
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     for (const key0 in data) {
-      if (!func1.call(schema54.properties, key0)) {
+      if (!func1.call(schema55.properties, key0)) {
         const err0 = {
           instancePath,
           schemaPath: "#/additionalProperties",
@@ -2283,7 +2286,7 @@ function validate123(
           instancePath: instancePath + "/command",
           schemaPath: "#/properties/command/type",
           keyword: "type",
-          params: { type: schema54.properties.command.type },
+          params: { type: schema55.properties.command.type },
           message: "must be string,array",
         };
         if (vErrors === null) {
@@ -2532,17 +2535,17 @@ function validate123(
     }
     errors++;
   }
-  validate123.errors = vErrors;
+  validate126.errors = vErrors;
   return errors === 0;
 }
-validate123.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
-function validate125(
+validate126.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
+function validate128(
   data,
   { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
 ) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate125.evaluated;
+  const evaluated0 = validate128.evaluated;
   if (evaluated0.dynamicProps) {
     evaluated0.props = void 0;
   }
@@ -2551,7 +2554,7 @@ function validate125(
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     for (const key0 in data) {
-      if (!func1.call(schema54.properties, key0)) {
+      if (!func1.call(schema55.properties, key0)) {
         const err0 = {
           instancePath,
           schemaPath: "#/additionalProperties",
@@ -2811,7 +2814,7 @@ function validate125(
           instancePath: instancePath + "/command",
           schemaPath: "#/properties/command/type",
           keyword: "type",
-          params: { type: schema54.properties.command.type },
+          params: { type: schema55.properties.command.type },
           message: "must be string,array",
         };
         if (vErrors === null) {
@@ -3060,11 +3063,11 @@ function validate125(
     }
     errors++;
   }
-  validate125.errors = vErrors;
+  validate128.errors = vErrors;
   return errors === 0;
 }
-validate125.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
-var schema56 = {
+validate128.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
+var schema57 = {
   description:
     'For a module with command: how it is stopped. Default { signal = "SIGTERM", timeout = "10s" }.',
   type: "object",
@@ -3089,13 +3092,13 @@ var schema56 = {
   },
   additionalProperties: false,
 };
-function validate127(
+function validate130(
   data,
   { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
 ) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate127.evaluated;
+  const evaluated0 = validate130.evaluated;
   if (evaluated0.dynamicProps) {
     evaluated0.props = void 0;
   }
@@ -3161,7 +3164,7 @@ function validate127(
           instancePath: instancePath + "/command",
           schemaPath: "#/properties/command/type",
           keyword: "type",
-          params: { type: schema56.properties.command.type },
+          params: { type: schema57.properties.command.type },
           message: "must be string,array",
         };
         if (vErrors === null) {
@@ -3231,7 +3234,7 @@ function validate127(
           instancePath: instancePath + "/to",
           schemaPath: "#/properties/to/enum",
           keyword: "enum",
-          params: { allowedValues: schema56.properties.to.enum },
+          params: { allowedValues: schema57.properties.to.enum },
           message: "must be equal to one of the allowed values",
         };
         if (vErrors === null) {
@@ -3257,23 +3260,23 @@ function validate127(
     }
     errors++;
   }
-  validate127.errors = vErrors;
+  validate130.errors = vErrors;
   return errors === 0;
 }
-validate127.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
-var schema57 = {
+validate130.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
+var schema58 = {
   description:
     'For a module with command: the policy after an unrequested exit with status 0: log it, restart it, or shut the instance down. Default "log".',
   enum: ["log", "restart", "shutdown"],
   default: "log",
 };
-function validate129(
+function validate132(
   data,
   { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
 ) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate129.evaluated;
+  const evaluated0 = validate132.evaluated;
   if (evaluated0.dynamicProps) {
     evaluated0.props = void 0;
   }
@@ -3285,7 +3288,7 @@ function validate129(
       instancePath,
       schemaPath: "#/enum",
       keyword: "enum",
-      params: { allowedValues: schema57.enum },
+      params: { allowedValues: schema58.enum },
       message: "must be equal to one of the allowed values",
     };
     if (vErrors === null) {
@@ -3295,22 +3298,22 @@ function validate129(
     }
     errors++;
   }
-  validate129.errors = vErrors;
+  validate132.errors = vErrors;
   return errors === 0;
 }
-validate129.evaluated = { dynamicProps: false, dynamicItems: false };
-var schema58 = {
+validate132.evaluated = { dynamicProps: false, dynamicItems: false };
+var schema59 = {
   description: "For a module with command: further signals and statuses, besides 0, of a clean end.",
   type: "array",
   items: { type: ["string", "integer"], minimum: 0, maximum: 255 },
 };
-function validate131(
+function validate134(
   data,
   { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
 ) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate131.evaluated;
+  const evaluated0 = validate134.evaluated;
   if (evaluated0.dynamicProps) {
     evaluated0.props = void 0;
   }
@@ -3329,7 +3332,7 @@ function validate131(
           instancePath: instancePath + "/" + i0,
           schemaPath: "#/items/type",
           keyword: "type",
-          params: { type: schema58.items.type },
+          params: { type: schema59.items.type },
           message: "must be string,integer",
         };
         if (vErrors === null) {
@@ -3387,11 +3390,11 @@ function validate131(
     }
     errors++;
   }
-  validate131.errors = vErrors;
+  validate134.errors = vErrors;
   return errors === 0;
 }
-validate131.evaluated = { items: true, dynamicProps: false, dynamicItems: false };
-var schema59 = {
+validate134.evaluated = { items: true, dynamicProps: false, dynamicItems: false };
+var schema60 = {
   description:
     'Backoff of restarts. Default { delay = "1s", longest = "60s", tries = 5, within = "10m", then = "panic" }.',
   type: "object",
@@ -3412,13 +3415,13 @@ var schema59 = {
   },
   additionalProperties: false,
 };
-function validate133(
+function validate136(
   data,
   { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
 ) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate133.evaluated;
+  const evaluated0 = validate136.evaluated;
   if (evaluated0.dynamicProps) {
     evaluated0.props = void 0;
   }
@@ -3493,7 +3496,7 @@ function validate133(
           instancePath: instancePath + "/tries",
           schemaPath: "#/properties/tries/type",
           keyword: "type",
-          params: { type: schema59.properties.tries.type },
+          params: { type: schema60.properties.tries.type },
           message: "must be integer,string",
         };
         if (vErrors === null) {
@@ -3545,7 +3548,7 @@ function validate133(
           instancePath: instancePath + "/then",
           schemaPath: "#/properties/then/enum",
           keyword: "enum",
-          params: { allowedValues: schema59.properties.then.enum },
+          params: { allowedValues: schema60.properties.then.enum },
           message: "must be equal to one of the allowed values",
         };
         if (vErrors === null) {
@@ -3571,17 +3574,17 @@ function validate133(
     }
     errors++;
   }
-  validate133.errors = vErrors;
+  validate136.errors = vErrors;
   return errors === 0;
 }
-validate133.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
-function validate135(
+validate136.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
+function validate138(
   data,
   { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
 ) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate135.evaluated;
+  const evaluated0 = validate138.evaluated;
   if (evaluated0.dynamicProps) {
     evaluated0.props = void 0;
   }
@@ -3619,10 +3622,10 @@ function validate135(
     }
     errors++;
   }
-  validate135.errors = vErrors;
+  validate138.errors = vErrors;
   return errors === 0;
 }
-validate135.evaluated = { items: true, dynamicProps: false, dynamicItems: false };
+validate138.evaluated = { items: true, dynamicProps: false, dynamicItems: false };
 function validate101(
   data,
   { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
@@ -3687,13 +3690,13 @@ function validate103(
   return errors === 0;
 }
 validate103.evaluated = { dynamicProps: false, dynamicItems: false };
-function validate140(
+function validate105(
   data,
   { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
 ) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate140.evaluated;
+  const evaluated0 = validate105.evaluated;
   if (evaluated0.dynamicProps) {
     evaluated0.props = void 0;
   }
@@ -3731,17 +3734,65 @@ function validate140(
     }
     errors++;
   }
-  validate140.errors = vErrors;
+  validate105.errors = vErrors;
   return errors === 0;
 }
-validate140.evaluated = { items: true, dynamicProps: false, dynamicItems: false };
-function validate148(
+validate105.evaluated = { items: true, dynamicProps: false, dynamicItems: false };
+function validate143(
   data,
   { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
 ) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate148.evaluated;
+  const evaluated0 = validate143.evaluated;
+  if (evaluated0.dynamicProps) {
+    evaluated0.props = void 0;
+  }
+  if (evaluated0.dynamicItems) {
+    evaluated0.items = void 0;
+  }
+  if (Array.isArray(data)) {
+    const len0 = data.length;
+    for (let i0 = 0; i0 < len0; i0++) {
+      if (
+        !validate54(data[i0], {
+          instancePath: instancePath + "/" + i0,
+          parentData: data,
+          parentDataProperty: i0,
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate54.errors : vErrors.concat(validate54.errors);
+        errors = vErrors.length;
+      }
+    }
+  } else {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: { type: "array" },
+      message: "must be array",
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  validate143.errors = vErrors;
+  return errors === 0;
+}
+validate143.evaluated = { items: true, dynamicProps: false, dynamicItems: false };
+function validate151(
+  data,
+  { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
+) {
+  let vErrors = null;
+  let errors = 0;
+  const evaluated0 = validate151.evaluated;
   if (evaluated0.dynamicProps) {
     evaluated0.props = void 0;
   }
@@ -3803,17 +3854,17 @@ function validate148(
     }
     errors++;
   }
-  validate148.errors = vErrors;
+  validate151.errors = vErrors;
   return errors === 0;
 }
-validate148.evaluated = { items: true, dynamicProps: false, dynamicItems: false };
-function validate153(
+validate151.evaluated = { items: true, dynamicProps: false, dynamicItems: false };
+function validate156(
   data,
   { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
 ) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate153.evaluated;
+  const evaluated0 = validate156.evaluated;
   if (evaluated0.dynamicProps) {
     evaluated0.props = void 0;
   }
@@ -3871,17 +3922,17 @@ function validate153(
     }
     errors++;
   }
-  validate153.errors = vErrors;
+  validate156.errors = vErrors;
   return errors === 0;
 }
-validate153.evaluated = { items: true, dynamicProps: false, dynamicItems: false };
-function validate160(
+validate156.evaluated = { items: true, dynamicProps: false, dynamicItems: false };
+function validate163(
   data,
   { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
 ) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate160.evaluated;
+  const evaluated0 = validate163.evaluated;
   if (evaluated0.dynamicProps) {
     evaluated0.props = void 0;
   }
@@ -3922,17 +3973,17 @@ function validate160(
     }
     errors++;
   }
-  validate160.errors = vErrors;
+  validate163.errors = vErrors;
   return errors === 0;
 }
-validate160.evaluated = { items: true, dynamicProps: false, dynamicItems: false };
-function validate286(
+validate163.evaluated = { items: true, dynamicProps: false, dynamicItems: false };
+function validate297(
   data,
   { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
 ) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate286.evaluated;
+  const evaluated0 = validate297.evaluated;
   if (evaluated0.dynamicProps) {
     evaluated0.props = void 0;
   }
@@ -3956,7 +4007,7 @@ function validate286(
       errors++;
     }
     for (const key0 in data) {
-      if (!func1.call(schema66.properties, key0)) {
+      if (!func1.call(schema67.properties, key0)) {
         const err1 = {
           instancePath,
           schemaPath: "#/additionalProperties",
@@ -4282,7 +4333,7 @@ function validate286(
     }
     if (data.command !== void 0) {
       if (
-        !validate105(data.command, {
+        !validate108(data.command, {
           instancePath: instancePath + "/command",
           parentData: data,
           parentDataProperty: "command",
@@ -4290,13 +4341,13 @@ function validate286(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate105.errors : vErrors.concat(validate105.errors);
+        vErrors = vErrors === null ? validate108.errors : vErrors.concat(validate108.errors);
         errors = vErrors.length;
       }
     }
     if (data.directory !== void 0) {
       if (
-        !validate107(data.directory, {
+        !validate110(data.directory, {
           instancePath: instancePath + "/directory",
           parentData: data,
           parentDataProperty: "directory",
@@ -4304,13 +4355,13 @@ function validate286(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate107.errors : vErrors.concat(validate107.errors);
+        vErrors = vErrors === null ? validate110.errors : vErrors.concat(validate110.errors);
         errors = vErrors.length;
       }
     }
     if (data.environment !== void 0) {
       if (
-        !validate109(data.environment, {
+        !validate112(data.environment, {
           instancePath: instancePath + "/environment",
           parentData: data,
           parentDataProperty: "environment",
@@ -4318,13 +4369,13 @@ function validate286(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate109.errors : vErrors.concat(validate109.errors);
+        vErrors = vErrors === null ? validate112.errors : vErrors.concat(validate112.errors);
         errors = vErrors.length;
       }
     }
     if (data.unset !== void 0) {
       if (
-        !validate111(data.unset, {
+        !validate114(data.unset, {
           instancePath: instancePath + "/unset",
           parentData: data,
           parentDataProperty: "unset",
@@ -4332,13 +4383,13 @@ function validate286(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate111.errors : vErrors.concat(validate111.errors);
+        vErrors = vErrors === null ? validate114.errors : vErrors.concat(validate114.errors);
         errors = vErrors.length;
       }
     }
     if (data["environment-file"] !== void 0) {
       if (
-        !validate113(data["environment-file"], {
+        !validate116(data["environment-file"], {
           instancePath: instancePath + "/environment-file",
           parentData: data,
           parentDataProperty: "environment-file",
@@ -4346,13 +4397,13 @@ function validate286(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate113.errors : vErrors.concat(validate113.errors);
+        vErrors = vErrors === null ? validate116.errors : vErrors.concat(validate116.errors);
         errors = vErrors.length;
       }
     }
     if (data.user !== void 0) {
       if (
-        !validate115(data.user, {
+        !validate118(data.user, {
           instancePath: instancePath + "/user",
           parentData: data,
           parentDataProperty: "user",
@@ -4360,13 +4411,13 @@ function validate286(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate115.errors : vErrors.concat(validate115.errors);
+        vErrors = vErrors === null ? validate118.errors : vErrors.concat(validate118.errors);
         errors = vErrors.length;
       }
     }
     if (data.group !== void 0) {
       if (
-        !validate117(data.group, {
+        !validate120(data.group, {
           instancePath: instancePath + "/group",
           parentData: data,
           parentDataProperty: "group",
@@ -4374,13 +4425,13 @@ function validate286(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate117.errors : vErrors.concat(validate117.errors);
+        vErrors = vErrors === null ? validate120.errors : vErrors.concat(validate120.errors);
         errors = vErrors.length;
       }
     }
     if (data.limits !== void 0) {
       if (
-        !validate119(data.limits, {
+        !validate122(data.limits, {
           instancePath: instancePath + "/limits",
           parentData: data,
           parentDataProperty: "limits",
@@ -4388,13 +4439,13 @@ function validate286(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate119.errors : vErrors.concat(validate119.errors);
+        vErrors = vErrors === null ? validate122.errors : vErrors.concat(validate122.errors);
         errors = vErrors.length;
       }
     }
     if (data.output !== void 0) {
       if (
-        !validate121(data.output, {
+        !validate124(data.output, {
           instancePath: instancePath + "/output",
           parentData: data,
           parentDataProperty: "output",
@@ -4402,13 +4453,13 @@ function validate286(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate121.errors : vErrors.concat(validate121.errors);
+        vErrors = vErrors === null ? validate124.errors : vErrors.concat(validate124.errors);
         errors = vErrors.length;
       }
     }
     if (data.ready !== void 0) {
       if (
-        !validate123(data.ready, {
+        !validate126(data.ready, {
           instancePath: instancePath + "/ready",
           parentData: data,
           parentDataProperty: "ready",
@@ -4416,13 +4467,13 @@ function validate286(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate123.errors : vErrors.concat(validate123.errors);
+        vErrors = vErrors === null ? validate126.errors : vErrors.concat(validate126.errors);
         errors = vErrors.length;
       }
     }
     if (data.alive !== void 0) {
       if (
-        !validate125(data.alive, {
+        !validate128(data.alive, {
           instancePath: instancePath + "/alive",
           parentData: data,
           parentDataProperty: "alive",
@@ -4430,13 +4481,13 @@ function validate286(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate125.errors : vErrors.concat(validate125.errors);
+        vErrors = vErrors === null ? validate128.errors : vErrors.concat(validate128.errors);
         errors = vErrors.length;
       }
     }
     if (data.stop !== void 0) {
       if (
-        !validate127(data.stop, {
+        !validate130(data.stop, {
           instancePath: instancePath + "/stop",
           parentData: data,
           parentDataProperty: "stop",
@@ -4444,13 +4495,13 @@ function validate286(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate127.errors : vErrors.concat(validate127.errors);
+        vErrors = vErrors === null ? validate130.errors : vErrors.concat(validate130.errors);
         errors = vErrors.length;
       }
     }
     if (data["on-exit"] !== void 0) {
       if (
-        !validate129(data["on-exit"], {
+        !validate132(data["on-exit"], {
           instancePath: instancePath + "/on-exit",
           parentData: data,
           parentDataProperty: "on-exit",
@@ -4458,13 +4509,13 @@ function validate286(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate129.errors : vErrors.concat(validate129.errors);
+        vErrors = vErrors === null ? validate132.errors : vErrors.concat(validate132.errors);
         errors = vErrors.length;
       }
     }
     if (data.success !== void 0) {
       if (
-        !validate131(data.success, {
+        !validate134(data.success, {
           instancePath: instancePath + "/success",
           parentData: data,
           parentDataProperty: "success",
@@ -4472,13 +4523,13 @@ function validate286(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate131.errors : vErrors.concat(validate131.errors);
+        vErrors = vErrors === null ? validate134.errors : vErrors.concat(validate134.errors);
         errors = vErrors.length;
       }
     }
     if (data.restart !== void 0) {
       if (
-        !validate133(data.restart, {
+        !validate136(data.restart, {
           instancePath: instancePath + "/restart",
           parentData: data,
           parentDataProperty: "restart",
@@ -4486,13 +4537,13 @@ function validate286(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate133.errors : vErrors.concat(validate133.errors);
+        vErrors = vErrors === null ? validate136.errors : vErrors.concat(validate136.errors);
         errors = vErrors.length;
       }
     }
     if (data.follows !== void 0) {
       if (
-        !validate135(data.follows, {
+        !validate138(data.follows, {
           instancePath: instancePath + "/follows",
           parentData: data,
           parentDataProperty: "follows",
@@ -4500,7 +4551,7 @@ function validate286(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate135.errors : vErrors.concat(validate135.errors);
+        vErrors = vErrors === null ? validate138.errors : vErrors.concat(validate138.errors);
         errors = vErrors.length;
       }
     }
@@ -4532,9 +4583,23 @@ function validate286(
         errors = vErrors.length;
       }
     }
+    if (data.groups !== void 0) {
+      if (
+        !validate105(data.groups, {
+          instancePath: instancePath + "/groups",
+          parentData: data,
+          parentDataProperty: "groups",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate105.errors : vErrors.concat(validate105.errors);
+        errors = vErrors.length;
+      }
+    }
     if (data["provides+"] !== void 0) {
       if (
-        !validate140(data["provides+"], {
+        !validate143(data["provides+"], {
           instancePath: instancePath + "/provides+",
           parentData: data,
           parentDataProperty: "provides+",
@@ -4542,13 +4607,13 @@ function validate286(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate140.errors : vErrors.concat(validate140.errors);
+        vErrors = vErrors === null ? validate143.errors : vErrors.concat(validate143.errors);
         errors = vErrors.length;
       }
     }
     if (data["provides-"] !== void 0) {
       if (
-        !validate140(data["provides-"], {
+        !validate143(data["provides-"], {
           instancePath: instancePath + "/provides-",
           parentData: data,
           parentDataProperty: "provides-",
@@ -4556,13 +4621,13 @@ function validate286(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate140.errors : vErrors.concat(validate140.errors);
+        vErrors = vErrors === null ? validate143.errors : vErrors.concat(validate143.errors);
         errors = vErrors.length;
       }
     }
     if (data["requires+"] !== void 0) {
       if (
-        !validate140(data["requires+"], {
+        !validate143(data["requires+"], {
           instancePath: instancePath + "/requires+",
           parentData: data,
           parentDataProperty: "requires+",
@@ -4570,13 +4635,13 @@ function validate286(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate140.errors : vErrors.concat(validate140.errors);
+        vErrors = vErrors === null ? validate143.errors : vErrors.concat(validate143.errors);
         errors = vErrors.length;
       }
     }
     if (data["requires-"] !== void 0) {
       if (
-        !validate140(data["requires-"], {
+        !validate143(data["requires-"], {
           instancePath: instancePath + "/requires-",
           parentData: data,
           parentDataProperty: "requires-",
@@ -4584,13 +4649,13 @@ function validate286(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate140.errors : vErrors.concat(validate140.errors);
+        vErrors = vErrors === null ? validate143.errors : vErrors.concat(validate143.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs+"] !== void 0) {
       if (
-        !validate140(data["needs+"], {
+        !validate143(data["needs+"], {
           instancePath: instancePath + "/needs+",
           parentData: data,
           parentDataProperty: "needs+",
@@ -4598,13 +4663,13 @@ function validate286(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate140.errors : vErrors.concat(validate140.errors);
+        vErrors = vErrors === null ? validate143.errors : vErrors.concat(validate143.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-"] !== void 0) {
       if (
-        !validate140(data["needs-"], {
+        !validate143(data["needs-"], {
           instancePath: instancePath + "/needs-",
           parentData: data,
           parentDataProperty: "needs-",
@@ -4612,13 +4677,13 @@ function validate286(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate140.errors : vErrors.concat(validate140.errors);
+        vErrors = vErrors === null ? validate143.errors : vErrors.concat(validate143.errors);
         errors = vErrors.length;
       }
     }
     if (data["after+"] !== void 0) {
       if (
-        !validate148(data["after+"], {
+        !validate151(data["after+"], {
           instancePath: instancePath + "/after+",
           parentData: data,
           parentDataProperty: "after+",
@@ -4626,13 +4691,13 @@ function validate286(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate148.errors : vErrors.concat(validate148.errors);
+        vErrors = vErrors === null ? validate151.errors : vErrors.concat(validate151.errors);
         errors = vErrors.length;
       }
     }
     if (data["after-"] !== void 0) {
       if (
-        !validate148(data["after-"], {
+        !validate151(data["after-"], {
           instancePath: instancePath + "/after-",
           parentData: data,
           parentDataProperty: "after-",
@@ -4640,13 +4705,13 @@ function validate286(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate148.errors : vErrors.concat(validate148.errors);
+        vErrors = vErrors === null ? validate151.errors : vErrors.concat(validate151.errors);
         errors = vErrors.length;
       }
     }
     if (data["before+"] !== void 0) {
       if (
-        !validate148(data["before+"], {
+        !validate151(data["before+"], {
           instancePath: instancePath + "/before+",
           parentData: data,
           parentDataProperty: "before+",
@@ -4654,13 +4719,13 @@ function validate286(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate148.errors : vErrors.concat(validate148.errors);
+        vErrors = vErrors === null ? validate151.errors : vErrors.concat(validate151.errors);
         errors = vErrors.length;
       }
     }
     if (data["before-"] !== void 0) {
       if (
-        !validate148(data["before-"], {
+        !validate151(data["before-"], {
           instancePath: instancePath + "/before-",
           parentData: data,
           parentDataProperty: "before-",
@@ -4668,13 +4733,13 @@ function validate286(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate148.errors : vErrors.concat(validate148.errors);
+        vErrors = vErrors === null ? validate151.errors : vErrors.concat(validate151.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-config+"] !== void 0) {
       if (
-        !validate153(data["needs-config+"], {
+        !validate156(data["needs-config+"], {
           instancePath: instancePath + "/needs-config+",
           parentData: data,
           parentDataProperty: "needs-config+",
@@ -4682,13 +4747,13 @@ function validate286(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate153.errors : vErrors.concat(validate153.errors);
+        vErrors = vErrors === null ? validate156.errors : vErrors.concat(validate156.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-config-"] !== void 0) {
       if (
-        !validate153(data["needs-config-"], {
+        !validate156(data["needs-config-"], {
           instancePath: instancePath + "/needs-config-",
           parentData: data,
           parentDataProperty: "needs-config-",
@@ -4696,13 +4761,13 @@ function validate286(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate153.errors : vErrors.concat(validate153.errors);
+        vErrors = vErrors === null ? validate156.errors : vErrors.concat(validate156.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-attrs+"] !== void 0) {
       if (
-        !validate153(data["needs-attrs+"], {
+        !validate156(data["needs-attrs+"], {
           instancePath: instancePath + "/needs-attrs+",
           parentData: data,
           parentDataProperty: "needs-attrs+",
@@ -4710,13 +4775,13 @@ function validate286(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate153.errors : vErrors.concat(validate153.errors);
+        vErrors = vErrors === null ? validate156.errors : vErrors.concat(validate156.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-attrs-"] !== void 0) {
       if (
-        !validate153(data["needs-attrs-"], {
+        !validate156(data["needs-attrs-"], {
           instancePath: instancePath + "/needs-attrs-",
           parentData: data,
           parentDataProperty: "needs-attrs-",
@@ -4724,13 +4789,13 @@ function validate286(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate153.errors : vErrors.concat(validate153.errors);
+        vErrors = vErrors === null ? validate156.errors : vErrors.concat(validate156.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-env+"] !== void 0) {
       if (
-        !validate153(data["needs-env+"], {
+        !validate156(data["needs-env+"], {
           instancePath: instancePath + "/needs-env+",
           parentData: data,
           parentDataProperty: "needs-env+",
@@ -4738,13 +4803,13 @@ function validate286(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate153.errors : vErrors.concat(validate153.errors);
+        vErrors = vErrors === null ? validate156.errors : vErrors.concat(validate156.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-env-"] !== void 0) {
       if (
-        !validate153(data["needs-env-"], {
+        !validate156(data["needs-env-"], {
           instancePath: instancePath + "/needs-env-",
           parentData: data,
           parentDataProperty: "needs-env-",
@@ -4752,13 +4817,13 @@ function validate286(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate153.errors : vErrors.concat(validate153.errors);
+        vErrors = vErrors === null ? validate156.errors : vErrors.concat(validate156.errors);
         errors = vErrors.length;
       }
     }
     if (data["args+"] !== void 0) {
       if (
-        !validate160(data["args+"], {
+        !validate163(data["args+"], {
           instancePath: instancePath + "/args+",
           parentData: data,
           parentDataProperty: "args+",
@@ -4766,13 +4831,13 @@ function validate286(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate160.errors : vErrors.concat(validate160.errors);
+        vErrors = vErrors === null ? validate163.errors : vErrors.concat(validate163.errors);
         errors = vErrors.length;
       }
     }
     if (data["args-"] !== void 0) {
       if (
-        !validate160(data["args-"], {
+        !validate163(data["args-"], {
           instancePath: instancePath + "/args-",
           parentData: data,
           parentDataProperty: "args-",
@@ -4780,13 +4845,13 @@ function validate286(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate160.errors : vErrors.concat(validate160.errors);
+        vErrors = vErrors === null ? validate163.errors : vErrors.concat(validate163.errors);
         errors = vErrors.length;
       }
     }
     if (data["unset+"] !== void 0) {
       if (
-        !validate160(data["unset+"], {
+        !validate163(data["unset+"], {
           instancePath: instancePath + "/unset+",
           parentData: data,
           parentDataProperty: "unset+",
@@ -4794,13 +4859,13 @@ function validate286(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate160.errors : vErrors.concat(validate160.errors);
+        vErrors = vErrors === null ? validate163.errors : vErrors.concat(validate163.errors);
         errors = vErrors.length;
       }
     }
     if (data["unset-"] !== void 0) {
       if (
-        !validate160(data["unset-"], {
+        !validate163(data["unset-"], {
           instancePath: instancePath + "/unset-",
           parentData: data,
           parentDataProperty: "unset-",
@@ -4808,13 +4873,13 @@ function validate286(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate160.errors : vErrors.concat(validate160.errors);
+        vErrors = vErrors === null ? validate163.errors : vErrors.concat(validate163.errors);
         errors = vErrors.length;
       }
     }
     if (data["environment-file+"] !== void 0) {
       if (
-        !validate160(data["environment-file+"], {
+        !validate163(data["environment-file+"], {
           instancePath: instancePath + "/environment-file+",
           parentData: data,
           parentDataProperty: "environment-file+",
@@ -4822,13 +4887,13 @@ function validate286(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate160.errors : vErrors.concat(validate160.errors);
+        vErrors = vErrors === null ? validate163.errors : vErrors.concat(validate163.errors);
         errors = vErrors.length;
       }
     }
     if (data["environment-file-"] !== void 0) {
       if (
-        !validate160(data["environment-file-"], {
+        !validate163(data["environment-file-"], {
           instancePath: instancePath + "/environment-file-",
           parentData: data,
           parentDataProperty: "environment-file-",
@@ -4836,13 +4901,13 @@ function validate286(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate160.errors : vErrors.concat(validate160.errors);
+        vErrors = vErrors === null ? validate163.errors : vErrors.concat(validate163.errors);
         errors = vErrors.length;
       }
     }
     if (data["follows+"] !== void 0) {
       if (
-        !validate140(data["follows+"], {
+        !validate143(data["follows+"], {
           instancePath: instancePath + "/follows+",
           parentData: data,
           parentDataProperty: "follows+",
@@ -4850,13 +4915,13 @@ function validate286(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate140.errors : vErrors.concat(validate140.errors);
+        vErrors = vErrors === null ? validate143.errors : vErrors.concat(validate143.errors);
         errors = vErrors.length;
       }
     }
     if (data["follows-"] !== void 0) {
       if (
-        !validate140(data["follows-"], {
+        !validate143(data["follows-"], {
           instancePath: instancePath + "/follows-",
           parentData: data,
           parentDataProperty: "follows-",
@@ -4864,7 +4929,35 @@ function validate286(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate140.errors : vErrors.concat(validate140.errors);
+        vErrors = vErrors === null ? validate143.errors : vErrors.concat(validate143.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data["groups+"] !== void 0) {
+      if (
+        !validate143(data["groups+"], {
+          instancePath: instancePath + "/groups+",
+          parentData: data,
+          parentDataProperty: "groups+",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate143.errors : vErrors.concat(validate143.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data["groups-"] !== void 0) {
+      if (
+        !validate143(data["groups-"], {
+          instancePath: instancePath + "/groups-",
+          parentData: data,
+          parentDataProperty: "groups-",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate143.errors : vErrors.concat(validate143.errors);
         errors = vErrors.length;
       }
     }
@@ -4883,12 +4976,12 @@ function validate286(
     }
     errors++;
   }
-  validate286.errors = vErrors;
+  validate297.errors = vErrors;
   return errors === 0;
 }
-validate286.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
-var validateTask = validate351;
-var schema67 = {
+validate297.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
+var validateTask = validate365;
+var schema68 = {
   title: "TaskTable",
   description: "One task: a unit that runs once.",
   type: "object",
@@ -4912,6 +5005,7 @@ var schema67 = {
     description: { $ref: "#/$defs/description" },
     optional: { $ref: "#/$defs/optional" },
     secret: { $ref: "#/$defs/secret" },
+    groups: { $ref: "#/$defs/groups" },
     command: { $ref: "#/$defs/command" },
     runlevels: { $ref: "#/$defs/runlevels" },
     "provides+": { $ref: "#/$defs/names" },
@@ -4930,25 +5024,27 @@ var schema67 = {
     "needs-attrs-": { $ref: "#/$defs/conditions" },
     "needs-env+": { $ref: "#/$defs/conditions" },
     "needs-env-": { $ref: "#/$defs/conditions" },
+    "groups+": { $ref: "#/$defs/names" },
+    "groups-": { $ref: "#/$defs/names" },
     "runlevels+": { $ref: "#/$defs/runlevels" },
     "runlevels-": { $ref: "#/$defs/runlevels" },
   },
   required: ["name"],
   additionalProperties: false,
 };
-var schema61 = {
+var schema62 = {
   description: 'The phases in whose plan the task is a root. Default ["rc1"].',
   type: "array",
   items: { enum: ["rc1", "rc3"] },
   default: ["rc1"],
 };
-function validate138(
+function validate141(
   data,
   { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
 ) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate138.evaluated;
+  const evaluated0 = validate141.evaluated;
   if (evaluated0.dynamicProps) {
     evaluated0.props = void 0;
   }
@@ -4964,7 +5060,7 @@ function validate138(
           instancePath: instancePath + "/" + i0,
           schemaPath: "#/items/enum",
           keyword: "enum",
-          params: { allowedValues: schema61.items.enum },
+          params: { allowedValues: schema62.items.enum },
           message: "must be equal to one of the allowed values",
         };
         if (vErrors === null) {
@@ -4990,17 +5086,17 @@ function validate138(
     }
     errors++;
   }
-  validate138.errors = vErrors;
+  validate141.errors = vErrors;
   return errors === 0;
 }
-validate138.evaluated = { items: true, dynamicProps: false, dynamicItems: false };
-function validate351(
+validate141.evaluated = { items: true, dynamicProps: false, dynamicItems: false };
+function validate365(
   data,
   { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
 ) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate351.evaluated;
+  const evaluated0 = validate365.evaluated;
   if (evaluated0.dynamicProps) {
     evaluated0.props = void 0;
   }
@@ -5024,7 +5120,7 @@ function validate351(
       errors++;
     }
     for (const key0 in data) {
-      if (!func1.call(schema67.properties, key0)) {
+      if (!func1.call(schema68.properties, key0)) {
         const err1 = {
           instancePath,
           schemaPath: "#/additionalProperties",
@@ -5264,12 +5360,12 @@ function validate351(
         errors = vErrors.length;
       }
     }
-    if (data.command !== void 0) {
+    if (data.groups !== void 0) {
       if (
-        !validate105(data.command, {
-          instancePath: instancePath + "/command",
+        !validate105(data.groups, {
+          instancePath: instancePath + "/groups",
           parentData: data,
-          parentDataProperty: "command",
+          parentDataProperty: "groups",
           rootData,
           dynamicAnchors,
         })
@@ -5278,9 +5374,23 @@ function validate351(
         errors = vErrors.length;
       }
     }
+    if (data.command !== void 0) {
+      if (
+        !validate108(data.command, {
+          instancePath: instancePath + "/command",
+          parentData: data,
+          parentDataProperty: "command",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate108.errors : vErrors.concat(validate108.errors);
+        errors = vErrors.length;
+      }
+    }
     if (data.runlevels !== void 0) {
       if (
-        !validate138(data.runlevels, {
+        !validate141(data.runlevels, {
           instancePath: instancePath + "/runlevels",
           parentData: data,
           parentDataProperty: "runlevels",
@@ -5288,13 +5398,13 @@ function validate351(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate138.errors : vErrors.concat(validate138.errors);
+        vErrors = vErrors === null ? validate141.errors : vErrors.concat(validate141.errors);
         errors = vErrors.length;
       }
     }
     if (data["provides+"] !== void 0) {
       if (
-        !validate140(data["provides+"], {
+        !validate143(data["provides+"], {
           instancePath: instancePath + "/provides+",
           parentData: data,
           parentDataProperty: "provides+",
@@ -5302,13 +5412,13 @@ function validate351(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate140.errors : vErrors.concat(validate140.errors);
+        vErrors = vErrors === null ? validate143.errors : vErrors.concat(validate143.errors);
         errors = vErrors.length;
       }
     }
     if (data["provides-"] !== void 0) {
       if (
-        !validate140(data["provides-"], {
+        !validate143(data["provides-"], {
           instancePath: instancePath + "/provides-",
           parentData: data,
           parentDataProperty: "provides-",
@@ -5316,13 +5426,13 @@ function validate351(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate140.errors : vErrors.concat(validate140.errors);
+        vErrors = vErrors === null ? validate143.errors : vErrors.concat(validate143.errors);
         errors = vErrors.length;
       }
     }
     if (data["requires+"] !== void 0) {
       if (
-        !validate140(data["requires+"], {
+        !validate143(data["requires+"], {
           instancePath: instancePath + "/requires+",
           parentData: data,
           parentDataProperty: "requires+",
@@ -5330,13 +5440,13 @@ function validate351(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate140.errors : vErrors.concat(validate140.errors);
+        vErrors = vErrors === null ? validate143.errors : vErrors.concat(validate143.errors);
         errors = vErrors.length;
       }
     }
     if (data["requires-"] !== void 0) {
       if (
-        !validate140(data["requires-"], {
+        !validate143(data["requires-"], {
           instancePath: instancePath + "/requires-",
           parentData: data,
           parentDataProperty: "requires-",
@@ -5344,13 +5454,13 @@ function validate351(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate140.errors : vErrors.concat(validate140.errors);
+        vErrors = vErrors === null ? validate143.errors : vErrors.concat(validate143.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs+"] !== void 0) {
       if (
-        !validate140(data["needs+"], {
+        !validate143(data["needs+"], {
           instancePath: instancePath + "/needs+",
           parentData: data,
           parentDataProperty: "needs+",
@@ -5358,13 +5468,13 @@ function validate351(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate140.errors : vErrors.concat(validate140.errors);
+        vErrors = vErrors === null ? validate143.errors : vErrors.concat(validate143.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-"] !== void 0) {
       if (
-        !validate140(data["needs-"], {
+        !validate143(data["needs-"], {
           instancePath: instancePath + "/needs-",
           parentData: data,
           parentDataProperty: "needs-",
@@ -5372,13 +5482,13 @@ function validate351(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate140.errors : vErrors.concat(validate140.errors);
+        vErrors = vErrors === null ? validate143.errors : vErrors.concat(validate143.errors);
         errors = vErrors.length;
       }
     }
     if (data["after+"] !== void 0) {
       if (
-        !validate148(data["after+"], {
+        !validate151(data["after+"], {
           instancePath: instancePath + "/after+",
           parentData: data,
           parentDataProperty: "after+",
@@ -5386,13 +5496,13 @@ function validate351(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate148.errors : vErrors.concat(validate148.errors);
+        vErrors = vErrors === null ? validate151.errors : vErrors.concat(validate151.errors);
         errors = vErrors.length;
       }
     }
     if (data["after-"] !== void 0) {
       if (
-        !validate148(data["after-"], {
+        !validate151(data["after-"], {
           instancePath: instancePath + "/after-",
           parentData: data,
           parentDataProperty: "after-",
@@ -5400,13 +5510,13 @@ function validate351(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate148.errors : vErrors.concat(validate148.errors);
+        vErrors = vErrors === null ? validate151.errors : vErrors.concat(validate151.errors);
         errors = vErrors.length;
       }
     }
     if (data["before+"] !== void 0) {
       if (
-        !validate148(data["before+"], {
+        !validate151(data["before+"], {
           instancePath: instancePath + "/before+",
           parentData: data,
           parentDataProperty: "before+",
@@ -5414,13 +5524,13 @@ function validate351(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate148.errors : vErrors.concat(validate148.errors);
+        vErrors = vErrors === null ? validate151.errors : vErrors.concat(validate151.errors);
         errors = vErrors.length;
       }
     }
     if (data["before-"] !== void 0) {
       if (
-        !validate148(data["before-"], {
+        !validate151(data["before-"], {
           instancePath: instancePath + "/before-",
           parentData: data,
           parentDataProperty: "before-",
@@ -5428,13 +5538,13 @@ function validate351(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate148.errors : vErrors.concat(validate148.errors);
+        vErrors = vErrors === null ? validate151.errors : vErrors.concat(validate151.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-config+"] !== void 0) {
       if (
-        !validate153(data["needs-config+"], {
+        !validate156(data["needs-config+"], {
           instancePath: instancePath + "/needs-config+",
           parentData: data,
           parentDataProperty: "needs-config+",
@@ -5442,13 +5552,13 @@ function validate351(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate153.errors : vErrors.concat(validate153.errors);
+        vErrors = vErrors === null ? validate156.errors : vErrors.concat(validate156.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-config-"] !== void 0) {
       if (
-        !validate153(data["needs-config-"], {
+        !validate156(data["needs-config-"], {
           instancePath: instancePath + "/needs-config-",
           parentData: data,
           parentDataProperty: "needs-config-",
@@ -5456,13 +5566,13 @@ function validate351(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate153.errors : vErrors.concat(validate153.errors);
+        vErrors = vErrors === null ? validate156.errors : vErrors.concat(validate156.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-attrs+"] !== void 0) {
       if (
-        !validate153(data["needs-attrs+"], {
+        !validate156(data["needs-attrs+"], {
           instancePath: instancePath + "/needs-attrs+",
           parentData: data,
           parentDataProperty: "needs-attrs+",
@@ -5470,13 +5580,13 @@ function validate351(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate153.errors : vErrors.concat(validate153.errors);
+        vErrors = vErrors === null ? validate156.errors : vErrors.concat(validate156.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-attrs-"] !== void 0) {
       if (
-        !validate153(data["needs-attrs-"], {
+        !validate156(data["needs-attrs-"], {
           instancePath: instancePath + "/needs-attrs-",
           parentData: data,
           parentDataProperty: "needs-attrs-",
@@ -5484,13 +5594,13 @@ function validate351(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate153.errors : vErrors.concat(validate153.errors);
+        vErrors = vErrors === null ? validate156.errors : vErrors.concat(validate156.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-env+"] !== void 0) {
       if (
-        !validate153(data["needs-env+"], {
+        !validate156(data["needs-env+"], {
           instancePath: instancePath + "/needs-env+",
           parentData: data,
           parentDataProperty: "needs-env+",
@@ -5498,13 +5608,13 @@ function validate351(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate153.errors : vErrors.concat(validate153.errors);
+        vErrors = vErrors === null ? validate156.errors : vErrors.concat(validate156.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-env-"] !== void 0) {
       if (
-        !validate153(data["needs-env-"], {
+        !validate156(data["needs-env-"], {
           instancePath: instancePath + "/needs-env-",
           parentData: data,
           parentDataProperty: "needs-env-",
@@ -5512,13 +5622,41 @@ function validate351(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate153.errors : vErrors.concat(validate153.errors);
+        vErrors = vErrors === null ? validate156.errors : vErrors.concat(validate156.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data["groups+"] !== void 0) {
+      if (
+        !validate143(data["groups+"], {
+          instancePath: instancePath + "/groups+",
+          parentData: data,
+          parentDataProperty: "groups+",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate143.errors : vErrors.concat(validate143.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data["groups-"] !== void 0) {
+      if (
+        !validate143(data["groups-"], {
+          instancePath: instancePath + "/groups-",
+          parentData: data,
+          parentDataProperty: "groups-",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate143.errors : vErrors.concat(validate143.errors);
         errors = vErrors.length;
       }
     }
     if (data["runlevels+"] !== void 0) {
       if (
-        !validate138(data["runlevels+"], {
+        !validate141(data["runlevels+"], {
           instancePath: instancePath + "/runlevels+",
           parentData: data,
           parentDataProperty: "runlevels+",
@@ -5526,13 +5664,13 @@ function validate351(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate138.errors : vErrors.concat(validate138.errors);
+        vErrors = vErrors === null ? validate141.errors : vErrors.concat(validate141.errors);
         errors = vErrors.length;
       }
     }
     if (data["runlevels-"] !== void 0) {
       if (
-        !validate138(data["runlevels-"], {
+        !validate141(data["runlevels-"], {
           instancePath: instancePath + "/runlevels-",
           parentData: data,
           parentDataProperty: "runlevels-",
@@ -5540,7 +5678,7 @@ function validate351(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate138.errors : vErrors.concat(validate138.errors);
+        vErrors = vErrors === null ? validate141.errors : vErrors.concat(validate141.errors);
         errors = vErrors.length;
       }
     }
@@ -5559,11 +5697,11 @@ function validate351(
     }
     errors++;
   }
-  validate351.errors = vErrors;
+  validate365.errors = vErrors;
   return errors === 0;
 }
-validate351.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
-var validateUpdate = validate388;
+validate365.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
+var validateUpdate = validate405;
 var schema20 = {
   title: "UpdateTable",
   description:
@@ -5594,6 +5732,7 @@ var schema20 = {
     watchdog: { $ref: "#/$defs/watchdog" },
     optional: { $ref: "#/$defs/optional" },
     secret: { $ref: "#/$defs/secret" },
+    groups: { $ref: "#/$defs/groups" },
     command: { $ref: "#/$defs/command" },
     directory: { $ref: "#/$defs/directory" },
     environment: { $ref: "#/$defs/environment" },
@@ -5635,18 +5774,20 @@ var schema20 = {
     "environment-file-": { $ref: "#/$defs/strings" },
     "follows+": { $ref: "#/$defs/names" },
     "follows-": { $ref: "#/$defs/names" },
+    "groups+": { $ref: "#/$defs/names" },
+    "groups-": { $ref: "#/$defs/names" },
     "runlevels+": { $ref: "#/$defs/runlevels" },
     "runlevels-": { $ref: "#/$defs/runlevels" },
   },
   additionalProperties: false,
 };
-function validate388(
+function validate405(
   data,
   { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
 ) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate388.evaluated;
+  const evaluated0 = validate405.evaluated;
   if (evaluated0.dynamicProps) {
     evaluated0.props = void 0;
   }
@@ -6007,12 +6148,12 @@ function validate388(
         errors = vErrors.length;
       }
     }
-    if (data.command !== void 0) {
+    if (data.groups !== void 0) {
       if (
-        !validate105(data.command, {
-          instancePath: instancePath + "/command",
+        !validate105(data.groups, {
+          instancePath: instancePath + "/groups",
           parentData: data,
-          parentDataProperty: "command",
+          parentDataProperty: "groups",
           rootData,
           dynamicAnchors,
         })
@@ -6021,9 +6162,23 @@ function validate388(
         errors = vErrors.length;
       }
     }
+    if (data.command !== void 0) {
+      if (
+        !validate108(data.command, {
+          instancePath: instancePath + "/command",
+          parentData: data,
+          parentDataProperty: "command",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate108.errors : vErrors.concat(validate108.errors);
+        errors = vErrors.length;
+      }
+    }
     if (data.directory !== void 0) {
       if (
-        !validate107(data.directory, {
+        !validate110(data.directory, {
           instancePath: instancePath + "/directory",
           parentData: data,
           parentDataProperty: "directory",
@@ -6031,13 +6186,13 @@ function validate388(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate107.errors : vErrors.concat(validate107.errors);
+        vErrors = vErrors === null ? validate110.errors : vErrors.concat(validate110.errors);
         errors = vErrors.length;
       }
     }
     if (data.environment !== void 0) {
       if (
-        !validate109(data.environment, {
+        !validate112(data.environment, {
           instancePath: instancePath + "/environment",
           parentData: data,
           parentDataProperty: "environment",
@@ -6045,13 +6200,13 @@ function validate388(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate109.errors : vErrors.concat(validate109.errors);
+        vErrors = vErrors === null ? validate112.errors : vErrors.concat(validate112.errors);
         errors = vErrors.length;
       }
     }
     if (data.unset !== void 0) {
       if (
-        !validate111(data.unset, {
+        !validate114(data.unset, {
           instancePath: instancePath + "/unset",
           parentData: data,
           parentDataProperty: "unset",
@@ -6059,13 +6214,13 @@ function validate388(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate111.errors : vErrors.concat(validate111.errors);
+        vErrors = vErrors === null ? validate114.errors : vErrors.concat(validate114.errors);
         errors = vErrors.length;
       }
     }
     if (data["environment-file"] !== void 0) {
       if (
-        !validate113(data["environment-file"], {
+        !validate116(data["environment-file"], {
           instancePath: instancePath + "/environment-file",
           parentData: data,
           parentDataProperty: "environment-file",
@@ -6073,13 +6228,13 @@ function validate388(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate113.errors : vErrors.concat(validate113.errors);
+        vErrors = vErrors === null ? validate116.errors : vErrors.concat(validate116.errors);
         errors = vErrors.length;
       }
     }
     if (data.user !== void 0) {
       if (
-        !validate115(data.user, {
+        !validate118(data.user, {
           instancePath: instancePath + "/user",
           parentData: data,
           parentDataProperty: "user",
@@ -6087,13 +6242,13 @@ function validate388(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate115.errors : vErrors.concat(validate115.errors);
+        vErrors = vErrors === null ? validate118.errors : vErrors.concat(validate118.errors);
         errors = vErrors.length;
       }
     }
     if (data.group !== void 0) {
       if (
-        !validate117(data.group, {
+        !validate120(data.group, {
           instancePath: instancePath + "/group",
           parentData: data,
           parentDataProperty: "group",
@@ -6101,13 +6256,13 @@ function validate388(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate117.errors : vErrors.concat(validate117.errors);
+        vErrors = vErrors === null ? validate120.errors : vErrors.concat(validate120.errors);
         errors = vErrors.length;
       }
     }
     if (data.limits !== void 0) {
       if (
-        !validate119(data.limits, {
+        !validate122(data.limits, {
           instancePath: instancePath + "/limits",
           parentData: data,
           parentDataProperty: "limits",
@@ -6115,13 +6270,13 @@ function validate388(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate119.errors : vErrors.concat(validate119.errors);
+        vErrors = vErrors === null ? validate122.errors : vErrors.concat(validate122.errors);
         errors = vErrors.length;
       }
     }
     if (data.output !== void 0) {
       if (
-        !validate121(data.output, {
+        !validate124(data.output, {
           instancePath: instancePath + "/output",
           parentData: data,
           parentDataProperty: "output",
@@ -6129,13 +6284,13 @@ function validate388(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate121.errors : vErrors.concat(validate121.errors);
+        vErrors = vErrors === null ? validate124.errors : vErrors.concat(validate124.errors);
         errors = vErrors.length;
       }
     }
     if (data.ready !== void 0) {
       if (
-        !validate123(data.ready, {
+        !validate126(data.ready, {
           instancePath: instancePath + "/ready",
           parentData: data,
           parentDataProperty: "ready",
@@ -6143,13 +6298,13 @@ function validate388(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate123.errors : vErrors.concat(validate123.errors);
+        vErrors = vErrors === null ? validate126.errors : vErrors.concat(validate126.errors);
         errors = vErrors.length;
       }
     }
     if (data.alive !== void 0) {
       if (
-        !validate125(data.alive, {
+        !validate128(data.alive, {
           instancePath: instancePath + "/alive",
           parentData: data,
           parentDataProperty: "alive",
@@ -6157,13 +6312,13 @@ function validate388(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate125.errors : vErrors.concat(validate125.errors);
+        vErrors = vErrors === null ? validate128.errors : vErrors.concat(validate128.errors);
         errors = vErrors.length;
       }
     }
     if (data.stop !== void 0) {
       if (
-        !validate127(data.stop, {
+        !validate130(data.stop, {
           instancePath: instancePath + "/stop",
           parentData: data,
           parentDataProperty: "stop",
@@ -6171,13 +6326,13 @@ function validate388(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate127.errors : vErrors.concat(validate127.errors);
+        vErrors = vErrors === null ? validate130.errors : vErrors.concat(validate130.errors);
         errors = vErrors.length;
       }
     }
     if (data["on-exit"] !== void 0) {
       if (
-        !validate129(data["on-exit"], {
+        !validate132(data["on-exit"], {
           instancePath: instancePath + "/on-exit",
           parentData: data,
           parentDataProperty: "on-exit",
@@ -6185,13 +6340,13 @@ function validate388(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate129.errors : vErrors.concat(validate129.errors);
+        vErrors = vErrors === null ? validate132.errors : vErrors.concat(validate132.errors);
         errors = vErrors.length;
       }
     }
     if (data.success !== void 0) {
       if (
-        !validate131(data.success, {
+        !validate134(data.success, {
           instancePath: instancePath + "/success",
           parentData: data,
           parentDataProperty: "success",
@@ -6199,13 +6354,13 @@ function validate388(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate131.errors : vErrors.concat(validate131.errors);
+        vErrors = vErrors === null ? validate134.errors : vErrors.concat(validate134.errors);
         errors = vErrors.length;
       }
     }
     if (data.restart !== void 0) {
       if (
-        !validate133(data.restart, {
+        !validate136(data.restart, {
           instancePath: instancePath + "/restart",
           parentData: data,
           parentDataProperty: "restart",
@@ -6213,13 +6368,13 @@ function validate388(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate133.errors : vErrors.concat(validate133.errors);
+        vErrors = vErrors === null ? validate136.errors : vErrors.concat(validate136.errors);
         errors = vErrors.length;
       }
     }
     if (data.follows !== void 0) {
       if (
-        !validate135(data.follows, {
+        !validate138(data.follows, {
           instancePath: instancePath + "/follows",
           parentData: data,
           parentDataProperty: "follows",
@@ -6227,13 +6382,13 @@ function validate388(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate135.errors : vErrors.concat(validate135.errors);
+        vErrors = vErrors === null ? validate138.errors : vErrors.concat(validate138.errors);
         errors = vErrors.length;
       }
     }
     if (data.runlevels !== void 0) {
       if (
-        !validate138(data.runlevels, {
+        !validate141(data.runlevels, {
           instancePath: instancePath + "/runlevels",
           parentData: data,
           parentDataProperty: "runlevels",
@@ -6241,13 +6396,13 @@ function validate388(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate138.errors : vErrors.concat(validate138.errors);
+        vErrors = vErrors === null ? validate141.errors : vErrors.concat(validate141.errors);
         errors = vErrors.length;
       }
     }
     if (data["provides+"] !== void 0) {
       if (
-        !validate140(data["provides+"], {
+        !validate143(data["provides+"], {
           instancePath: instancePath + "/provides+",
           parentData: data,
           parentDataProperty: "provides+",
@@ -6255,13 +6410,13 @@ function validate388(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate140.errors : vErrors.concat(validate140.errors);
+        vErrors = vErrors === null ? validate143.errors : vErrors.concat(validate143.errors);
         errors = vErrors.length;
       }
     }
     if (data["provides-"] !== void 0) {
       if (
-        !validate140(data["provides-"], {
+        !validate143(data["provides-"], {
           instancePath: instancePath + "/provides-",
           parentData: data,
           parentDataProperty: "provides-",
@@ -6269,13 +6424,13 @@ function validate388(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate140.errors : vErrors.concat(validate140.errors);
+        vErrors = vErrors === null ? validate143.errors : vErrors.concat(validate143.errors);
         errors = vErrors.length;
       }
     }
     if (data["requires+"] !== void 0) {
       if (
-        !validate140(data["requires+"], {
+        !validate143(data["requires+"], {
           instancePath: instancePath + "/requires+",
           parentData: data,
           parentDataProperty: "requires+",
@@ -6283,13 +6438,13 @@ function validate388(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate140.errors : vErrors.concat(validate140.errors);
+        vErrors = vErrors === null ? validate143.errors : vErrors.concat(validate143.errors);
         errors = vErrors.length;
       }
     }
     if (data["requires-"] !== void 0) {
       if (
-        !validate140(data["requires-"], {
+        !validate143(data["requires-"], {
           instancePath: instancePath + "/requires-",
           parentData: data,
           parentDataProperty: "requires-",
@@ -6297,13 +6452,13 @@ function validate388(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate140.errors : vErrors.concat(validate140.errors);
+        vErrors = vErrors === null ? validate143.errors : vErrors.concat(validate143.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs+"] !== void 0) {
       if (
-        !validate140(data["needs+"], {
+        !validate143(data["needs+"], {
           instancePath: instancePath + "/needs+",
           parentData: data,
           parentDataProperty: "needs+",
@@ -6311,13 +6466,13 @@ function validate388(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate140.errors : vErrors.concat(validate140.errors);
+        vErrors = vErrors === null ? validate143.errors : vErrors.concat(validate143.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-"] !== void 0) {
       if (
-        !validate140(data["needs-"], {
+        !validate143(data["needs-"], {
           instancePath: instancePath + "/needs-",
           parentData: data,
           parentDataProperty: "needs-",
@@ -6325,13 +6480,13 @@ function validate388(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate140.errors : vErrors.concat(validate140.errors);
+        vErrors = vErrors === null ? validate143.errors : vErrors.concat(validate143.errors);
         errors = vErrors.length;
       }
     }
     if (data["after+"] !== void 0) {
       if (
-        !validate148(data["after+"], {
+        !validate151(data["after+"], {
           instancePath: instancePath + "/after+",
           parentData: data,
           parentDataProperty: "after+",
@@ -6339,13 +6494,13 @@ function validate388(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate148.errors : vErrors.concat(validate148.errors);
+        vErrors = vErrors === null ? validate151.errors : vErrors.concat(validate151.errors);
         errors = vErrors.length;
       }
     }
     if (data["after-"] !== void 0) {
       if (
-        !validate148(data["after-"], {
+        !validate151(data["after-"], {
           instancePath: instancePath + "/after-",
           parentData: data,
           parentDataProperty: "after-",
@@ -6353,13 +6508,13 @@ function validate388(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate148.errors : vErrors.concat(validate148.errors);
+        vErrors = vErrors === null ? validate151.errors : vErrors.concat(validate151.errors);
         errors = vErrors.length;
       }
     }
     if (data["before+"] !== void 0) {
       if (
-        !validate148(data["before+"], {
+        !validate151(data["before+"], {
           instancePath: instancePath + "/before+",
           parentData: data,
           parentDataProperty: "before+",
@@ -6367,13 +6522,13 @@ function validate388(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate148.errors : vErrors.concat(validate148.errors);
+        vErrors = vErrors === null ? validate151.errors : vErrors.concat(validate151.errors);
         errors = vErrors.length;
       }
     }
     if (data["before-"] !== void 0) {
       if (
-        !validate148(data["before-"], {
+        !validate151(data["before-"], {
           instancePath: instancePath + "/before-",
           parentData: data,
           parentDataProperty: "before-",
@@ -6381,13 +6536,13 @@ function validate388(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate148.errors : vErrors.concat(validate148.errors);
+        vErrors = vErrors === null ? validate151.errors : vErrors.concat(validate151.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-config+"] !== void 0) {
       if (
-        !validate153(data["needs-config+"], {
+        !validate156(data["needs-config+"], {
           instancePath: instancePath + "/needs-config+",
           parentData: data,
           parentDataProperty: "needs-config+",
@@ -6395,13 +6550,13 @@ function validate388(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate153.errors : vErrors.concat(validate153.errors);
+        vErrors = vErrors === null ? validate156.errors : vErrors.concat(validate156.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-config-"] !== void 0) {
       if (
-        !validate153(data["needs-config-"], {
+        !validate156(data["needs-config-"], {
           instancePath: instancePath + "/needs-config-",
           parentData: data,
           parentDataProperty: "needs-config-",
@@ -6409,13 +6564,13 @@ function validate388(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate153.errors : vErrors.concat(validate153.errors);
+        vErrors = vErrors === null ? validate156.errors : vErrors.concat(validate156.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-attrs+"] !== void 0) {
       if (
-        !validate153(data["needs-attrs+"], {
+        !validate156(data["needs-attrs+"], {
           instancePath: instancePath + "/needs-attrs+",
           parentData: data,
           parentDataProperty: "needs-attrs+",
@@ -6423,13 +6578,13 @@ function validate388(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate153.errors : vErrors.concat(validate153.errors);
+        vErrors = vErrors === null ? validate156.errors : vErrors.concat(validate156.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-attrs-"] !== void 0) {
       if (
-        !validate153(data["needs-attrs-"], {
+        !validate156(data["needs-attrs-"], {
           instancePath: instancePath + "/needs-attrs-",
           parentData: data,
           parentDataProperty: "needs-attrs-",
@@ -6437,13 +6592,13 @@ function validate388(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate153.errors : vErrors.concat(validate153.errors);
+        vErrors = vErrors === null ? validate156.errors : vErrors.concat(validate156.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-env+"] !== void 0) {
       if (
-        !validate153(data["needs-env+"], {
+        !validate156(data["needs-env+"], {
           instancePath: instancePath + "/needs-env+",
           parentData: data,
           parentDataProperty: "needs-env+",
@@ -6451,13 +6606,13 @@ function validate388(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate153.errors : vErrors.concat(validate153.errors);
+        vErrors = vErrors === null ? validate156.errors : vErrors.concat(validate156.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-env-"] !== void 0) {
       if (
-        !validate153(data["needs-env-"], {
+        !validate156(data["needs-env-"], {
           instancePath: instancePath + "/needs-env-",
           parentData: data,
           parentDataProperty: "needs-env-",
@@ -6465,13 +6620,13 @@ function validate388(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate153.errors : vErrors.concat(validate153.errors);
+        vErrors = vErrors === null ? validate156.errors : vErrors.concat(validate156.errors);
         errors = vErrors.length;
       }
     }
     if (data["args+"] !== void 0) {
       if (
-        !validate160(data["args+"], {
+        !validate163(data["args+"], {
           instancePath: instancePath + "/args+",
           parentData: data,
           parentDataProperty: "args+",
@@ -6479,13 +6634,13 @@ function validate388(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate160.errors : vErrors.concat(validate160.errors);
+        vErrors = vErrors === null ? validate163.errors : vErrors.concat(validate163.errors);
         errors = vErrors.length;
       }
     }
     if (data["args-"] !== void 0) {
       if (
-        !validate160(data["args-"], {
+        !validate163(data["args-"], {
           instancePath: instancePath + "/args-",
           parentData: data,
           parentDataProperty: "args-",
@@ -6493,13 +6648,13 @@ function validate388(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate160.errors : vErrors.concat(validate160.errors);
+        vErrors = vErrors === null ? validate163.errors : vErrors.concat(validate163.errors);
         errors = vErrors.length;
       }
     }
     if (data["unset+"] !== void 0) {
       if (
-        !validate160(data["unset+"], {
+        !validate163(data["unset+"], {
           instancePath: instancePath + "/unset+",
           parentData: data,
           parentDataProperty: "unset+",
@@ -6507,13 +6662,13 @@ function validate388(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate160.errors : vErrors.concat(validate160.errors);
+        vErrors = vErrors === null ? validate163.errors : vErrors.concat(validate163.errors);
         errors = vErrors.length;
       }
     }
     if (data["unset-"] !== void 0) {
       if (
-        !validate160(data["unset-"], {
+        !validate163(data["unset-"], {
           instancePath: instancePath + "/unset-",
           parentData: data,
           parentDataProperty: "unset-",
@@ -6521,13 +6676,13 @@ function validate388(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate160.errors : vErrors.concat(validate160.errors);
+        vErrors = vErrors === null ? validate163.errors : vErrors.concat(validate163.errors);
         errors = vErrors.length;
       }
     }
     if (data["environment-file+"] !== void 0) {
       if (
-        !validate160(data["environment-file+"], {
+        !validate163(data["environment-file+"], {
           instancePath: instancePath + "/environment-file+",
           parentData: data,
           parentDataProperty: "environment-file+",
@@ -6535,13 +6690,13 @@ function validate388(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate160.errors : vErrors.concat(validate160.errors);
+        vErrors = vErrors === null ? validate163.errors : vErrors.concat(validate163.errors);
         errors = vErrors.length;
       }
     }
     if (data["environment-file-"] !== void 0) {
       if (
-        !validate160(data["environment-file-"], {
+        !validate163(data["environment-file-"], {
           instancePath: instancePath + "/environment-file-",
           parentData: data,
           parentDataProperty: "environment-file-",
@@ -6549,13 +6704,13 @@ function validate388(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate160.errors : vErrors.concat(validate160.errors);
+        vErrors = vErrors === null ? validate163.errors : vErrors.concat(validate163.errors);
         errors = vErrors.length;
       }
     }
     if (data["follows+"] !== void 0) {
       if (
-        !validate140(data["follows+"], {
+        !validate143(data["follows+"], {
           instancePath: instancePath + "/follows+",
           parentData: data,
           parentDataProperty: "follows+",
@@ -6563,13 +6718,13 @@ function validate388(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate140.errors : vErrors.concat(validate140.errors);
+        vErrors = vErrors === null ? validate143.errors : vErrors.concat(validate143.errors);
         errors = vErrors.length;
       }
     }
     if (data["follows-"] !== void 0) {
       if (
-        !validate140(data["follows-"], {
+        !validate143(data["follows-"], {
           instancePath: instancePath + "/follows-",
           parentData: data,
           parentDataProperty: "follows-",
@@ -6577,13 +6732,41 @@ function validate388(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate140.errors : vErrors.concat(validate140.errors);
+        vErrors = vErrors === null ? validate143.errors : vErrors.concat(validate143.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data["groups+"] !== void 0) {
+      if (
+        !validate143(data["groups+"], {
+          instancePath: instancePath + "/groups+",
+          parentData: data,
+          parentDataProperty: "groups+",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate143.errors : vErrors.concat(validate143.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data["groups-"] !== void 0) {
+      if (
+        !validate143(data["groups-"], {
+          instancePath: instancePath + "/groups-",
+          parentData: data,
+          parentDataProperty: "groups-",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate143.errors : vErrors.concat(validate143.errors);
         errors = vErrors.length;
       }
     }
     if (data["runlevels+"] !== void 0) {
       if (
-        !validate138(data["runlevels+"], {
+        !validate141(data["runlevels+"], {
           instancePath: instancePath + "/runlevels+",
           parentData: data,
           parentDataProperty: "runlevels+",
@@ -6591,13 +6774,13 @@ function validate388(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate138.errors : vErrors.concat(validate138.errors);
+        vErrors = vErrors === null ? validate141.errors : vErrors.concat(validate141.errors);
         errors = vErrors.length;
       }
     }
     if (data["runlevels-"] !== void 0) {
       if (
-        !validate138(data["runlevels-"], {
+        !validate141(data["runlevels-"], {
           instancePath: instancePath + "/runlevels-",
           parentData: data,
           parentDataProperty: "runlevels-",
@@ -6605,7 +6788,7 @@ function validate388(
           dynamicAnchors,
         })
       ) {
-        vErrors = vErrors === null ? validate138.errors : vErrors.concat(validate138.errors);
+        vErrors = vErrors === null ? validate141.errors : vErrors.concat(validate141.errors);
         errors = vErrors.length;
       }
     }
@@ -6624,18 +6807,18 @@ function validate388(
     }
     errors++;
   }
-  validate388.errors = vErrors;
+  validate405.errors = vErrors;
   return errors === 0;
 }
-validate388.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
-var validateLibrary = validate456;
-function validate278(
+validate405.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
+var validateLibrary = validate476;
+function validate289(
   data,
   { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
 ) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate278.evaluated;
+  const evaluated0 = validate289.evaluated;
   if (evaluated0.dynamicProps) {
     evaluated0.props = void 0;
   }
@@ -6732,17 +6915,17 @@ function validate278(
     }
     errors++;
   }
-  validate278.errors = vErrors;
+  validate289.errors = vErrors;
   return errors === 0;
 }
-validate278.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
-function validate456(
+validate289.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
+function validate476(
   data,
   { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
 ) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate456.evaluated;
+  const evaluated0 = validate476.evaluated;
   if (evaluated0.dynamicProps) {
     evaluated0.props = void 0;
   }
@@ -6856,7 +7039,7 @@ function validate456(
           valid3 = valid3 || _valid0;
           const _errs9 = errors;
           if (
-            !validate278(data2, {
+            !validate289(data2, {
               instancePath: instancePath + "/modules/" + i0,
               parentData: data1,
               parentDataProperty: i0,
@@ -6864,7 +7047,7 @@ function validate456(
               dynamicAnchors,
             })
           ) {
-            vErrors = vErrors === null ? validate278.errors : vErrors.concat(validate278.errors);
+            vErrors = vErrors === null ? validate289.errors : vErrors.concat(validate289.errors);
             errors = vErrors.length;
           }
           var _valid0 = _errs9 === errors;
@@ -6942,18 +7125,18 @@ function validate456(
     }
     errors++;
   }
-  validate456.errors = vErrors;
+  validate476.errors = vErrors;
   return errors === 0;
 }
-validate456.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
-var validateAlternatives = validate459;
-function validate459(
+validate476.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
+var validateAlternatives = validate479;
+function validate479(
   data,
   { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
 ) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate459.evaluated;
+  const evaluated0 = validate479.evaluated;
   if (evaluated0.dynamicProps) {
     evaluated0.props = void 0;
   }
@@ -7010,12 +7193,12 @@ function validate459(
     }
     errors++;
   }
-  validate459.errors = vErrors;
+  validate479.errors = vErrors;
   return errors === 0;
 }
-validate459.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
-var validateCodeTask = validate460;
-var schema76 = {
+validate479.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
+var validateCodeTask = validate480;
+var schema77 = {
   title: "CodeTaskTable",
   description:
     "The options of a task that a TypeScript or Python rc file defines; it has code instead of a command.",
@@ -7036,17 +7219,18 @@ var schema76 = {
     timeout: { $ref: "#/$defs/timeout" },
     description: { $ref: "#/$defs/description" },
     optional: { $ref: "#/$defs/optional" },
+    groups: { $ref: "#/$defs/groups" },
   },
   required: ["name"],
   additionalProperties: false,
 };
-function validate460(
+function validate480(
   data,
   { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
 ) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate460.evaluated;
+  const evaluated0 = validate480.evaluated;
   if (evaluated0.dynamicProps) {
     evaluated0.props = void 0;
   }
@@ -7070,7 +7254,7 @@ function validate460(
       errors++;
     }
     for (const key0 in data) {
-      if (!func1.call(schema76.properties, key0)) {
+      if (!func1.call(schema77.properties, key0)) {
         const err1 = {
           instancePath,
           schemaPath: "#/additionalProperties",
@@ -7296,6 +7480,20 @@ function validate460(
         errors = vErrors.length;
       }
     }
+    if (data.groups !== void 0) {
+      if (
+        !validate105(data.groups, {
+          instancePath: instancePath + "/groups",
+          parentData: data,
+          parentDataProperty: "groups",
+          rootData,
+          dynamicAnchors,
+        })
+      ) {
+        vErrors = vErrors === null ? validate105.errors : vErrors.concat(validate105.errors);
+        errors = vErrors.length;
+      }
+    }
   } else {
     const err2 = {
       instancePath,
@@ -7311,12 +7509,12 @@ function validate460(
     }
     errors++;
   }
-  validate460.errors = vErrors;
+  validate480.errors = vErrors;
   return errors === 0;
 }
-validate460.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
-var validateInstanceConfig = validate476;
-var schema77 = {
+validate480.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
+var validateInstanceConfig = validate497;
+var schema78 = {
   $schema: "https://json-schema.org/draft/2020-12/schema",
   title: "InstanceConfig",
   description:
@@ -7400,13 +7598,13 @@ var schema77 = {
   },
 };
 var pattern12 = new RegExp("^\\.", "u");
-function validate479(
+function validate500(
   data,
   { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
 ) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate479.evaluated;
+  const evaluated0 = validate500.evaluated;
   if (evaluated0.dynamicProps) {
     evaluated0.props = void 0;
   }
@@ -7698,18 +7896,18 @@ function validate479(
     }
     errors++;
   }
-  validate479.errors = vErrors;
+  validate500.errors = vErrors;
   return errors === 0;
 }
-validate479.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
+validate500.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
 var pattern13 = new RegExp("^[0-9]+(?:\\.[0-9]+)*$", "u");
-function validate476(
+function validate497(
   data,
   { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
 ) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate476.evaluated;
+  const evaluated0 = validate497.evaluated;
   if (evaluated0.dynamicProps) {
     evaluated0.props = void 0;
   }
@@ -7723,7 +7921,7 @@ function validate476(
         for (const key0 in data0) {
           if (!(key0 === "alternatives")) {
             if (
-              !validate388(data0[key0], {
+              !validate405(data0[key0], {
                 instancePath: instancePath + "/modules/" + key0.replace(/~/g, "~0").replace(/\//g, "~1"),
                 parentData: data0,
                 parentDataProperty: key0,
@@ -7731,14 +7929,14 @@ function validate476(
                 dynamicAnchors,
               })
             ) {
-              vErrors = vErrors === null ? validate388.errors : vErrors.concat(validate388.errors);
+              vErrors = vErrors === null ? validate405.errors : vErrors.concat(validate405.errors);
               errors = vErrors.length;
             }
           }
         }
         if (data0.alternatives !== void 0) {
           if (
-            !validate459(data0.alternatives, {
+            !validate479(data0.alternatives, {
               instancePath: instancePath + "/modules/alternatives",
               parentData: data0,
               parentDataProperty: "alternatives",
@@ -7746,7 +7944,7 @@ function validate476(
               dynamicAnchors,
             })
           ) {
-            vErrors = vErrors === null ? validate459.errors : vErrors.concat(validate459.errors);
+            vErrors = vErrors === null ? validate479.errors : vErrors.concat(validate479.errors);
             errors = vErrors.length;
           }
         }
@@ -7771,7 +7969,7 @@ function validate476(
       if (data3 && typeof data3 == "object" && !Array.isArray(data3)) {
         for (const key1 in data3) {
           if (
-            !validate479(data3[key1], {
+            !validate500(data3[key1], {
               instancePath: instancePath + "/loaders/" + key1.replace(/~/g, "~0").replace(/\//g, "~1"),
               parentData: data3,
               parentDataProperty: key1,
@@ -7779,7 +7977,7 @@ function validate476(
               dynamicAnchors,
             })
           ) {
-            vErrors = vErrors === null ? validate479.errors : vErrors.concat(validate479.errors);
+            vErrors = vErrors === null ? validate500.errors : vErrors.concat(validate500.errors);
             errors = vErrors.length;
           }
         }
@@ -7809,7 +8007,7 @@ function validate476(
               instancePath: instancePath + "/kinds/" + key2.replace(/~/g, "~0").replace(/\//g, "~1"),
               schemaPath: "#/properties/kinds/additionalProperties/type",
               keyword: "type",
-              params: { type: schema77.properties.kinds.additionalProperties.type },
+              params: { type: schema78.properties.kinds.additionalProperties.type },
               message: "must be string,object",
             };
             if (vErrors === null) {
@@ -8040,10 +8238,10 @@ function validate476(
     }
     errors++;
   }
-  validate476.errors = vErrors;
+  validate497.errors = vErrors;
   return errors === 0;
 }
-validate476.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
+validate497.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
 
 export const checkModule: Validator<ModuleTable> = validateModule;
 export const checkTask: Validator<TaskTable> = validateTask;

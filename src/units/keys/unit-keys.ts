@@ -206,7 +206,17 @@ export const UNIT_KEYS = [
     isOption: true,
     isOfFiles: true,
   },
-  /** The command that a task runs once, or the ordinary program of a module. */
+  /** `@NAME` stands for the units of a group. */
+  {
+    key: "groups",
+    change: "nothing",
+    on: "both",
+    kind: "strings",
+    merge: "edit",
+    default: [],
+    json: "groups",
+  },
+  /** The command that a task runs once, or the ordinary program that is a module. */
   {
     key: "command",
     change: "reload",

@@ -9,6 +9,7 @@ import {
 import type { LibraryTable, UpdateTable } from "../generated/tables.js";
 import { rowsOf } from "../keys/keys.js";
 import { UNIT_KEYS } from "../keys/unit-keys.js";
+import { isGroupReference } from "../groups.js";
 import { isName, nameHint } from "../names.js";
 import { explainErrors, isTable, locateProblems, type Problem, similarKey, wrongType } from "../problems.js";
 import { readSetting } from "../settings.js";
@@ -213,8 +214,9 @@ class TablesReader {
     for (const [index, name] of value.entries()) {
       const at = path.concat(index);
       if (typeof name !== "string") this.problems.push(wrongType(key, "string", name, at));
-      else if (!isName(name)) this.problems.push({ ...invalidName(name, at), part: "value" });
-      else references.push({ name, origin: new SourceOrigin(this.#source, at) });
+      else if (!isName(name) && !isGroupReference(name)) {
+        this.problems.push({ ...invalidName(name, at), part: "value" });
+      } else references.push({ name, origin: new SourceOrigin(this.#source, at) });
     }
     return references;
   }

@@ -1,10 +1,21 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import type { Command } from "commander";
-import { describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { sluiceProgram } from "../../../src/cli/commands.js";
 import { answer } from "../../../src/cli/complete/complete-words.js";
 import { COMPLETED_PLACEHOLDERS, placeholderOf } from "../../../src/cli/complete/complete-values.js";
 
 const problems: unknown[] = [];
+
+let directory: string;
+beforeAll(() => {
+  directory = mkdtempSync(join(tmpdir(), "sluice-complete-"));
+});
+afterAll(() => {
+  rmSync(directory, { recursive: true });
+});
 
 /** What may stand at the end of a line; `|` is the end. */
 async function complete(line: string): Promise<readonly string[]> {
@@ -67,6 +78,14 @@ describe("what may come next", () => {
     expect(await complete("modprobe show content-s")).toEqual(["content-sqlite"]);
     expect(await complete("modprobe explain content")).toContain("content-backing");
     expect(await complete("modprobe explain content-sqlite content-s")).toEqual([]);
+  });
+
+  test("is a group of the files on the line, by its name or in place of units", async () => {
+    const file = join(directory, "stack.toml");
+    writeFileSync(file, '[[modules]]\nname = "api"\ngroups = ["web", "all"]\n');
+    expect(await complete(`start -f ${file} --group `)).toEqual(["all", "web"]);
+    expect(await complete(`modprobe load --file=${file} `)).toEqual(["api", "@all", "@web"]);
+    expect(await complete(`modprobe explain --file ${file} @all @`)).toEqual(["@web"]);
   });
 
   test("is a provider after its service", async () => {

@@ -85,6 +85,7 @@ function stepOf(name: string, sketch: StepSketch, order: number): Step {
     description: "",
     optional: sketch.optional ?? false,
     secret: false,
+    groups: [],
     order,
   };
   const module: ModuleUnit = {

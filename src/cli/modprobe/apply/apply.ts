@@ -23,7 +23,7 @@ import { ExitError, printJson, printLine, say, UsageError } from "../../terminal
 import { check } from "../plan.js";
 import { type OnRanksOptions, withOnRanks } from "../ranks.js";
 import { type ShuffleOption, withShuffle } from "../../instance/shuffle-option.js";
-import { PREFIX, type UnitOptions, withUnitOptions } from "../units.js";
+import { PREFIX, type UnitOptions, withStartOptions } from "../units.js";
 import { Interrupts } from "./interrupts.js";
 import { type Proposal, type ProposalOptions, propose } from "./propose.js";
 import { ranksOf, proposalOfRank } from "./rank-proposals.js";
@@ -45,9 +45,12 @@ const INCOMPLETE = 3;
 
 export function command(): Command {
   return withShuffle(
-    withCache(withOn(withOnRanks(withUnitOptions(withInsecure(withUri(new Command("apply"))))))),
+    withCache(withOn(withOnRanks(withStartOptions(withInsecure(withUri(new Command("apply"))))))),
   )
-    .argument("[unit...]", "only these units or services, and the units that follow them; default: all")
+    .argument(
+      "[unit...]",
+      "only these units, services or groups (@GROUP), and the units that follow them; default: all",
+    )
     .option("--dry-run", "print the steps without running them")
     .option(
       "--json",

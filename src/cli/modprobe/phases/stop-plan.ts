@@ -4,6 +4,7 @@ import { planStop, recordedModules } from "../../../instance/stop-plan.js";
 import type { Handle } from "../../../messages/index.js";
 import { type RcSession, readSoundRcFiles } from "../../../rc/index.js";
 import type { PlanningContext } from "../../facts.js";
+import { groupsOf } from "../../instance/files-option.js";
 import { ExitError, say, sayDiagnostics } from "../../terminal/output.js";
 import { type Asked, type Phase, type PlanningOptions, rcSessionFor } from "../read-and-plan.js";
 import { composeSoundFor, PREFIX, sayReading } from "../units.js";
@@ -28,7 +29,9 @@ export async function withStopPlan<T>(
     session.startHosts(phase.files);
     const { catalog, rc, diagnostics, missing } = await readSound(phase, session, context, options);
     const recorded = await recordedModules(context.handle, context.loaded);
-    const planned = planStop(catalog, { facts: context.facts, runlevel: phase.runlevel, rc, ...recorded });
+    const { facts } = context;
+    const groups = groupsOf(options, facts.attrs);
+    const planned = planStop(catalog, { facts, runlevel: phase.runlevel, rc, groups, ...recorded });
     const problems = fail([...diagnostics, ...planned.diagnostics]);
     if (!problems.ok) sayDiagnostics(problems.diagnostics, PREFIX);
     const gaps = [...missing, ...planned.missing];
