@@ -83,7 +83,8 @@ export function notOne(named: string, found: Exclude<FoundInstance, { readonly k
   return new ExitError(1, `'${named}' names several instances: ${namesOf(found.instances)}; give a pid`);
 }
 
-function namesOf(instances: readonly RegisteredInstance[]): string {
+/** Instances for a message that asks for one of them. */
+export function namesOf(instances: readonly RegisteredInstance[]): string {
   return instances.map(({ name, pid }) => `${name} (pid ${pid})`).join(", ");
 }
 

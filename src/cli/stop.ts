@@ -3,7 +3,7 @@ import { Command } from "commander";
 import { systemMessage } from "../errors/index.js";
 import type { RegisteredInstance } from "../broker/life/instance-register.js";
 import { fields, type Handle } from "../messages/index.js";
-import { instanceUri, notOne, type UriOption, withUri } from "./session.js";
+import { instanceUri, namesOf, notOne, type UriOption, withUri } from "./session.js";
 import { ExitError, say, UsageError } from "./terminal/output.js";
 
 interface StopOptions extends UriOption {
@@ -50,9 +50,9 @@ async function theInstance(named: string | undefined, options: StopOptions): Pro
   const text = named ?? instanceUri(options);
   const found = text === undefined ? findOnlyInstance(process.env) : findInstance(text, process.env);
   if (found.kind !== "found") {
-    if (text === undefined && found.kind === "missing")
-      throw new ExitError(1, "no instance of this user runs");
-    throw notOne(text ?? "", found);
+    if (text !== undefined) throw notOne(text, found);
+    if (found.kind === "missing") throw new ExitError(1, "no instance of this user runs");
+    throw new ExitError(1, `${found.instances.length} instances run: ${namesOf(found.instances)}; name one`);
   }
   if (found.instance !== undefined) return found.instance;
   throw new ExitError(1, `${found.uri}: sluice did not start it; try: sluice shutdown --uri ${found.uri}`);

@@ -151,6 +151,9 @@ describe("start -f --detach", () => {
     expect(vague.stderr).toMatch(
       /^sluice-stop: 'shop' names several instances: .*dev \(pid \d+\).*; give a pid\n$/,
     );
+    expect((await box.run(["stop"])).stderr).toMatch(
+      /^sluice-stop: 3 instances run: .*dev \(pid \d+\).*; name one\n$/,
+    );
     expect((await box.run(["stop", "-f", dev])).status).toBe(0);
     expect(await byFile()).toEqual([other, live].sort());
     expect((await box.run(["stop", "live"])).status).toBe(0);
