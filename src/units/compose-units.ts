@@ -29,9 +29,9 @@ export interface ComposeUnitsOptions extends Limits, FileReading {
   readonly env?: Env;
   /**
    * Whether `FLUX_MODPROBE_DISABLE` and `FLUX_SCHED_MODULE` of `env` apply. An explicit load ignores them.
-   * Default true.
+   * With `"known"` an unknown name is no error, as rc files that are not read may define it. Default true.
    */
-  readonly disableFromEnv?: boolean;
+  readonly disableFromEnv?: boolean | "known";
   /** Fragments that Sluice composes before all files, such as modules of libraries that a flag picks. */
   readonly first?: readonly Fragment[];
   /** The configuration, whose table `modules` changes units. */
@@ -71,10 +71,14 @@ export async function composeSoundUnits(
   for (const reading of configReadings(configurationOf(options.config))) readings.push(reading);
   for (const fragment of options.rc ?? []) readings.push(asReading(fragment));
   for (const reading of further) readings.push(reading);
+  const mayBeUnknown = options.disableFromEnv === "known";
   const fromEnv = options.disableFromEnv === false ? [] : disableRequests(env);
   return composeSound(readings, {
     alternatives: options.alternatives ?? [],
-    disable: [...fromEnv, ...(options.disable ?? [])],
+    disable: [
+      ...(mayBeUnknown ? fromEnv.map((request) => ({ ...request, mayBeUnknown })) : fromEnv),
+      ...(options.disable ?? []),
+    ],
   });
 }
 

@@ -65,6 +65,19 @@ describe("an instance from the shipped units", () => {
   });
 });
 
+test("a disabled task of rc1 is no unknown name on the way down, nor in a removal", async () => {
+  const env = { FLUX_MODPROBE_DISABLE: "post-start-event" };
+  const { status, stderr } = await box.run(["start", "sluice modprobe remove cron"], { env });
+  expect(stderr).toBe("");
+  expect(status).toBe(0);
+  const mistyped = await box.run(["modprobe", "rc1", "--dry-run"], {
+    env: { FLUX_MODPROBE_DISABLE: "post-start-evnt" },
+  });
+  expect(mistyped.stderr).toMatch(/^sluice-modprobe: no such module or task 'post-start-evnt'/);
+  expect(mistyped.status).toBe(1);
+  expectNothingLeft();
+});
+
 describe("state", () => {
   for (const disable of ["", "content-sqlite"]) {
     const backing = disable === "" ? "content-sqlite" : "content-files";

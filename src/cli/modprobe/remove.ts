@@ -25,7 +25,8 @@ export function command(): Command {
         withLiveContext(options, async (context) => {
           // Without an instance nothing is loaded, so that no module can be "still in use".
           if (!options.dryRun) refuseWithoutInstance(context, "remove modules from");
-          const catalog = await composeFor(options, context);
+          // What is loaded goes, whatever rc files define.
+          const catalog = await composeFor(options, context, { disableFromEnv: "known" });
           const { facts, handle } = context;
           const loaded = handle === undefined ? await loadedAfterStart(context, options) : context.loaded;
           const modules = names.length === 1 && names[0] === "all" ? "all" : names;

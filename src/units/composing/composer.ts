@@ -15,6 +15,8 @@ export interface DisableRequest {
   readonly origin: Origin;
   /** All units that provide the service, also beside a unit of that name; no such unit is no error. */
   readonly isService?: boolean;
+  /** A name that no unit has is no error. */
+  readonly mayBeUnknown?: boolean;
 }
 
 type OptionsChange = Extract<Change, { kind: "options" }>;
@@ -56,9 +58,9 @@ export class Composer {
   }
 
   /** Disables a unit, else every provider of a service. */
-  disable({ name, origin, isService = false }: DisableRequest): void {
+  disable({ name, origin, isService = false, mayBeUnknown = isService }: DisableRequest): void {
     const drafts = isService ? this.#providing(name) : this.#named(name);
-    if (drafts.length === 0 && !isService) this.#reportUnknown(name, origin.location, origin.label);
+    if (drafts.length === 0 && !mayBeUnknown) this.#reportUnknown(name, origin.location, origin.label);
     const settings = { disabled: true };
     for (const draft of drafts) {
       draft.apply({ source: originSource(origin), path: [], settings, edits: [] });

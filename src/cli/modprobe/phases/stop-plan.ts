@@ -58,7 +58,12 @@ async function readSound(
   }
   const onLoading = (file: string): void => onRead({ kind: "loading", file });
   const read = await readSoundRcFiles(files, session, onLoading, context);
-  const composed = await composeSoundFor(options, context, { rc: read.reading.fragments, onRead });
+  const composed = await composeSoundFor(options, context, {
+    rc: read.reading.fragments,
+    // A task of rc1 may be disabled too; it is in no file of rc3.
+    disableFromEnv: "known",
+    onRead,
+  });
   return {
     catalog: composed.catalog,
     rc: read.reading,
