@@ -23,8 +23,10 @@ h:handle("break", function()
   return nil .. "a fault of the program"
 end)
 
-h:subscribe("counter.reset", function(event)
-  count = event.count
-end)
+local function follow_resets()
+  -- After missed events it continues with the next reset.
+  h:subscribe("counter.reset", function(event) count = event.count end, follow_resets)
+end
+follow_resets()
 
 h:run()

@@ -9,7 +9,7 @@ function print(...)
 end
 
 local RUNNING, FINALIZING, EXITED = 1, 2, 3
-local NORESPONSE = 1
+local NORESPONSE, STREAMING = 1, 2
 local EINVAL, ENOSYS, ECONNRESET = 22, 38, 104
 local MAX_HEADER, MAX_PAYLOAD = 64 << 10, 64 << 20
 
@@ -71,6 +71,7 @@ end
 
 function Handle:dispatch(message)
   if message.type == "request" then return self:answer(message) end
+  if message.type == "response" then return self:subscription_ended(message) end
   local listener = message.type == "event" and self.listeners[message.topic]
   if listener then listener(payload_of(message), message) end
 end
@@ -81,9 +82,10 @@ function Handle:handle(method, handler)
 end
 
 -- Sends a request and waits for the response. Messages that arrive meanwhile are handled afterwards, in their order.
-function Handle:rpc(topic, payload)
+function Handle:rpc(topic, payload, flags)
   self.matchtag = self.matchtag + 1
   local header = { type = "request", topic = topic, matchtag = self.matchtag, payload = payload ~= nil and "json" or nil }
+  header.flags = flags
   send(header, payload ~= nil and json.encode(payload) or nil)
   while true do
     local message = receive()
@@ -95,10 +97,18 @@ function Handle:rpc(topic, payload)
   end
 end
 
--- Calls the function with the payload of each event of the topic.
-function Handle:subscribe(topic, listener)
+-- Calls the function with the payload of each event of the topic. After missed events the broker ends the subscription: on_end
+-- may subscribe again. Without it the module fails.
+function Handle:subscribe(topic, listener, on_end)
   self.listeners[topic] = listener
-  self:rpc("event.subscribe", { topic = topic })
+  self:rpc("event.subscribe", { topic = topic }, STREAMING)
+  self.ends[self.matchtag] = on_end or function(failure) error(failure) end
+end
+
+function Handle:subscription_ended(response)
+  local on_end = self.ends[response.matchtag]
+  self.ends[response.matchtag] = nil
+  if on_end and response.errnum ~= 0 then on_end({ errnum = response.errnum, message = response.error }) end
 end
 
 -- Enters the event loop; returns at shutdown.
@@ -129,7 +139,7 @@ local function finalize(h)
 end
 
 local welcome = payload_of(receive())
-local h = setmetatable({ handlers = {}, listeners = {}, waiting = {}, matchtag = 0 }, Handle)
+local h = setmetatable({ handlers = {}, listeners = {}, ends = {}, waiting = {}, matchtag = 0 }, Handle)
 h.name, h.args, h.rank, h.size = welcome.name, welcome.args, welcome.rank, welcome.size
 default_handlers(h)
 

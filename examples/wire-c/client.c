@@ -31,6 +31,13 @@ static void print_event(struct sluice *h, const struct sluice_message *m, void *
     fflush(stdout);
 }
 
+/* Events were missed, or the subscription cannot go on for another reason. */
+static void subscription_ended(struct sluice_future *f, const struct sluice_message *m, void *topic) {
+    (void)f;
+    fprintf(stderr, "client: %s: no more events: %s\n", (char *)topic, m->error == NULL ? strerror(m->errnum) : m->error);
+    exit(1);
+}
+
 static void die(const char *what, int result) {
     fprintf(stderr, "client: %s: %s\n", what, strerror(-result));
     exit(1);
@@ -72,10 +79,11 @@ int main(int argc, char **argv) {
         char payload[256];
         struct sluice_future *f;
         snprintf(payload, sizeof payload, "{\"topic\":\"%s\"}", argv[i]);
-        result = sluice_rpc(h, "event.subscribe", payload, -1, 0, &f);
+        /* The first response confirms the subscription, an error after that ends it. */
+        result = sluice_rpc(h, "event.subscribe", payload, -1, SLUICE_STREAMING, &f);
         if (result == 0) result = sluice_get(f, NULL);
         if (result != 0) die(argv[i], result);
-        sluice_free(f);
+        sluice_then(f, subscription_ended, argv[i]);
     }
     while (has_input || open_requests > 0) {
         int wants = sluice_wants(h);

@@ -58,7 +58,8 @@ int sluice_is_ready(struct sluice_future *f);                      /* whether sl
 /* Drops a future, in its callback too; an open stream is cancelled. */
 int sluice_free(struct sluice_future *f);
 
-/* Has dispatch call back for the events of topics that were subscribed to, by requests to event.subscribe. */
+/* Has dispatch call back for the events of topics that were subscribed to, by streaming requests to event.subscribe: the first
+ * response confirms it. An error after that, ENODATA after missed events, ends it. sluice_free unsubscribes. */
 int sluice_on_event(struct sluice *h, sluice_event_fn *callback, void *arg);
 
 #endif

@@ -1,8 +1,9 @@
 """``flux.Flux``."""
 
 import errno
-from typing import Any
+from typing import Any, Optional
 
+from sluice.broker_services import OnEnd
 from sluice.constants import NODEID_ANY
 from sluice.future import Future
 from sluice.handle import NodeId, Sluice
@@ -22,13 +23,17 @@ def event_topics(topic: str) -> "tuple[str, ...]":
 class Flux(Sluice):
     """A connection to the instance, with the name and the additional methods of Flux."""
 
-    def event_subscribe(self, topic: str) -> None:
-        """Subscribes to a topic and to all topics below it; to every topic with ``""``.
+    def event_subscribe(self, topic: str, on_end: Optional[OnEnd] = None) -> None:
+        """Subscribes to a topic and to all below it; to every topic with ``""``.
 
+        :param on_end: as in ``Sluice.event_subscribe``
         :raises OSError: ``EINVAL`` for an invalid topic
         """
-        for each in event_topics(topic):
-            super().event_subscribe(each)
+        *others, last = event_topics(topic)
+        for each in others:
+            # The subscriptions end together, the last one last.
+            super().event_subscribe(each, None if on_end is None else lambda _: None)
+        super().event_subscribe(last, on_end)
 
     def event_unsubscribe(self, topic: str) -> None:
         """Undoes one ``event_subscribe``.

@@ -1,15 +1,27 @@
 """Requests of a handle to the broker's own services: events, services, attributes, configuration, the log."""
 
 import errno
-from typing import Any, Dict, Optional, Union
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Union
 
 from . import constants as c
 from .claim import Claim, claimed
-from .errors import request_error
+from .errors import message_of, request_error
 from .future import Future
 from .outgoing_requests import NodeId
 
 _REQUIRED: Any = object()
+
+OnEnd = Callable[[OSError], Any]
+"""Called when a subscription ends."""
+
+
+class Subscription(NamedTuple):
+    """A topic that the handle has subscribed to."""
+
+    #: The request whose error ends it.
+    future: Future
+    #: One for each call of ``event_subscribe``.
+    ends: List[Optional[OnEnd]]
 
 
 class BrokerServices:
@@ -21,7 +33,7 @@ class BrokerServices:
     conf: Any
 
     def __init__(self) -> None:
-        self._subscriptions: Dict[str, int] = {}
+        self._subscriptions: Dict[str, Subscription] = {}
 
     @property
     def claim(self) -> Claim:
@@ -37,17 +49,26 @@ class BrokerServices:
         """Sends a request."""
         raise NotImplementedError
 
+    def end_with(self, error: OSError) -> None:
+        """Fails a module with an error, and ends the connection of a client with it."""
+        raise NotImplementedError
+
     @claimed
-    def event_subscribe(self, topic: str) -> None:
+    def event_subscribe(self, topic: str, on_end: Optional[OnEnd] = None) -> None:
         """Subscribes this handle to a topic, for message watchers; waits until the broker has confirmed it.
 
         :param topic: a topic, its beginning followed by ``.*``, or ``*``
+        :param on_end: called once with an ``OSError`` of ``ENODATA`` when events were missed, which ends the
+            subscription. It may subscribe again. Without it the module fails, or the connection of a client ends
         :raises OSError: ``EINVAL`` for an invalid topic; ``ECONNRESET`` once the connection has ended
         """
-        count = self._subscriptions.get(topic, 0)
-        if count == 0:
-            self.rpc("event.subscribe", {"topic": topic}).get()
-        self._subscriptions[topic] = count + 1
+        if topic not in self._subscriptions:
+            future = self.rpc("event.subscribe", {"topic": topic}, flags=c.RPC_STREAMING)
+            future.get()
+            future.reset()
+            self._subscriptions[topic] = Subscription(future, [])
+            future.then_in_background(self._subscription_answered, topic)
+        self._subscriptions[topic].ends.append(on_end)
 
     @claimed
     def event_unsubscribe(self, topic: str) -> None:
@@ -55,14 +76,32 @@ class BrokerServices:
 
         :raises OSError: ``ENOENT`` if the topic is not subscribed; ``ECONNRESET`` once the connection has ended
         """
-        count = self._subscriptions.get(topic, 0)
-        if count == 0:
+        if topic not in self._subscriptions:
             raise request_error(errno.ENOENT, f"{topic}: not subscribed")
-        if count > 1:
-            self._subscriptions[topic] = count - 1
+        ends = self._subscriptions[topic].ends
+        ends.pop()
+        if not ends:
+            del self._subscriptions[topic]
+            self.rpc("event.unsubscribe", {"topic": topic}).get()
+
+    def _subscription_answered(self, future: Future, topic: str) -> None:
+        """Handles a later response to the request of a subscription: the first error ends it."""
+        subscription = self._subscriptions.get(topic)
+        if self.gone or subscription is None or subscription.future is not future:
             return
+        try:
+            future.response()
+            future.reset()
+            return
+        except OSError as cause:
+            text = f"subscription to {topic} has ended: {message_of(cause)}"
+            error = request_error(cause.errno or errno.ENODATA, text)
         del self._subscriptions[topic]
-        self.rpc("event.unsubscribe", {"topic": topic}).get()
+        for on_end in subscription.ends:
+            if on_end is not None:
+                on_end(error)
+        if None in subscription.ends:
+            self.end_with(error)
 
     def publish(self, topic: str, payload: Any = None) -> Future:
         """Publishes an event; ``get()`` returns ``{"seq": N}``, its number in the sequence of the

@@ -106,6 +106,14 @@ class BrokerModule:
         """
         return self.handle.run()
 
+    def subscription_ended(self, topic: str, error: OSError) -> None:
+        """Called with ``ENODATA`` when events of an ``@event_handler`` were missed, which ends its subscription.
+
+        By default the module fails. A subclass may call ``self.handle.event_subscribe`` and read anew whatever
+        the events report.
+        """
+        self.stop_error(error)
+
     def _handlers(self) -> Iterator[Tuple[Callable[..., Any], _Handler]]:
         # The base classes' first: later watchers come before earlier ones, so those of a subclass win.
         names: Dict[str, None] = {}
@@ -121,7 +129,7 @@ class BrokerModule:
     def _watch(self, method: Callable[..., Any], handler: _Handler) -> MessageWatcher:
         topic = f"{self.handle.name}.{handler.topic}" if handler.prefix else handler.topic
         if handler.type_mask == c.MSGTYPE_EVENT:
-            self.handle.event_subscribe(topic)
+            self.handle.event_subscribe(topic, lambda error: self.subscription_ended(topic, error))
 
         def call(_handle: Sluice, _watcher: MessageWatcher, message: Message, _args: Any) -> None:
             result = method(message)

@@ -6,7 +6,7 @@ import socket
 from time import monotonic
 from typing import Callable, Dict, List, Optional
 
-from .errors import request_error
+from .errors import message_of, request_error
 from .flow_control import FlowControl
 from .message import TYPE_NUMBERS, Message
 from .stream import Stream
@@ -30,6 +30,7 @@ class Connection:
         self._poll.register(self._stream.fileno(), select.POLLIN)
         self._polls_write = False
         self._closed = False
+        self._error: Optional[OSError] = None
         #: Called when the events to wait for have changed.
         self.on_change: Callable[[], None] = lambda: None
         #: Messages sent (``tx``) and received (``rx``), by their type.
@@ -60,7 +61,9 @@ class Connection:
         return self._stream.cause
 
     def gone_error(self) -> OSError:
-        """The error of a call that needs the broker: ``ECONNRESET``."""
+        """The error of a call that needs the broker: ``ECONNRESET``, or that of ``disconnect()``."""
+        if self._error is not None:
+            return request_error(self._error.errno or errno.ECONNRESET, message_of(self._error))
         return request_error(errno.ECONNRESET, "the connection to the broker has ended")
 
     def clear_stats(self) -> None:
@@ -118,8 +121,12 @@ class Connection:
         # Rounded up: a timer that is called too early would have to wait once more.
         self._poll.poll(None if timeout is None else int(timeout * 1000 + 0.999))
 
-    def disconnect(self) -> None:
-        """Ends the exchange of messages; the descriptor stays open until ``close()``."""
+    def disconnect(self, error: Optional[OSError] = None) -> None:
+        """Ends the exchange of messages; the descriptor stays open until ``close()``.
+
+        :param error: of later calls, if this end has a reason
+        """
+        self._error = error
         self._stream.finish()
 
     def close(self, flush_timeout: float = 0.0, linger: float = 0.0) -> None:

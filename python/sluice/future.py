@@ -9,6 +9,9 @@ from .errors import request_error
 from .message import Message, decode_payload
 
 
+_Callback = Tuple[Callable[..., Any], Tuple[Any, ...], Any]
+
+
 class FutureOwner(Protocol):
     """The part of the requests that a future uses."""
 
@@ -48,8 +51,10 @@ class Future:
         self.streaming = streaming
         self._responses: Deque[Message] = deque()
         self._error: Optional[BaseException] = None
-        self._callback: Optional[Tuple[Callable[..., Any], Tuple[Any, ...], Any]] = None
-        #: Whether the callback has received the next response.
+        self._callback: Optional[_Callback] = None
+        #: 1 while the event loop of a client runs for the callback.
+        self._counted = 0
+        #: Whether the callback has seen the response that is first in line.
         self._is_seen = False
         #: Called once, when a call such as ``get()`` has a response.
         self.when_got: Optional[Callable[[], None]] = None
@@ -122,11 +127,13 @@ class Future:
 
         The event loop of a client runs as long as a callback is outstanding.
         """
-        if self._callback is None:
-            self._owner.callbacks += 1
-        self._callback = (callback, args, kwargs)
-        self._owner.schedule(self)
+        self._call_later(1, (callback, args, kwargs))
         return self
+
+    @claimed
+    def then_in_background(self, callback: Callable[..., Any], *args: Any) -> None:
+        """The same as :meth:`then`, but the event loop of a client does not run for it."""
+        self._call_later(0, (callback, args, {}))
 
     @claimed
     def reset(self) -> None:
@@ -162,8 +169,17 @@ class Future:
         self._is_seen = True
         if not self.streaming or not self._responses or self._responses[0].errnum != 0:
             self._callback = None
-            self._owner.callbacks -= 1
+            self._count(0)
         callback(self, *args, **kwargs)
+
+    def _call_later(self, count: int, callback: "_Callback") -> None:
+        self._count(count)
+        self._callback = callback
+        self._owner.schedule(self)
+
+    def _count(self, count: int) -> None:
+        self._owner.callbacks += count - self._counted
+        self._counted = count
 
     def _schedule(self) -> None:
         if self._callback is not None:

@@ -250,6 +250,13 @@ class Sluice(BrokerServices):
         """Prepares for the start of the event loop, which a client may have stopped before."""
         self._reactor.restart()
 
+    def end_with(self, error: OSError) -> None:
+        """Fails a module with an error, and ends the connection of a client with it."""
+        if self.is_module:
+            self._reactor.stop_error(error)
+        else:
+            self._reactor.fail(error)
+
     @property
     def gone(self) -> bool:
         """Whether the connection has ended."""

@@ -8,6 +8,7 @@ from typing import Any, Callable, Deque, Dict, List, Optional
 from . import aio, handle
 from . import constants as c
 from .errors import message_of, request_error
+from .future import Future
 from .message import Message
 
 _RUSAGE_FIELDS = (
@@ -141,14 +142,24 @@ def register_default_handlers(h: ModuleSluice) -> None:
     h.handle_method("config-reload", config_reload)
     topic = f"{h.name}.stats-clear"
     h.msg_watcher(lambda *_: h.clear_stats(), c.MSGTYPE_EVENT, topic).start()
-    h.rpc("event.subscribe", {"topic": topic}).then(_report_failure, h)
+    _subscribe(h, topic)
 
 
-def _report_failure(future: Any, h: ModuleSluice) -> None:
+def _subscribe(h: ModuleSluice, topic: str) -> None:
+    """Subscribes without a wait, and again after missed events."""
+    h.rpc("event.subscribe", {"topic": topic}, flags=c.RPC_STREAMING).then(_subscription_answered, h, topic)
+
+
+def _subscription_answered(future: Future, h: ModuleSluice, topic: str) -> None:
     try:
         future.get()
+        future.reset()
     except OSError as error:
-        h.log("err", f"stats-clear: {message_of(error)}")
+        if error.errno == errno.ENODATA and not h.gone:
+            _subscribe(h, topic)
+        # The module itself may subscribe to the topic, or end that.
+        elif error.errno != errno.ECANCELED:
+            h.log("err", f"stats-clear: {message_of(error)}")
 
 
 def change_debug_flags(h: ModuleSluice, payload: Dict[str, Any]) -> int:

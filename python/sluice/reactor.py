@@ -242,6 +242,12 @@ class Reactor:
         self._connection.disconnect()
         self.end(self._connection.gone_error())
 
+    def fail(self, error: OSError) -> None:
+        """Ends the exchange of messages, and ``run()``, with an error. It is the error of all later calls too."""
+        self._connection.disconnect(error)
+        self._hooks.disconnected(error)
+        self.stop_error(error)
+
     def end(self, error: OSError) -> None:
         """Ends ``run()`` and all pending requests.
 

@@ -115,6 +115,12 @@ class FakeBroker:
                 raise AssertionError(f"no request {topic}; there were {self.requests}")
         return found[0]
 
+    def end_subscription(self, topic: str) -> None:
+        """Ends the latest subscription to a topic, as after missed events."""
+        self.next_request("event.subscribe", lambda each: each.payload == {"topic": topic})
+        requests = [each for each in self.requests if each.topic == "event.subscribe" and each.payload["topic"] == topic]
+        self._fail(requests[-1], errno.ENODATA, "missed")
+
     def status(self, number: int) -> Any:
         """The payload of the ``module.status`` with this number."""
         return self.next_request("module.status", lambda each: each.payload["status"] == number).payload

@@ -68,6 +68,12 @@ export class Call {
     this.#answer(encodePayload(payload));
   }
 
+  /** Answers with none. A stream that the request opens is not awaited any more: it can only end. */
+  confirm(): void {
+    this.#onAnswer(0, undefined);
+    this.#router.confirm(this.request, this.#service);
+  }
+
   /** Answers with the received payload, unparsed. */
   echo(): void {
     this.#answer(this.request.payload);

@@ -1,5 +1,5 @@
 import { Command, Option } from "commander";
-import type { Handle } from "../messages/index.js";
+import type { Event, Handle } from "../messages/index.js";
 import { positiveInteger } from "./arguments.js";
 import { printJson, printLine } from "./terminal/output.js";
 import { readPayload } from "./payload.js";
@@ -71,15 +71,15 @@ function printEvents(
   return new Promise<void>((resolve, reject) => {
     signal.addEventListener("abort", () => resolve());
     void handle.closed.then((cause) => reject(cause ?? new Error("the instance has ended")));
-    const listen = (topic: string): Promise<void> =>
-      handle.subscribe(topic, ({ topic: of, seq, payload }) => {
-        if (left <= 0) return;
-        left -= 1;
-        const shown = payload instanceof Uint8Array ? Buffer.from(payload).toString("base64") : payload;
-        if (json) printJson({ topic: of, seq, ...(shown !== undefined && { payload: shown }) });
-        else printLine(`${seq} ${of}${shown === undefined ? "" : ` ${JSON.stringify(shown)}`}`);
-        if (left === 0) resolve();
-      });
-    Promise.all(topics.map(listen)).catch(reject);
+    const print = ({ topic, seq, payload }: Event): void => {
+      if (left <= 0) return;
+      left -= 1;
+      const shown = payload instanceof Uint8Array ? Buffer.from(payload).toString("base64") : payload;
+      if (json) printJson({ topic, seq, ...(shown !== undefined && { payload: shown }) });
+      else printLine(`${seq} ${topic}${shown === undefined ? "" : ` ${JSON.stringify(shown)}`}`);
+      if (left === 0) resolve();
+    };
+    const subscribed = topics.map((topic) => handle.subscribe(topic, print, { onEnd: reject }));
+    Promise.all(subscribed).catch(reject);
   });
 }

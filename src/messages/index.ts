@@ -9,6 +9,7 @@ export { encodeMessage, WIRE_LIMITS, type WireLimits } from "./wire/encode.js";
 export { Fifo } from "./fifo.js";
 export { fields, type Fields, type FieldSpec, requestFields } from "./fields.js";
 export { findEntry } from "./entry.js";
+export { followEvents } from "./handle/follow-events.js";
 export {
   describeLibrary,
   findLibrary,

@@ -153,6 +153,15 @@ export type LogLevel = (typeof LOG_LEVELS)[number];
 /** Levels by number, as in syslog (RFC 5424 §6.2.1). */
 export const LOG_LEVELS = ["emerg", "alert", "crit", "err", "warning", "notice", "info", "debug"] as const;
 
+/** Options of a subscription. */
+export interface SubscribeOptions extends Limits {
+  /**
+   * Called once with a `SluiceError` of `ENODATA` when events were missed, which ends the subscription. It may subscribe again. Whatever the
+   * events report has to be read anew after that. Without it, the module fails, or the connection of a client ends.
+   */
+  onEnd?(error: Error): void;
+}
+
 /** Options of a request. For a stream, the time-out is the longest time without a response. */
 export interface RpcOptions extends Limits {
   /** Default `any`. */
@@ -249,7 +258,7 @@ export interface Handle {
   respondError(request: Request, errnum: number, message?: string): void;
 
   /** @param topic an event topic, or its beginning followed by `.*`, or `*`; resolves when the broker has confirmed it */
-  subscribe(topic: string, listener: (event: Event) => void, limits?: Limits): Promise<void>;
+  subscribe(topic: string, listener: (event: Event) => void, options?: SubscribeOptions): Promise<void>;
   unsubscribe(topic: string, limits?: Limits): Promise<void>;
   /** Resolves to the event's sequence number. */
   publish(topic: string, payload?: Payload, limits?: Limits): Promise<number>;

@@ -1,5 +1,5 @@
 import { messageOf } from "../errors/index.js";
-import type { Handle } from "../messages/index.js";
+import { followEvents, type Handle } from "../messages/index.js";
 import { startInterval } from "../processes/index.js";
 import { keyValues, numberWithin } from "./arguments/key-values.js";
 
@@ -21,9 +21,7 @@ export async function modMain(h: Handle, ...args: string[]): Promise<void> {
   h.handle("status", () => ({ intervalMs, count }), { allowGuest: true });
 
   if (h.rank > 0) {
-    await h.subscribe(topic, () => {
-      count++;
-    });
+    await followEvents(h, topic, () => count++);
     await h.run();
     return;
   }

@@ -1,5 +1,13 @@
 import { messageOf, requestError } from "../errors/index.js";
-import { fields, type Handle, type JsonValue, type Payload, requestFields } from "../messages/index.js";
+import {
+  type Event,
+  fields,
+  followEvents,
+  type Handle,
+  type JsonValue,
+  type Payload,
+  requestFields,
+} from "../messages/index.js";
 
 /**
  * Follows keys of the KVS. Answers the streaming request `watch {key}` with the present value of the key, then with
@@ -8,7 +16,7 @@ import { fields, type Handle, type JsonValue, type Payload, requestFields } from
  */
 export async function modMain(h: Handle): Promise<void> {
   const watchers = new Watchers();
-  await h.subscribe("kvs.commit", ({ payload }) => {
+  const committed = ({ payload }: Event): void => {
     try {
       const { version, keys, all } = fields(payload, {
         version: "integer",
@@ -20,7 +28,8 @@ export async function modMain(h: Handle): Promise<void> {
       // Any client may publish this topic, so an invalid event must not end all streams.
       h.log("warning", `ignored an event kvs.commit: ${messageOf(error)}`);
     }
-  });
+  };
+  await followEvents(h, "kvs.commit", committed, () => watchers.missed());
   h.handle("watch", (request) => {
     const { key } = requestFields(request.payload, { key: "string" });
     if (!request.streaming)
@@ -93,6 +102,11 @@ class Watcher {
     if (version > this.#seen) this.#resume?.();
   }
 
+  /** It reads anew: commits are unknown. */
+  missed(): void {
+    this.committed(Infinity, true);
+  }
+
   /** Resolves at a new commit, or when the stream has ended. */
   async changed(): Promise<void> {
     if (this.#signal.aborted || this.#heard > this.#seen) return;
@@ -122,7 +136,13 @@ class Watchers {
     }
   }
 
-  /** @param keys the keys that a commit has touched; all keys after a restore */
+  /** Commits were missed, with any keys and any versions. */
+  missed(): void {
+    this.#version = -1;
+    for (const watchers of this.#byKey.values()) for (const watcher of watchers) watcher.missed();
+  }
+
+  /** @param keys that a commit has touched; all of them after a restore */
   committed(version: number, keys: readonly string[] | "all"): void {
     // A KVS that was started without its state counts versions from the beginning.
     const anew = version <= this.#version;

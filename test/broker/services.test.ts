@@ -116,6 +116,32 @@ describe("event", () => {
       errnum: ERRNO.ENOENT,
     });
   });
+
+  test("of a streaming request ends its stream with unsubscribe, and when a new stream replaces it", async () => {
+    const { handle, broker } = await startBroker();
+    const pending = broker.pendingRequests;
+    const cancelled = { errnum: ERRNO.ECANCELED };
+    const [first, second] = [1, 2].map(() => handle.rpcStream("event.subscribe", { topic: "a" }));
+    expect(await first?.next()).toEqual({ done: false, value: undefined });
+    expect(await second?.next()).toEqual({ done: false, value: undefined });
+    await expect(first?.next()).rejects.toMatchObject(cancelled);
+    // Nothing is owed to it any more.
+    expect(broker.pendingRequests).toBe(pending);
+    const end = expect(second?.next()).rejects.toMatchObject(cancelled);
+    await handle.rpc("event.unsubscribe", { topic: "a" });
+    await end;
+  });
+
+  test("of a streaming request ends when its sender cancels the stream", async () => {
+    const { handle } = await startBroker();
+    for await (const confirmed of handle.rpcStream("event.subscribe", { topic: "a" })) {
+      expect(confirmed).toBeUndefined();
+      break;
+    }
+    await expect(handle.rpc("event.unsubscribe", { topic: "a" })).rejects.toMatchObject({
+      errnum: ERRNO.ENOENT,
+    });
+  });
 });
 
 describe("service", () => {

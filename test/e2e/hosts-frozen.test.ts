@@ -74,19 +74,31 @@ test("a rank that is frozen under 24 MB of events is unreachable meanwhile, and 
   expect(await handles[0]?.rpc("broker.ping", 2, { rank: FROZEN })).toBe(2);
 });
 
-test("a rank that is frozen under more events than rank 0 keeps says which it has missed, and ends with status 1", async () => {
-  const { server, brokers, heard, publish } = await startRanks("-S", "overlay.kept-events=10000000");
+test("a rank that is frozen under more events than rank 0 keeps says which it has missed, and ends its subscriptions", async () => {
+  const { server, brokers, handles, heard, publish } = await startRanks("-S", "overlay.kept-events=10000000");
+  const uri = `local://${join(box.dir, `rank-${FROZEN}`)}/local-${FROZEN}`;
+  const watching = box.start(["event", "sub", "--uri", uri, "load.*", "site.*"]);
+  // It prints events from its subscription on.
+  while (watching.output() === "") await handles[2]?.publish("site.ready");
   brokers[FROZEN]?.kill("SIGSTOP");
   const seqs = await publish(24);
   await server.logged("Slow Consumer");
   seqs.push(...(await publish(12)));
   await expect.poll(() => heard.slice(0, FROZEN), PATIENTLY).toEqual([seqs, seqs, seqs]);
   brokers[FROZEN]?.kill("SIGCONT");
-  const { status, stderr } = (await brokers[FROZEN]?.finished) ?? { status: null, stderr: "" };
-  expect(stderr).toMatch(
-    /sluice-broker\[3\]: this rank has missed events after \d+, and rank 0 no longer keeps them all \(overlay.kept-events\)/,
-  );
+  const why =
+    /this rank has missed events after \d+, and rank 0 no longer keeps them all \(overlay.kept-events\)/;
+  const { status, stderr } = await watching.finished;
+  expect(stderr.trim().split("\n")).toHaveLength(1);
+  expect(stderr).toMatch(new RegExp(`subscription to load\\.\\* has ended: ${why.source}`));
   expect(status).toBe(1);
-  seqs.push(...(await publish(1)));
-  await expect.poll(() => heard.slice(0, FROZEN), PATIENTLY).toEqual([seqs, seqs, seqs]);
+  expect(await handles[FROZEN]?.closed).toMatchObject({ errnum: ERRNO.ENODATA });
+  await brokers[FROZEN]?.waitFor("and rank 0 no longer keeps them all (overlay.kept-events)");
+  const again = await connect(uri);
+  onTestFinished(() => again.close());
+  const next: number[] = [];
+  await again.subscribe("load.*", ({ seq }) => next.push(seq));
+  const more = await publish(1);
+  await expect.poll(() => next, PATIENTLY).toEqual(more);
+  await expect.poll(() => heard.slice(0, FROZEN), PATIENTLY).toEqual(Array(FROZEN).fill([...seqs, ...more]));
 });

@@ -5,6 +5,8 @@ import { describe, expect, test } from "vitest";
 import { ERRNO, type ErrnoName } from "../../src/errors/index.js";
 import type { JsonValue } from "../../src/messages/index.js";
 import { Job } from "../../src/modules/cron/job.js";
+import { loopback } from "../../src/broker/routing/overlay.js";
+import { gapOverlay } from "../broker/support/gap-overlay.js";
 import { type Instance, withDirectory, withInstance } from "./instance.js";
 
 const failsWith = (name: ErrnoName): unknown => expect.objectContaining({ errnum: ERRNO[name] });
@@ -69,6 +71,21 @@ describe("cron", () => {
     await withCron(async (instance) => {
       await instance.rpc("cron.create", { name: "second", crontab: "* * * * * *", command: "echo now" });
       await printed(instance, "second: now");
+    });
+  });
+
+  test("goes on after missed events, and runs nothing for those", async () => {
+    const { overlay, away } = gapOverlay(loopback());
+    await withInstance({ overlay }, async (instance) => {
+      await instance.load("cron");
+      await instance.rpc("cron.create", { name: "a", event: "my.event", command: "echo ran" });
+      await away(() => instance.handle.publish("my.event"));
+      await instance.rpc("cron.ping");
+      await instance.handle.publish("my.event");
+      await printed(instance, "a: ran");
+      expect(await instance.rpc("cron.list")).toMatchObject({ entries: [{ name: "a", runs: 1 }] });
+      await instance.rpc("cron.delete", { name: "a" });
+      await expect(instance.rpc("cron.delete", { name: "a" })).rejects.toThrow();
     });
   });
 

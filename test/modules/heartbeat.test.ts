@@ -1,5 +1,7 @@
 import { expect, test } from "vitest";
 import { ERRNO } from "../../src/errors/index.js";
+import { gapOverlay } from "../broker/support/gap-overlay.js";
+import { memoryOverlay } from "../broker/support/memory-overlay.js";
 import { withInstance } from "./instance.js";
 import { MemoryOverlay } from "./memory-overlay.js";
 
@@ -38,6 +40,26 @@ test.each(["interval=", "interval=0", "interval=x", "interval=-1", "period=1", "
     });
   },
 );
+
+test("after missed events a rank counts the next pulses", async () => {
+  const [first, second] = memoryOverlay(2);
+  if (first === undefined || second === undefined) throw new Error("two were made");
+  const { overlay, away } = gapOverlay(second);
+  await withInstance({ overlay: first }, async (zero) => {
+    await withInstance({ overlay }, async (one) => {
+      await one.load("heartbeat");
+      const pulse = async (): Promise<void> => {
+        await zero.handle.publish("heartbeat.pulse");
+        // An answer to a rank comes after the event.
+        await one.handle.rpc("broker.ping", 1, { rank: 0 });
+      };
+      await away(pulse);
+      await one.rpc("heartbeat.ping");
+      await pulse();
+      expect(await one.rpc("heartbeat.status")).toMatchObject({ count: 1 });
+    });
+  });
+});
 
 test("only rank 0 beats, the others count what they hear", async () => {
   const [first, second] = MemoryOverlay.pair();

@@ -1,6 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { ERRNO, type ErrnoName } from "../../src/errors/index.js";
 import type { Payload } from "../../src/messages/index.js";
+import { loopback } from "../../src/broker/routing/overlay.js";
+import { gapOverlay } from "../broker/support/gap-overlay.js";
 import { type Instance, withInstance } from "./instance.js";
 
 const failsWith = (name: ErrnoName): unknown => expect.objectContaining({ errnum: ERRNO[name] });
@@ -15,6 +17,27 @@ async function withWatch(use: (instance: Instance) => Promise<void>): Promise<vo
 function watch(instance: Instance, key: string): AsyncIterableIterator<Payload> {
   return instance.handle.rpcStream("kvs-watch.watch", { key });
 }
+
+test("kvs-watch reads every key anew after missed events, and watches on", async () => {
+  const { overlay, away } = gapOverlay(loopback());
+  await withInstance({ overlay }, async (instance) => {
+    await instance.load("content", "kvs", "kvs-watch");
+    await instance.put("gone", 1);
+    const [a, b, gone] = ["a", "b.c", "gone"].map((key) => watch(instance, key));
+    expect((await a?.next())?.value).toEqual({ version: 1 });
+    expect((await b?.next())?.value).toEqual({ version: 1 });
+    expect((await gone?.next())?.value).toEqual({ value: 1, version: 1 });
+    await away(async () => {
+      await instance.put("a", 2);
+      await instance.commit([{ key: "gone", unlink: true }]);
+    });
+    expect((await a?.next())?.value).toEqual({ value: 2, version: 3 });
+    expect((await gone?.next())?.value).toEqual({ version: 3 });
+    await instance.put("b.c", 4);
+    expect((await b?.next())?.value).toEqual({ value: 4, version: 4 });
+    for (const stream of [a, b, gone]) await stream?.return?.();
+  });
+});
 
 describe("kvs-watch", () => {
   test("gives what the key has, then what each commit makes of it, and nothing for commits to other keys", async () => {

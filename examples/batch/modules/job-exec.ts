@@ -33,10 +33,17 @@ export async function modMain(h: Handle): Promise<void> {
   });
   // A stream without answers: its end shows job-manager that this module has ended. A module that ends does not wait for it.
   h.handle("monitor", () => undefined);
-  await h.subscribe("job-manager.online", () => void commands.hello());
-  await commands.hello();
+  await meet(h, commands);
   await h.run();
   await commands.stop();
+}
+
+/** Says hello now, whenever job-manager starts, and after missed events: it may have started meanwhile. */
+async function meet(h: Handle, commands: Commands): Promise<void> {
+  const failed = (error: unknown): void => h.stop(error instanceof Error ? error : new Error(String(error)));
+  const onEnd = (): void => void meet(h, commands).catch(failed);
+  await h.subscribe("job-manager.online", () => void commands.hello(), { onEnd });
+  await commands.hello();
 }
 
 class Commands {

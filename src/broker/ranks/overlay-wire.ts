@@ -71,8 +71,16 @@ export type Notice =
    * also sends this to the rank that has received the most.
    */
   | { readonly kind: "missed"; readonly seq: number }
-  /** From rank 0: a part of the missed events has been sent, or is no longer kept. The newest event has this number. */
-  | { readonly kind: "repeated"; readonly isKept: boolean; readonly seq: number }
+  /**
+   * From rank 0: a part of the missed events has been sent, or is no longer kept. The newest event has the number `seq`. If they
+   * are not kept, `own` has the numbers of those that the rank has published since it joined.
+   */
+  | {
+      readonly kind: "repeated";
+      readonly isKept: boolean;
+      readonly seq: number;
+      readonly own: readonly number[];
+    }
   /** The connection is about to close cleanly. */
   | { readonly kind: "goodbye" };
 
@@ -207,7 +215,7 @@ function noticeOf(payload: Payload): Notice {
     case "missed":
       return { kind, ...fields(payload, { seq: "integer" }) };
     case "repeated":
-      return { kind, ...fields(payload, { isKept: "boolean", seq: "integer" }) };
+      return repeatedOf(payload);
     case "refused":
       return { kind, ...fields(payload, { errnum: "integer", error: "string" }) };
     case "joined":
@@ -241,6 +249,12 @@ function noticeOf(payload: Payload): Notice {
     default:
       throw new Error(`unknown kind '${kind}'`);
   }
+}
+
+function repeatedOf(payload: Payload): Notice {
+  const { isKept, seq, own } = fields(payload, { isKept: "boolean", seq: "integer", own: "array?" });
+  const numbers = (own ?? []).map((number) => fields({ number }, { number: "integer" }).number);
+  return { kind: "repeated", isKept, seq, own: numbers };
 }
 
 function helloOf(payload: Payload): Notice {

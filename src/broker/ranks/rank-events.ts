@@ -1,3 +1,4 @@
+import { requestError } from "../../errors/index.js";
 import { type JsonValue, type LogLevel, socketChannel, type WIRE_LIMITS } from "../../messages/index.js";
 import type { Attributes } from "../attributes.js";
 import { delayOf } from "../delay.js";
@@ -38,6 +39,11 @@ export function rankEvents(options: RankEventsOptions): OverlayReceiver {
     setFlow: (from, sender, flow) => router.setFlowForRank(from, sender, flow),
     drained: (rank) => router.rankDrained(rank),
     event: (event) => router.broadcast(event),
+    missed: (after, upTo) => {
+      const text = `this rank has missed events after ${after}, and rank 0 no longer keeps them all (overlay.kept-events)`;
+      log("err", `${text}; it continues after event ${upTo}, and all its subscriptions end with ENODATA`);
+      router.endSubscriptions(requestError("ENODATA", text));
+    },
     client: (stream) => clients.add(socketChannel(stream, wireLimits()), { isGuest: false }),
     joined: (rank) => {
       log("debug", `rank ${rank} has joined`);

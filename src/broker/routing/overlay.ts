@@ -33,11 +33,13 @@ export interface OverlayReceiver {
   /** Some of the messages that waited for another rank have been sent. */
   drained(rank: number): void;
   /**
-   * The next event of the instance. Called in order of `seq`, without gaps from the first one on, also for events
-   * published here. A rank that joins later gets only the events that are published after it has joined.
+   * The next event of the instance. Called in order of `seq`, without gaps from the first one on unless {@link missed} reports
+   * one, also for events published here. A rank that joins later gets what is published from then on.
    */
   event(event: EventMessage): void;
-  /** A client on another machine has connected to this rank; its messages come through the stream. */
+  /** This rank will not get some of the events after one; it gets all after the other. */
+  missed(after: number, upTo: number): void;
+  /** A client on another machine has connected to this rank; what it sends comes by the stream. */
   client(stream: Duplex): void;
   /** Another rank can be reached from now on; called also for ranks that joined before this one. */
   joined(rank: number): void;

@@ -1,4 +1,4 @@
-import { requestError } from "../../errors/index.js";
+import { requestError, type SluiceError } from "../../errors/index.js";
 import {
   type EventMessage,
   FLAG,
@@ -146,8 +146,19 @@ export class Router {
   }
 
   /**
-   * Routes a response back to its requester. An unexpected response is dropped: its requester has gone, or the
-   * responder made it up.
+   * Ends all subscriptions on this rank, since events are missing. A peer that cannot be shown the end of one is
+   * disconnected: it must not go on without those events.
+   */
+  endSubscriptions(error: SluiceError): void {
+    for (const { peer, streams, isSilent } of this.subscriptions.takeAll()) {
+      if (isSilent) this.#disconnect(peer, error);
+      else for (const stream of streams) refuse(stream, peer, error);
+    }
+  }
+
+  /**
+   * Routes a response back to the requester that it is for. One that is not awaited is dropped: its requester has gone, or
+   * the responder made it up.
    */
   respond(response: ResponseMessage, from: Peer): void {
     const awaited = this.#awaited(response, from);
@@ -175,6 +186,13 @@ export class Router {
   answer(request: RequestMessage, from: Peer, payload?: RawPayload): void {
     if ((request.flags & FLAG.noresponse) !== 0) return;
     this.respond({ ...responseTo(request), errnum: 0, payload }, from);
+  }
+
+  /** Answers a request without a payload. A stream that it opens counts as answered: it can only end. */
+  confirm(request: RequestMessage, from: Peer): void {
+    this.answer(request, from);
+    const awaited = this.#awaited(request, from);
+    awaited?.link.pending.delete(awaited.key);
   }
 
   answerError(request: RequestMessage, from: Peer, errnum: number, error: string): void {

@@ -1,15 +1,27 @@
 import { requestError } from "../../errors/index.js";
-import { SubscriptionTable } from "../../messages/index.js";
+import { FLAG, type RequestMessage, SubscriptionTable } from "../../messages/index.js";
 import type { Peer } from "./peer.js";
 
 /** The limits for one peer, so that no peer fills the memory of the broker. */
 const MAX_SUBSCRIPTIONS = 10_000;
 const MAX_TOPIC_BYTES = 4 * 1024 * 1024;
 
+/** A streaming request that has been confirmed, and whose sender awaits its end. */
+type Stream = RequestMessage;
+
+/** The subscriptions of a peer that have ended. */
+interface Ended {
+  readonly peer: Peer;
+  readonly streams: readonly Stream[];
+  /** Whether a subscription has no stream: its end cannot be shown to the peer. */
+  readonly isSilent: boolean;
+}
+
 /** The subscriptions of one peer. */
 interface Asked {
-  readonly topics: Set<string>;
-  /** Approximately: the characters of all topics. */
+  /** By topic, each with the request whose end is that of the subscription. */
+  readonly topics: Map<string, Stream | undefined>;
+  /** About: characters of all topics. */
   bytes: number;
 }
 
@@ -19,35 +31,62 @@ export class Subscriptions {
   readonly #topicsOf = new Map<Peer, Asked>();
 
   /**
-   * Subscribing again to the same topic changes nothing.
+   * Subscribing again to the same topic changes nothing, but a new stream replaces the former.
+   * @returns the former stream of this subscription
    * @throws SluiceError BROKER_REQUEST `EMFILE` for one more than a peer may have, in number or in bytes
    */
-  add(topic: string, peer: Peer): void {
-    const asked = this.#topicsOf.get(peer) ?? { topics: new Set(), bytes: 0 };
-    if (asked.topics.has(topic)) return;
+  add(topic: string, peer: Peer, request: RequestMessage): Stream | undefined {
+    const stream = (request.flags & FLAG.streaming) === 0 ? undefined : request;
+    const asked = this.#topicsOf.get(peer) ?? { topics: new Map<string, Stream | undefined>(), bytes: 0 };
+    if (asked.topics.has(topic)) {
+      if (stream === undefined) return undefined;
+      const former = asked.topics.get(topic);
+      asked.topics.set(topic, stream);
+      return former;
+    }
     const bytes = asked.bytes + topic.length;
     if (asked.topics.size >= MAX_SUBSCRIPTIONS || bytes > MAX_TOPIC_BYTES) {
       const most = `${MAX_SUBSCRIPTIONS} subscriptions, and ${MAX_TOPIC_BYTES / 1024 / 1024} MiB of topics`;
       throw requestError("EMFILE", `too many subscriptions: a client or module has at most ${most}`);
     }
     this.#table.add(topic, peer);
-    asked.topics.add(topic);
+    asked.topics.set(topic, stream);
     this.#topicsOf.set(peer, { topics: asked.topics, bytes });
+    return undefined;
   }
 
-  /** @returns whether there was such a subscription */
-  remove(topic: string, peer: Peer): boolean {
+  /** @returns undefined without such a subscription; else its stream, if it has one */
+  remove(topic: string, peer: Peer): { readonly stream: Stream | undefined } | undefined {
     const asked = this.#topicsOf.get(peer);
-    if (asked?.topics.delete(topic) !== true) return false;
+    if (asked?.topics.has(topic) !== true) return undefined;
+    const stream = asked.topics.get(topic);
+    asked.topics.delete(topic);
     asked.bytes -= topic.length;
     if (asked.topics.size === 0) this.#topicsOf.delete(peer);
     this.#table.delete(topic, peer);
-    return true;
+    return { stream };
+  }
+
+  /** The topic of the subscription whose stream has this matchtag. */
+  topicOf(matchtag: number, peer: Peer): string | undefined {
+    for (const [topic, stream] of this.#topicsOf.get(peer)?.topics ?? []) {
+      if (stream?.matchtag === matchtag) return topic;
+    }
+    return undefined;
   }
 
   removeAll(peer: Peer): void {
-    for (const topic of this.#topicsOf.get(peer)?.topics ?? []) this.#table.delete(topic, peer);
+    for (const topic of this.#topicsOf.get(peer)?.topics.keys() ?? []) this.#table.delete(topic, peer);
     this.#topicsOf.delete(peer);
+  }
+
+  /** Removes the subscriptions of all peers. */
+  takeAll(): Ended[] {
+    return [...this.#topicsOf].map(([peer, { topics }]) => {
+      this.removeAll(peer);
+      const streams = [...topics.values()].filter((stream) => stream !== undefined);
+      return { peer, streams, isSilent: streams.length < topics.size };
+    });
   }
 
   /** Number of subscriptions. */

@@ -4,9 +4,11 @@ import {
   isSubscription,
   isTopic,
   type RawPayload,
+  type RequestMessage,
   WIRE_LIMITS,
 } from "../../messages/index.js";
 import type { Call, ServiceDefinition } from "../builtin-service.js";
+import { refuse } from "../routing/broker-messages.js";
 import type { Overlay } from "../routing/overlay.js";
 import type { Peer } from "../routing/peer.js";
 import type { Router } from "../routing/router.js";
@@ -40,18 +42,30 @@ export function eventService(router: Router, enter: Overlay["publish"]): Service
         run: (call) => {
           const { topic } = call.fields({ topic: "string" });
           if (!isSubscription(topic)) throw requestError("EINVAL", `invalid subscription '${topic}'`);
-          router.subscriptions.add(topic, localPeer(call));
-          call.respond();
+          const peer = localPeer(call);
+          end(router.subscriptions.add(topic, peer, call.request), peer);
+          call.confirm();
         },
       },
       unsubscribe: {
         allowGuest: true,
         run: (call) => {
           const { topic } = call.fields({ topic: "string" });
-          if (!router.subscriptions.remove(topic, localPeer(call))) {
-            throw requestError("ENOENT", `no subscription to '${topic}'`);
-          }
+          const peer = localPeer(call);
+          const removed = router.subscriptions.remove(topic, peer);
+          if (removed === undefined) throw requestError("ENOENT", `no subscription to '${topic}'`);
+          end(removed.stream, peer);
           call.respond();
+        },
+      },
+      // The sender of a streaming request may end the stream in place of the subscription.
+      cancel: {
+        allowGuest: true,
+        run: (call) => {
+          const { matchtag } = call.fields({ matchtag: "integer" });
+          const peer = localPeer(call);
+          const topic = router.subscriptions.topicOf(matchtag, peer);
+          if (topic !== undefined) end(router.subscriptions.remove(topic, peer)?.stream, peer);
         },
       },
       publish: (call) => {
@@ -64,7 +78,12 @@ export function eventService(router: Router, enter: Overlay["publish"]): Service
   };
 }
 
-/** Events come only from the broker of the client's own rank, or they would come twice. */
+/** Ends the stream of a subscription that its sender has ended, or replaced. */
+function end(stream: RequestMessage | undefined, peer: Peer): void {
+  if (stream !== undefined) refuse(stream, peer, requestError("ECANCELED", `${stream.topic}: cancelled`));
+}
+
+/** Events come from the broker of one's own rank, or they would come twice. */
 function localPeer(call: Call): Peer {
   const { peer } = call;
   if (peer.credentials === undefined)

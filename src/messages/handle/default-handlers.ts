@@ -1,5 +1,6 @@
 import { messageOf, requestError } from "../../errors/index.js";
 import { fields } from "../fields.js";
+import { followEvents } from "./follow-events.js";
 import type { ChannelHandle } from "./handle.js";
 import { resourceUsage } from "../rusage.js";
 import type { JsonValue, Payload, Request } from "../types.js";
@@ -39,9 +40,9 @@ export function registerDefaultHandlers(handle: ChannelHandle): void {
   handle.handle("config-reload", (request) => {
     handle.respond(request);
   });
-  handle
-    .subscribe(`${handle.name}.stats-clear`, () => handle.clearStats())
-    .catch((error: unknown) => handle.log("err", `stats-clear: ${messageOf(error)}`));
+  followEvents(handle, `${handle.name}.stats-clear`, () => handle.clearStats()).catch((error: unknown) =>
+    handle.log("err", `stats-clear: ${messageOf(error)}`),
+  );
 }
 
 /** Also for a request without a payload, which a handler cannot return as an answer. */

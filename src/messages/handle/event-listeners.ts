@@ -1,8 +1,9 @@
-import { messageOf, requestError } from "../../errors/index.js";
-import { type Limits, withinLimits } from "../../processes/index.js";
+import { messageOf, requestError, SluiceError } from "../../errors/index.js";
+import { withinLimits } from "../../processes/index.js";
+import type { Begun } from "./outgoing-requests.js";
 import { decodePayload } from "../wire/payload.js";
 import { isSubscription, SubscriptionTable } from "../topic.js";
-import type { Event, EventMessage } from "../types.js";
+import type { Event, EventMessage, SubscribeOptions } from "../types.js";
 
 type EventListener = (event: Event) => void;
 
@@ -12,19 +13,26 @@ interface ListenersPort {
   fault(error: Error): void;
   /** An event is invalid; an event has no requester to answer. */
   warn(text: string): void;
+  /** A subscription has ended, and its listener takes no notice. */
+  deaf(error: SluiceError): void;
 }
 
 /** The requests to the broker for subscriptions. */
 interface BrokerCalls {
-  /** @param signal aborted when no call waits for the answer any more */
-  subscribe(signal: AbortSignal): Promise<unknown>;
+  /**
+   * @param signal aborted when nothing waits for the answer any more
+   * @param ended called when the broker ends the subscription
+   */
+  subscribe(signal: AbortSignal, ended: (error: SluiceError) => void): Begun;
   unsubscribe(): void;
 }
 
 /** A subscription that the broker has. */
 interface KnownTopic {
-  readonly answer: Promise<unknown>;
-  /** Ends the wait for the answer. */
+  readonly begun: Begun;
+  /** Each listener, with its own notice of the end. */
+  readonly listeners: Map<EventListener, SubscribeOptions>;
+  /** Gives the waiting for the answer up. */
   readonly giveUp: AbortController;
   /** Calls that wait for the answer. */
   waiting: number;
@@ -41,22 +49,27 @@ export class EventListeners {
   }
 
   /**
-   * @param limits of this call; the subscription is undone when the last call that waits for it reaches its limit
-   * @throws SluiceError `EINVAL` for a bad topic, `ECANCELED` and `ETIMEDOUT` at a limit, else the error of
-   *   `subscribe`
+   * @param options of this call; the subscription is undone when the last call that waits for it reaches its limit
+   * @throws SluiceError `EINVAL` for a bad topic, `ECANCELED` and `ETIMEDOUT` at a limit, else what `subscribe` rejects with
    */
-  async add(topic: string, listener: EventListener, limits: Limits, calls: BrokerCalls): Promise<void> {
+  async add(
+    topic: string,
+    listener: EventListener,
+    options: SubscribeOptions,
+    calls: BrokerCalls,
+  ): Promise<void> {
     if (!isSubscription(topic)) throw requestError("EINVAL", `'${topic}' is not an event topic`);
     this.#table.add(topic, listener);
     const known = this.#known.get(topic) ?? this.#tell(topic, calls);
+    known.listeners.set(listener, options);
     known.waiting++;
     try {
-      await withinLimits(`subscription to ${topic}`, limits, known.answer);
+      await withinLimits(`subscription to ${topic}`, options, known.begun.confirmed);
     } catch (error) {
-      this.#table.delete(topic, listener);
-      if (known.waiting === 1 && this.#known.get(topic) === known) {
-        this.#known.delete(topic);
-        known.giveUp.abort();
+      if (this.#known.get(topic) === known) {
+        this.#table.delete(topic, listener);
+        known.listeners.delete(listener);
+        if (known.waiting === 1 && known.listeners.size === 0) this.#giveUp(topic, known);
       }
       throw error;
     } finally {
@@ -66,20 +79,38 @@ export class EventListeners {
 
   #tell(topic: string, calls: BrokerCalls): KnownTopic {
     const giveUp = new AbortController();
-    const answer = calls.subscribe(giveUp.signal);
+    const begun = calls.subscribe(giveUp.signal, (error) => this.#ended(topic, known, error));
     // The broker may be about to subscribe.
     giveUp.signal.addEventListener("abort", () => calls.unsubscribe(), { once: true });
-    // Only the callers that wait need its result.
-    answer.catch(() => undefined);
-    const known = { answer, giveUp, waiting: 0 };
+    // Whether it was answered is for those that wait.
+    begun.confirmed.catch(() => undefined);
+    const known: KnownTopic = { begun, listeners: new Map(), giveUp, waiting: 0 };
     this.#known.set(topic, known);
     return known;
+  }
+
+  #giveUp(topic: string, { giveUp }: KnownTopic): void {
+    this.#known.delete(topic);
+    giveUp.abort();
   }
 
   /** @returns whether there was a listener */
   delete(topic: string): boolean {
     this.#table.deletePattern(topic);
+    this.#known.get(topic)?.begun.forget();
     return this.#known.delete(topic);
+  }
+
+  /** A listener may subscribe again from within its notice. */
+  #ended(topic: string, known: KnownTopic, cause: SluiceError): void {
+    if (this.#known.get(topic) !== known) return;
+    this.delete(topic);
+    const text = `subscription to ${topic} has ended: ${messageOf(cause)}`;
+    const error = new SluiceError("BROKER_REQUEST", text, { errnum: cause.errnum, cause });
+    for (const options of known.listeners.values()) {
+      if (options.onEnd === undefined) this.#port.deaf(error);
+      else this.#guarded(() => options.onEnd?.(error));
+    }
   }
 
   deliver(message: EventMessage): void {
@@ -87,12 +118,14 @@ export class EventListeners {
     if (listeners.size === 0) return;
     const event = this.#decode(message);
     if (event === undefined) return;
-    for (const listener of listeners) {
-      try {
-        listener(event);
-      } catch (error) {
-        this.#port.fault(error instanceof Error ? error : new Error(String(error)));
-      }
+    for (const listener of listeners) this.#guarded(() => listener(event));
+  }
+
+  #guarded(call: () => void): void {
+    try {
+      call();
+    } catch (error) {
+      this.#port.fault(error instanceof Error ? error : new Error(String(error)));
     }
   }
 

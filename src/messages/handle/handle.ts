@@ -26,6 +26,7 @@ import {
   type RequestHandler,
   type RequestMessage,
   type RpcOptions,
+  type SubscribeOptions,
   type Welcome,
 } from "../types.js";
 
@@ -62,6 +63,8 @@ export class ChannelHandle implements Handle {
   readonly #early = new Fifo<RequestMessage>();
   #tx = noMessages();
   #rx = noMessages();
+  /** The reason why this end has closed the channel, other than `close()`. */
+  #cause: Error | undefined;
 
   constructor(channel: Channel, welcome: Welcome, kind: HandleKind) {
     this.name = welcome.name;
@@ -84,11 +87,12 @@ export class ChannelHandle implements Handle {
     this.#events = new EventListeners({
       fault: (error) => this.#fault(error),
       warn: (text) => this.log("err", text),
+      deaf: (error) => this.#endWith(error),
     });
     this.closed = new Promise((resolve) => {
       channel.onClose((cause) => {
         this.#gone();
-        resolve(cause);
+        resolve(cause ?? this.#cause);
       });
     });
   }
@@ -118,9 +122,13 @@ export class ChannelHandle implements Handle {
     this.#server.respondError(request, errnum, message);
   }
 
-  async subscribe(topic: string, listener: (event: Event) => void, limits: Limits = {}): Promise<void> {
-    await this.#events.add(topic, listener, limits, {
-      subscribe: (signal) => this.rpc("event.subscribe", { topic }, { signal }),
+  async subscribe(
+    topic: string,
+    listener: (event: Event) => void,
+    options: SubscribeOptions = {},
+  ): Promise<void> {
+    await this.#events.add(topic, listener, options, {
+      subscribe: (signal, ended) => this.#requests.begin("event.subscribe", { topic }, { signal }, ended),
       unsubscribe: () => this.isOpen && this.notify("event.unsubscribe", { topic }),
     });
   }
@@ -311,6 +319,17 @@ export class ChannelHandle implements Handle {
     queueMicrotask(() => {
       throw error;
     });
+  }
+
+  /** Ends the program's use of the handle: it must not go on as if nothing had happened. */
+  #endWith(error: Error): void {
+    if (this.#kind === "module") {
+      this.stop(error);
+      return;
+    }
+    this.#cause ??= error;
+    this.#requests.close(error);
+    this.#channel.close();
   }
 
   #gone(): void {

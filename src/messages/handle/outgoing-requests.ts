@@ -1,7 +1,7 @@
-import { requestError } from "../../errors/index.js";
+import { requestError, type SluiceError } from "../../errors/index.js";
 import { Exchange, type Waiter } from "./exchange.js";
 import { encodePayload } from "../wire/payload.js";
-import { payloadOf } from "./response.js";
+import { payloadOf, responseError } from "./response.js";
 import { ResponseStream } from "./response-stream.js";
 import { isTopic, serviceOf } from "../topic.js";
 import { FLAG } from "../types.js";
@@ -9,7 +9,15 @@ import type { NodeId, Payload, RequestMessage, ResponseMessage, RpcOptions } fro
 
 const LAST_MATCHTAG = 0xffff_ffff;
 
-/** The requests of a handle that await a response, by matchtag. */
+/** A request whose effect lasts. */
+export interface Begun {
+  /** Rejects with the error of the first response. */
+  readonly confirmed: Promise<void>;
+  /** Drops the responses after the first one. */
+  readonly forget: () => void;
+}
+
+/** The requests that a handle has sent, and by matchtag those whose responses it awaits. */
 export class OutgoingRequests {
   readonly #send: (message: RequestMessage) => void;
   readonly #exchanges = new Map<number, Exchange>();
@@ -61,6 +69,34 @@ export class OutgoingRequests {
       stream.fail(error as Error);
     }
     return stream;
+  }
+
+  /**
+   * Sends a streaming request that its first response confirms. An error response after that ends what it has begun; the end
+   * of the connection does not show here.
+   * @param ended called once with that error
+   */
+  begin(topic: string, payload: Payload, options: RpcOptions, ended: (error: SluiceError) => void): Begun {
+    let state: "asked" | "confirmed" | "forgotten" = "asked";
+    let release: () => void = () => undefined;
+    const confirmed = new Promise<void>((resolve, reject) => {
+      const exchange = this.#start(topic, payload, FLAG.streaming, options, {
+        onResponse: (message) => {
+          if (message.errnum !== 0 || state === "forgotten") exchange.release();
+          if (message.errnum === 0) resolve();
+          else if (state === "confirmed") ended(responseError(message));
+          else reject(responseError(message));
+          if (state === "asked") state = "confirmed";
+        },
+        onFailure: reject,
+      });
+      release = () => exchange.release();
+    });
+    const forget = (): void => {
+      if (state === "confirmed") release();
+      state = "forgotten";
+    };
+    return { confirmed, forget };
   }
 
   /** @throws SluiceError `EINVAL`, `EMSGSIZE`, or why the channel is closed */

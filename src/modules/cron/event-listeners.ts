@@ -1,4 +1,4 @@
-import type { Handle } from "../../messages/index.js";
+import { followEvents, type Handle } from "../../messages/index.js";
 
 interface Topic {
   readonly listeners: Set<() => void>;
@@ -36,7 +36,7 @@ export class EventListeners {
 
   #subscribe(name: string): Topic {
     const listeners = new Set<() => void>();
-    const subscribed = this.#h.subscribe(name, () => {
+    const subscribed = followEvents(this.#h, name, () => {
       for (const call of listeners) call();
     });
     const topic = { listeners, subscribed };

@@ -191,7 +191,7 @@ describe("a rank that has missed", () => {
     count: number,
     bytes: number,
     more: Readonly<Record<string, string>> = {},
-  ): Promise<{ one: TestBroker; heard: Event[]; heal: () => void }> {
+  ): Promise<{ zero: TestBroker; one: TestBroker; heard: Event[]; heal: () => void }> {
     const { port, url } = await server();
     const wire = await detourTo(port);
     onTestFinished(() => wire.close());
@@ -204,7 +204,7 @@ describe("a rank that has missed", () => {
     await one.logged("disconnected from the NATS server");
     const payload = new Uint8Array(bytes);
     for (let n = 0; n < count; n++) await zero.handle.publish(`load.n${n}`, payload);
-    return { one, heard, heal: () => wire.heal() };
+    return { zero, one, heard, heal: () => wire.heal() };
   }
 
   test("less than 64 MiB of events gets all of them, in order", async () => {
@@ -217,12 +217,20 @@ describe("a rank that has missed", () => {
   test.each([
     ["by default", 70, 1_000_000, {}],
     ["as the site wants it", 7, 100_000, { "overlay.kept-events": "500000" }],
-  ] as const)("more than rank 0 keeps %s says so, and leaves", async (_, count, bytes, attributes) => {
-    const { one, heard, heal } = await missing(count, bytes, attributes);
+  ] as const)("more than rank 0 keeps %s logs it, and stays", async (_, count, bytes, attributes) => {
+    const { zero, one, heard, heal } = await missing(count, bytes, attributes);
+    const client = await one.broker.connect();
+    const own = client.publish("own.event");
     heal();
+    expect(await own).toBe(count + 1);
     const why = "this rank has missed events after 0, and rank 0 no longer keeps them all";
-    await one.logged(`disconnected from rank 0: ${why} (overlay.kept-events)`);
-    await presentRanks(one.broker, 0);
+    expect(await one.logged(`${why} (overlay.kept-events)`)).toMatchObject({ level: "err" });
+    // Its client had no notice of the end.
+    expect(await one.handle.closed).toMatchObject({ errnum: ERRNO.ENODATA });
+    const next = new Promise<Event>((resolve) => void client.subscribe("load.*", resolve));
+    expect(await client.rpc("echo.echo", 1, { rank: 0 })).toBe(1);
+    const seq = await zero.handle.publish("load.next", "x");
+    expect(await next).toEqual({ topic: "load.next", payload: "x", seq });
     expect(heard).toEqual([]);
   });
 });

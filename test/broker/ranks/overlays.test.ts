@@ -1,8 +1,8 @@
 /** What the ranks of an instance do for each other, whatever joins them. */
 import { hostname } from "node:os";
 import { describe, expect, test } from "vitest";
-import { ERRNO } from "../../../src/errors/index.js";
-import type { Handle } from "../../../src/messages/index.js";
+import { ERRNO, type SluiceError } from "../../../src/errors/index.js";
+import type { Event, Handle } from "../../../src/messages/index.js";
 import {
   events,
   meeting,
@@ -31,6 +31,21 @@ async function where(h: Handle): Promise<void> {
     // At the end of a test nobody may be there to take it.
     h.publish("where.gone", request.sender).catch(() => undefined);
   });
+  await h.run();
+}
+
+/** Subscribes again after missed events, and answers what it has seen since the first of them. */
+async function countsAgain(h: Handle): Promise<void> {
+  const seen: string[] = [];
+  const listener = ({ topic }: Event): void => {
+    if (seen.length > 0) seen.push(topic);
+  };
+  const onEnd = (): void => {
+    seen.push("end");
+    h.subscribe("load.*", listener, { onEnd }).catch((error: unknown) => h.stop(error as Error));
+  };
+  await h.subscribe("load.*", listener, { onEnd });
+  h.handle("seen", () => seen);
   await h.run();
 }
 
@@ -159,6 +174,42 @@ describe.each(OVERLAYS)("over %s", (kind) => {
       const heard = await events(one.handle, "*", 1);
       expect(await zero.handle.publish("after", { n: 1 })).toBe(2);
       expect(await heard.all).toMatchObject([{ topic: "after", seq: 2, payload: { n: 1 } }]);
+    });
+
+    test("beyond those that rank 0 keeps end the subscriptions of a rank, which makes them again and goes on", async () => {
+      const attributes = { "overlay.kept-events": "500000", "overlay.heartbeat-period": "60s" };
+      const ranks = await startRanks(2, await meeting(kind, attributes), { again: countsAgain });
+      const [zero, one] = [rankOf(ranks, 0), rankOf(ranks, 1)];
+      await one.handle.rpc("module.load", { path: "/mem/again" });
+      const seen: string[] = [];
+      const listener = ({ topic }: Event): void => void seen.push(topic);
+      const renewed = new Promise<SluiceError>((resolve, reject) => {
+        const onEnd = (error: SluiceError): void => {
+          one.handle.subscribe("load.*", listener).then(() => resolve(error), reject);
+        };
+        one.handle.subscribe("load.*", listener, { onEnd }).catch(reject);
+      });
+      await one.handle.rpc("broker.ping");
+      one.interrupt();
+      const payload = new Uint8Array(100_000);
+      const missed = Array.from({ length: 60 }, (_, n) => zero.handle.publish(`load.n${n}`, payload));
+      await Promise.all(missed);
+      one.heal();
+      const why =
+        /this rank has missed events after \d+, and rank 0 no longer keeps them all \(overlay.kept-events\)/;
+      expect(await renewed).toMatchObject({
+        errnum: ERRNO.ENODATA,
+        message: expect.stringMatching(why) as string,
+      });
+      expect(await one.logged("this rank has missed events after")).toMatchObject({ level: "err" });
+      expect(await one.handle.publish("own.event")).toBe(missed.length + 1);
+      const before = seen.length;
+      await zero.handle.publish("load.after");
+      // On its way to a rank, an answer comes after the event.
+      await one.handle.rpc("broker.ping", 1, { rank: 0 });
+      expect(seen.slice(before)).toEqual(["load.after"]);
+      expect(await one.handle.rpc("again.seen")).toEqual(["end", "load.after"]);
+      await presentRanks(zero.broker, 1);
     });
 
     test("that a lost rank 0 has not ordered fail for their publisher", async () => {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import fc from "fast-check";
-import { ERRNO } from "../../../src/errors/index.js";
+import { ERRNO, requestError } from "../../../src/errors/index.js";
 import {
   FLAG,
   type Message,
@@ -187,7 +187,7 @@ describe("a peer that goes away", () => {
     const client = attach(router, "client");
     router.services.add("kvs", module.peer);
     router.services.add("kvs-extra", module.peer);
-    router.subscriptions.add("a.*", module.peer);
+    router.subscriptions.add("a.*", module.peer, request("event.subscribe"));
     router.receive(request("kvs-extra.get", { matchtag: 4 }), client.peer);
     router.detach(module.peer);
     expect(client.got).toEqual([
@@ -217,6 +217,44 @@ describe("a peer that goes away", () => {
     ]);
     expect(other.got).toEqual([]);
     expect(router.pendingCount).toBe(0);
+  });
+});
+
+describe("subscriptions that end", () => {
+  const missing = requestError("ENODATA", "events are missing");
+
+  test("are all taken away, and each peer that awaits their ends gets them", () => {
+    const router = new Router(loopback());
+    const [one, two] = [attach(router, "one"), attach(router, "two")];
+    const subscribe = (topic: string, peer: Peer, matchtag: number): void => {
+      const route = [peer.id];
+      router.subscriptions.add(topic, peer, request("event.subscribe", { matchtag, flags: 2, route }));
+    };
+    subscribe("a", one.peer, 1);
+    subscribe("a.*", one.peer, 2);
+    subscribe("a", two.peer, 1);
+    router.endSubscriptions(missing);
+    router.broadcast({ type: "event", topic: "a", seq: 9 });
+    const ended = { type: "response", topic: "event.subscribe", errnum: ERRNO.ENODATA, route: [] };
+    expect(one.got).toMatchObject([1, 2].map((matchtag) => ({ ...ended, matchtag })));
+    expect(two.got).toMatchObject([{ ...ended, matchtag: 1 }]);
+    expect(router.subscriptions.size).toBe(0);
+  });
+
+  test("disconnect a peer that subscribed without awaiting their end", () => {
+    const router = new Router(loopback());
+    const failures: unknown[] = [];
+    const peer = new Peer({
+      ...{ id: "raw", name: "raw", credentials: OWNER },
+      deliver: () => undefined,
+      fail: (error) => failures.push(error),
+    });
+    router.attach(peer);
+    router.subscriptions.add("a", peer, request("event.subscribe"));
+    router.subscriptions.add("b", peer, request("event.subscribe", { flags: FLAG.streaming }));
+    router.endSubscriptions(missing);
+    expect(failures).toEqual([missing]);
+    expect(peer.isAttached).toBe(false);
   });
 });
 

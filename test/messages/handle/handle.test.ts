@@ -1,8 +1,19 @@
 import { getEventListeners } from "node:events";
 import { describe, expect, test } from "vitest";
-import { ERRNO, requestError } from "../../../src/errors/index.js";
-import { channelPair, connectHandle, FLAG, type Payload, ROLE } from "../../../src/messages/index.js";
-import { connected, failureOf, reply, request, settled, welcome } from "../fake-broker.js";
+import { ERRNO, requestError, type SluiceError } from "../../../src/errors/index.js";
+import {
+  channelPair,
+  connectHandle,
+  type Event,
+  FLAG,
+  type Handle,
+  type Message,
+  type Payload,
+  type RequestMessage,
+  ROLE,
+  runModuleMain,
+} from "../../../src/messages/index.js";
+import { connected, failureOf, FakeBroker, reply, request, settled, welcome } from "../fake-broker.js";
 
 const failedWith = (errno: keyof typeof ERRNO): object => ({ code: "BROKER_REQUEST", errnum: ERRNO[errno] });
 
@@ -400,6 +411,75 @@ describe("events", () => {
     broker.send({ type: "event", topic: "a", seq: 2 });
     await settled();
     expect(count).toBe(2);
+  });
+
+  test("keep their other listeners when one more gives up waiting", async () => {
+    const { broker, handle } = await connected();
+    let count = 0;
+    await handle.subscribe("a", () => count++);
+    const late = handle.subscribe("a", () => undefined, { signal: AbortSignal.abort() });
+    expect(await failureOf(late)).toMatchObject(failedWith("ECANCELED"));
+    broker.send({ type: "event", topic: "a", seq: 1 });
+    await settled();
+    expect(count).toBe(1);
+    expect(broker.received.filter((m) => m.type === "request")).toHaveLength(1);
+  });
+
+  test("are confirmed although they are undone at once", async () => {
+    const { handle } = await connected();
+    const subscribed = handle.subscribe("a", () => undefined);
+    await Promise.all([subscribed, handle.unsubscribe("a")]);
+  });
+
+  test("end once with ENODATA for each listener, and may be made again from within", async () => {
+    const { broker, handle } = await connected();
+    const seen: string[] = [];
+    const again: Promise<void>[] = [];
+    const listener = ({ seq }: Event): void => void seen.push(`event ${seq}`);
+    const onEnd = (error: SluiceError): void => {
+      seen.push(`end ${error.errnum} ${error.message}`);
+      again.push(handle.subscribe("a", listener, { onEnd }));
+    };
+    await handle.subscribe("a", listener, { onEnd });
+    await handle.subscribe("a", () => undefined, { onEnd: () => seen.push("other") });
+    const first = await broker.nextRequest("event.subscribe");
+    expect(first.flags).toBe(FLAG.streaming);
+    const end = reply(first, { errnum: ERRNO.ENODATA, error: "missed" });
+    broker.send(end);
+    broker.send(end);
+    await settled();
+    await Promise.all(again);
+    broker.send({ type: "event", topic: "a", seq: 9 });
+    await settled();
+    const text = "subscription to a has ended: missed";
+    expect(seen).toEqual([`end ${ERRNO.ENODATA} ${text}`, "other", "event 9"]);
+  });
+
+  test("that end without a notice end the connection of a client, which says why", async () => {
+    const { broker, handle } = await connected();
+    const waiting = failureOf(handle.rpc("a.b"));
+    await handle.subscribe("a", () => undefined);
+    broker.send(reply(await broker.nextRequest("event.subscribe"), { errnum: ERRNO.ENODATA }));
+    expect(await waiting).toMatchObject(failedWith("ENODATA"));
+    expect(await handle.closed).toMatchObject(failedWith("ENODATA"));
+  });
+
+  test("that end without a notice fail a module", async () => {
+    const [far, near] = channelPair();
+    const broker = new FakeBroker(far);
+    broker.send(welcome());
+    const outcome = runModuleMain(near, () =>
+      Promise.resolve(async (h: Handle) => {
+        await h.subscribe("a", () => undefined);
+        await h.run();
+      }),
+    );
+    const asksForA = (m: Message): boolean => m.type === "request" && m.payload === '{"topic":"a"}';
+    const request = (await broker.next(asksForA)) as RequestMessage;
+    await broker.nextRequest("module.status");
+    broker.send(reply(request, { errnum: ERRNO.ENODATA, error: "missed" }));
+    const message = "subscription to a has ended: missed";
+    expect(await outcome).toEqual({ kind: "error", errnum: ERRNO.ENODATA, message });
   });
 
   test("of a bad topic are EINVAL, and those that the broker refuses are not listened to", async () => {

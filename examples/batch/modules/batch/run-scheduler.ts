@@ -27,12 +27,17 @@ export async function runScheduler(h: Handle, args: readonly string[], policy: P
   });
   await h.registerService("sched");
   await registerFeasibility(h);
-  await h.subscribe(
-    "job-manager.online",
-    () => void scheduler.hello().catch((error: unknown) => h.stop(asError(error))),
-  );
-  await scheduler.hello();
+  await meet(h, scheduler);
   await h.run();
+}
+
+/** Says hello now, whenever job-manager starts, and after missed events: it may have started meanwhile. */
+async function meet(h: Handle, scheduler: Scheduler): Promise<void> {
+  const failed = (error: unknown): void => h.stop(asError(error));
+  const hello = (): void => void scheduler.hello().catch(failed);
+  const onEnd = (): void => void meet(h, scheduler).catch(failed);
+  await h.subscribe("job-manager.online", hello, { onEnd });
+  await scheduler.hello();
 }
 
 /** Another unit may serve it: whoever was first does. */

@@ -50,6 +50,12 @@ export class EventOrder {
     return "delivered";
   }
 
+  /** Goes on after an event that is newer than those delivered. */
+  skipTo(seq: number): void {
+    this.#seq = seq;
+    this.#deliverEarly();
+  }
+
   #deliverEarly(): void {
     for (;;) {
       const next = this.#take(this.#seq + 1);

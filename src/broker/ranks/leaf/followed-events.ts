@@ -4,7 +4,7 @@ import type { PublishOutcome, UnsequencedEvent } from "../../routing/overlay.js"
 import { AfterEvents } from "./after-events.js";
 import { EventBatch } from "../event-batch.js";
 import { EventOrder } from "./event-order.js";
-import { noticeMessage } from "../overlay-wire.js";
+import { type Notice, noticeMessage } from "../overlay-wire.js";
 import { OwnEvents } from "./own-events.js";
 import { RecentEvents } from "./recent-events.js";
 
@@ -16,7 +16,11 @@ export interface FollowedEventsOptions {
   readonly send: (message: Message) => void;
   /** Delivers an event to this rank. */
   readonly deliver: (event: EventMessage) => void;
+  /** This rank does not get all events after one, up to the other. */
+  readonly missed: (after: number, upTo: number) => void;
 }
+
+type Repeated = Extract<Notice, { kind: "repeated" }>;
 
 /**
  * The events of an instance on a rank that follows: in the order of rank 0, each once, even if messages are lost. Its
@@ -96,21 +100,36 @@ export class FollowedEvents {
     this.#options.send(noticeMessage({ kind: "missed", seq: this.seq }));
   }
 
-  /** Rank 0 has sent a part of the missed events. */
-  repeated({ isKept, seq }: { readonly isKept: boolean; readonly seq: number }): void {
-    if (!isKept) {
-      const text = `this rank has missed events after ${this.seq}, and rank 0 no longer keeps them all (overlay.kept-events)`;
-      throw requestError("ENODATA", text);
-    }
+  /** Rank 0 has sent a part of the missed events, or does not keep them all. */
+  repeated({ isKept, seq, own }: Repeated): void {
     this.#isCatchingUp = false;
+    // Meanwhile they may have come by another way.
+    if (!isKept && seq > this.seq) this.#skipTo(seq, own);
     if (this.#order.hasHole || seq > this.seq) this.catchUp();
   }
 
-  /** Sends a new leader the events that it lacks. */
+  /** Goes on with the newest events: what rank 0 still keeps may be gone before this rank has read it. */
+  #skipTo(seq: number, own: readonly number[]): void {
+    const after = this.seq;
+    this.#options.missed(after, seq);
+    this.#recent?.clear();
+    const text = `it is unknown whether the event was published: this rank has missed events after ${after}`;
+    const unknown = requestError("ENODATA", text);
+    this.#own.missed(
+      own.filter((number) => number > after),
+      unknown,
+    );
+    if (this.#resendAfter !== undefined && seq >= this.#resendAfter) this.#resend();
+    this.#order.skipTo(seq);
+    this.#after.arrived(this.seq);
+  }
+
+  /** Sends a new leader the events that it has not received. */
   giveTo(channel: Channel, seq: number): void {
     const missed = this.#recent?.since(seq);
     for (const batch of missed ?? []) channel.send(batch);
-    channel.send(noticeMessage({ kind: "repeated", isKept: missed !== undefined, seq: this.seq }));
+    const isKept = missed !== undefined;
+    channel.send(noticeMessage({ kind: "repeated", isKept, seq: this.seq, own: [] }));
   }
 
   /** Handles a message of a rank once the events have come that the sender had received before. */

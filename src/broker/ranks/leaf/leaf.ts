@@ -74,6 +74,7 @@ export class Leaf implements Overlay {
       keepsRecent: transport.direct !== undefined,
       send: (message) => this.#connection?.channel.send(message),
       deliver: (event) => this.#receiver?.event(event),
+      missed: (after, upTo) => this.#receiver?.missed(after, upTo),
     });
     this.#inbox = new LeafInbox({
       ...{ rank: options.rank, company: this.#company, events: this.#events, receiver },

@@ -8,6 +8,8 @@ type Waiting =
       readonly kind: "event";
       readonly event: EventMessage;
       readonly done: (outcome: PublishOutcome) => void;
+      /** It was sent, by this connection or an earlier one. */
+      isSent: boolean;
     }
   | { readonly kind: "message"; readonly send: () => void };
 
@@ -36,7 +38,7 @@ export class OwnEvents {
     if (this.#isSending) this.#send(event);
     // An oversized event is refused now, not when it is sent.
     else eventFrame(event);
-    this.#waiting.push({ kind: "event", event, done });
+    this.#waiting.push({ kind: "event", event, done, isSent: this.#isSending });
   }
 
   /** Sends a message once the earlier events have their numbers. */
@@ -46,8 +48,27 @@ export class OwnEvents {
 
   /** The oldest event has come back with its number. */
   ordered(seq: number): void {
+    this.#settle({ ok: true, seq });
+  }
+
+  /**
+   * Some have a number, but do not come back.
+   * @param numbers those of the events that were sent by this connection
+   * @param error for the events that were sent by an earlier one: any of them may have a number
+   */
+  missed(numbers: readonly number[], error: Error): void {
+    while (!this.#isSending && this.#hasSent) this.#settle({ ok: false, error });
+    for (const seq of numbers) this.ordered(seq);
+  }
+
+  get #hasSent(): boolean {
+    const next = this.#waiting.peek();
+    return next?.kind === "event" && next.isSent;
+  }
+
+  #settle(outcome: PublishOutcome): void {
     const own = this.#waiting.shift();
-    if (own?.kind === "event") own.done({ ok: true, seq });
+    if (own?.kind === "event") own.done(outcome);
     for (let next = this.#waiting.peek(); next?.kind === "message"; next = this.#waiting.peek()) {
       this.#waiting.shift();
       next.send();
@@ -70,7 +91,11 @@ export class OwnEvents {
   resend(): void {
     if (this.#isSending) return;
     this.#isSending = true;
-    for (const item of this.#waiting) if (item.kind === "event") this.#send(item.event);
+    for (const item of this.#waiting) {
+      if (item.kind !== "event") continue;
+      item.isSent = true;
+      this.#send(item.event);
+    }
   }
 
   fail(error: Error): void {

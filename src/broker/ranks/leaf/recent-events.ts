@@ -33,6 +33,12 @@ export class RecentEvents {
       .map(({ event, origin }) => batchMessage(origin, [eventFrame(event)]));
   }
 
+  /** Those that follow are not the next ones. */
+  clear(): void {
+    this.#kept.clear();
+    this.#bytes = 0;
+  }
+
   #drop(): void {
     const dropped = this.#kept.shift();
     if (dropped !== undefined) this.#bytes -= sizeOf(dropped.event);

@@ -1,5 +1,5 @@
 import { ERRNO, errnumOf, messageOf, requestError, type SluiceError } from "../../../errors/index.js";
-import type { Channel, Message } from "../../../messages/index.js";
+import { type Channel, Fifo, type Message } from "../../../messages/index.js";
 import type { Departure, OverlayReceiver } from "../../routing/overlay.js";
 import type { Assignment, Connection } from "../connection.js";
 import { type Heartbeat, MISSED_BEATS } from "../heartbeat.js";
@@ -295,7 +295,7 @@ export class Admission {
     channel.send(noticeMessage({ kind: "welcome", ranks, uuids, seq, epoch: this.#host.epoch() }));
     this.#members.toAll(noticeMessage({ kind: "joined", rank, uuid }));
     const alive = { kind: "alive", seq, server: "", stopsMs: 0 } as const;
-    const member: Member = { rank, alive, hello, connection, channel };
+    const member: Member = { rank, alive, hello, connection, channel, own: new Fifo<number>() };
     this.#members.add(member);
     this.#numbers.taken(rank, hello.host, uuid);
     const heartbeat = this.#host.heartbeat();

@@ -1,4 +1,4 @@
-import type { Channel, Message } from "../../../messages/index.js";
+import type { Channel, Fifo, Message } from "../../../messages/index.js";
 import type { Departure } from "../../routing/overlay.js";
 import type { Connection } from "../connection.js";
 import { type Notice, noticeMessage } from "../overlay-wire.js";
@@ -16,6 +16,8 @@ export interface Member {
   readonly hello: Hello;
   readonly connection: Connection;
   readonly channel: Channel;
+  /** The numbers of the events that it has published, as far as it may not have received them back. */
+  readonly own: Fifo<number>;
 }
 
 /** The events of {@link Members}. */

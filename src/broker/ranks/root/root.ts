@@ -214,7 +214,7 @@ export class Root implements Overlay {
         checkSender(member, arrival.origin);
         // The ranks send these events again to the next leader.
         if (!this.#events.mayNumber) return;
-        for (const event of arrival.events) this.#events.number(event, member.rank);
+        for (const event of arrival.events) member.own.push(this.#events.number(event, member.rank));
         return;
       case "carried": {
         const { from, to, message } = arrival;
@@ -240,6 +240,9 @@ export class Root implements Overlay {
         return;
       case "alive":
         member.alive = notice;
+        for (let own = member.own.peek(); own !== undefined && own <= notice.seq; own = member.own.peek()) {
+          member.own.shift();
+        }
         return;
       case "missed":
         this.#repeat(member, notice.seq);
@@ -275,10 +278,9 @@ export class Root implements Overlay {
   #repeat(member: Member, seq: number): void {
     const missed = this.#events.since(seq);
     for (const batch of missed ?? []) this.#members.give(member, batch);
-    this.#members.give(
-      member,
-      noticeMessage({ kind: "repeated", isKept: missed !== undefined, seq: this.#events.seq }),
-    );
+    const isKept = missed !== undefined;
+    const own = isKept ? [] : [...member.own].filter((number) => number > seq);
+    this.#members.give(member, noticeMessage({ kind: "repeated", isKept, seq: this.#events.seq, own }));
   }
 
   #beat(): void {
