@@ -33,8 +33,22 @@ const LIBRARY_VALIDATORS = {
   validateManifest: [LIBRARY_MANIFEST, "LibraryManifest"],
 };
 
+const TEXTS = new Set(["title", "description"]);
+
 function readSchema(name) {
   return JSON.parse(readFileSync(`${root}schema/${name}`, "utf8"));
+}
+
+/** A schema as code checks by it: titles and descriptions are for its readers. */
+function withoutTexts(schema) {
+  if (Array.isArray(schema)) return schema.map(withoutTexts);
+  if (typeof schema !== "object" || schema === null) return schema;
+  const isText = ([key, value]) => TEXTS.has(key) && typeof value === "string";
+  return Object.fromEntries(
+    Object.entries(schema)
+      .filter((entry) => !isText(entry))
+      .map(([key, value]) => [key, withoutTexts(value)]),
+  );
 }
 
 /** @param schemas files of the schemas; `validatorType` is imported by the generated file */
@@ -48,10 +62,12 @@ async function validators(validatorMap, schemas, validatorType) {
     strictRequired: false,
     // Inlined, the code is half as long again, and the start of the command line has to read it.
     inlineRefs: false,
+    // Our own texts say what is wrong.
+    messages: false,
     code: { source: true, esm: true },
   });
   // By their file names: under their public ids, what two of them share would be compiled twice.
-  for (const name of schemas) ajv.addSchema({ ...readSchema(name), $id: undefined }, name);
+  for (const name of schemas) ajv.addSchema({ ...withoutTexts(readSchema(name)), $id: undefined }, name);
   const refs = Object.fromEntries(Object.entries(validatorMap).map(([name, [ref]]) => [name, ref]));
   const code = standaloneCode.default(ajv, refs);
   // Bundled, because the code asks for pieces of ajv, and ajv is no dependency at run time.

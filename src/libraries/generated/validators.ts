@@ -11,36 +11,22 @@ var pattern4 = new RegExp(
   "u",
 );
 var schema20 = {
-  title: "ManifestModule",
   type: "object",
   properties: {
-    kind: {
-      description: "The contract that it fulfils, one of the kinds of the instance.",
-      type: "string",
-      pattern: "^[A-Za-z0-9_][A-Za-z0-9_@:+\\-]{0,254}$",
-    },
-    kindVersion: {
-      description:
-        "Version of the kind: the same major as the host's, a minor no greater. Default: the host's.",
-      type: "string",
-      pattern: "^[0-9]+(?:\\.[0-9]+)*$",
-    },
-    version: { description: "Its own version, in the form of semver.", type: "string" },
-    description: { description: "One line for users.", type: "string" },
-    compatible: {
-      description: "Whether it can work in this host; a text gives the reason against it.",
-      type: ["boolean", "string"],
-    },
-    conflicts: { description: "Modules that must not be picked beside it.", $ref: "#/$defs/demands" },
-    requires: { description: "Modules that must be picked as well.", $ref: "#/$defs/demands" },
-    main: { description: "Whether it has an entry function; optional for a program.", type: "boolean" },
+    kind: { type: "string", pattern: "^[A-Za-z0-9_][A-Za-z0-9_@:+\\-]{0,254}$" },
+    kindVersion: { type: "string", pattern: "^[0-9]+(?:\\.[0-9]+)*$" },
+    version: { type: "string" },
+    description: { type: "string" },
+    compatible: { type: ["boolean", "string"] },
+    conflicts: { $ref: "#/$defs/demands" },
+    requires: { $ref: "#/$defs/demands" },
+    main: { type: "boolean" },
   },
   additionalProperties: false,
 };
 var pattern5 = new RegExp("^[A-Za-z0-9_][A-Za-z0-9_@:+\\-]{0,254}$", "u");
 var pattern6 = new RegExp("^[0-9]+(?:\\.[0-9]+)*$", "u");
 var schema21 = {
-  description: "Names of modules, or name to range of versions.",
   type: ["array", "object"],
   items: { type: "string" },
   additionalProperties: { type: "string" },
@@ -59,13 +45,7 @@ function validate54(
     evaluated0.items = void 0;
   }
   if (!data || typeof data != "object") {
-    const err0 = {
-      instancePath,
-      schemaPath: "#/type",
-      keyword: "type",
-      params: { type: schema21.type },
-      message: "must be array,object",
-    };
+    const err0 = { instancePath, schemaPath: "#/type", keyword: "type", params: { type: schema21.type } };
     if (vErrors === null) {
       vErrors = [err0];
     } else {
@@ -82,7 +62,6 @@ function validate54(
           schemaPath: "#/items/type",
           keyword: "type",
           params: { type: "string" },
-          message: "must be string",
         };
         if (vErrors === null) {
           vErrors = [err1];
@@ -101,7 +80,6 @@ function validate54(
           schemaPath: "#/additionalProperties/type",
           keyword: "type",
           params: { type: "string" },
-          message: "must be string",
         };
         if (vErrors === null) {
           vErrors = [err2];
@@ -146,7 +124,6 @@ function validate53(
           schemaPath: "#/additionalProperties",
           keyword: "additionalProperties",
           params: { additionalProperty: key0 },
-          message: "must NOT have additional properties",
         };
         if (vErrors === null) {
           vErrors = [err0];
@@ -165,7 +142,6 @@ function validate53(
             schemaPath: "#/properties/kind/pattern",
             keyword: "pattern",
             params: { pattern: "^[A-Za-z0-9_][A-Za-z0-9_@:+\\-]{0,254}$" },
-            message: 'must match pattern "^[A-Za-z0-9_][A-Za-z0-9_@:+\\-]{0,254}$"',
           };
           if (vErrors === null) {
             vErrors = [err1];
@@ -180,7 +156,6 @@ function validate53(
           schemaPath: "#/properties/kind/type",
           keyword: "type",
           params: { type: "string" },
-          message: "must be string",
         };
         if (vErrors === null) {
           vErrors = [err2];
@@ -199,7 +174,6 @@ function validate53(
             schemaPath: "#/properties/kindVersion/pattern",
             keyword: "pattern",
             params: { pattern: "^[0-9]+(?:\\.[0-9]+)*$" },
-            message: 'must match pattern "^[0-9]+(?:\\.[0-9]+)*$"',
           };
           if (vErrors === null) {
             vErrors = [err3];
@@ -214,7 +188,6 @@ function validate53(
           schemaPath: "#/properties/kindVersion/type",
           keyword: "type",
           params: { type: "string" },
-          message: "must be string",
         };
         if (vErrors === null) {
           vErrors = [err4];
@@ -231,7 +204,6 @@ function validate53(
           schemaPath: "#/properties/version/type",
           keyword: "type",
           params: { type: "string" },
-          message: "must be string",
         };
         if (vErrors === null) {
           vErrors = [err5];
@@ -248,7 +220,6 @@ function validate53(
           schemaPath: "#/properties/description/type",
           keyword: "type",
           params: { type: "string" },
-          message: "must be string",
         };
         if (vErrors === null) {
           vErrors = [err6];
@@ -266,7 +237,6 @@ function validate53(
           schemaPath: "#/properties/compatible/type",
           keyword: "type",
           params: { type: schema20.properties.compatible.type },
-          message: "must be boolean,string",
         };
         if (vErrors === null) {
           vErrors = [err7];
@@ -311,7 +281,6 @@ function validate53(
           schemaPath: "#/properties/main/type",
           keyword: "type",
           params: { type: "boolean" },
-          message: "must be boolean",
         };
         if (vErrors === null) {
           vErrors = [err8];
@@ -322,13 +291,7 @@ function validate53(
       }
     }
   } else {
-    const err9 = {
-      instancePath,
-      schemaPath: "#/type",
-      keyword: "type",
-      params: { type: "object" },
-      message: "must be object",
-    };
+    const err9 = { instancePath, schemaPath: "#/type", keyword: "type", params: { type: "object" } };
     if (vErrors === null) {
       vErrors = [err9];
     } else {
@@ -360,7 +323,6 @@ function validate52(
         schemaPath: "#/required",
         keyword: "required",
         params: { missingProperty: "api" },
-        message: "must have required property 'api'",
       };
       if (vErrors === null) {
         vErrors = [err0];
@@ -375,7 +337,6 @@ function validate52(
         schemaPath: "#/required",
         keyword: "required",
         params: { missingProperty: "modules" },
-        message: "must have required property 'modules'",
       };
       if (vErrors === null) {
         vErrors = [err1];
@@ -399,7 +360,6 @@ function validate52(
           schemaPath: "#/additionalProperties",
           keyword: "additionalProperties",
           params: { additionalProperty: key0 },
-          message: "must NOT have additional properties",
         };
         if (vErrors === null) {
           vErrors = [err2];
@@ -418,7 +378,6 @@ function validate52(
             schemaPath: "#/properties/api/pattern",
             keyword: "pattern",
             params: { pattern: "^[0-9]+\\.[0-9]+$" },
-            message: 'must match pattern "^[0-9]+\\.[0-9]+$"',
           };
           if (vErrors === null) {
             vErrors = [err3];
@@ -433,7 +392,6 @@ function validate52(
           schemaPath: "#/properties/api/type",
           keyword: "type",
           params: { type: "string" },
-          message: "must be string",
         };
         if (vErrors === null) {
           vErrors = [err4];
@@ -450,7 +408,6 @@ function validate52(
           schemaPath: "#/properties/host/type",
           keyword: "type",
           params: { type: "string" },
-          message: "must be string",
         };
         if (vErrors === null) {
           vErrors = [err5];
@@ -467,7 +424,6 @@ function validate52(
           schemaPath: "#/properties/python/type",
           keyword: "type",
           params: { type: "string" },
-          message: "must be string",
         };
         if (vErrors === null) {
           vErrors = [err6];
@@ -484,7 +440,6 @@ function validate52(
           schemaPath: "#/properties/shared/type",
           keyword: "type",
           params: { type: "boolean" },
-          message: "must be boolean",
         };
         if (vErrors === null) {
           vErrors = [err7];
@@ -501,7 +456,6 @@ function validate52(
           schemaPath: "#/properties/sluice/type",
           keyword: "type",
           params: { type: "string" },
-          message: "must be string",
         };
         if (vErrors === null) {
           vErrors = [err8];
@@ -518,7 +472,6 @@ function validate52(
           schemaPath: "#/properties/pythonVersion/type",
           keyword: "type",
           params: { type: "string" },
-          message: "must be string",
         };
         if (vErrors === null) {
           vErrors = [err9];
@@ -537,7 +490,6 @@ function validate52(
             schemaPath: "#/properties/modules/minProperties",
             keyword: "minProperties",
             params: { limit: 1 },
-            message: "must NOT have fewer than 1 properties",
           };
           if (vErrors === null) {
             vErrors = [err10];
@@ -558,8 +510,6 @@ function validate52(
                   pattern:
                     "^(?!(?:__proto__|modules|tasks|alternatives|libraries)$)[A-Za-z0-9_][A-Za-z0-9_@:+\\-]{0,254}$",
                 },
-                message:
-                  'must match pattern "^(?!(?:__proto__|modules|tasks|alternatives|libraries)$)[A-Za-z0-9_][A-Za-z0-9_@:+\\-]{0,254}$"',
                 propertyName: key1,
               };
               if (vErrors === null) {
@@ -577,7 +527,6 @@ function validate52(
               schemaPath: "#/properties/modules/propertyNames",
               keyword: "propertyNames",
               params: { propertyName: key1 },
-              message: "property name must be valid",
             };
             if (vErrors === null) {
               vErrors = [err12];
@@ -607,7 +556,6 @@ function validate52(
           schemaPath: "#/properties/modules/type",
           keyword: "type",
           params: { type: "object" },
-          message: "must be object",
         };
         if (vErrors === null) {
           vErrors = [err13];
@@ -618,13 +566,7 @@ function validate52(
       }
     }
   } else {
-    const err14 = {
-      instancePath,
-      schemaPath: "#/type",
-      keyword: "type",
-      params: { type: "object" },
-      message: "must be object",
-    };
+    const err14 = { instancePath, schemaPath: "#/type", keyword: "type", params: { type: "object" } };
     if (vErrors === null) {
       vErrors = [err14];
     } else {

@@ -48,14 +48,9 @@ var require_ucs2length = __commonJS({
 // <stdin>
 var validateModule = validate297;
 var schema67 = {
-  title: "ModuleTable",
-  description: "One module. In a later file than its first definition: an update of the keys given.",
   type: "object",
   properties: {
-    name: {
-      description: "The unique name; also the name of a service that the unit always provides.",
-      $ref: "#/$defs/name",
-    },
+    name: { $ref: "#/$defs/name" },
     provides: { $ref: "#/$defs/provides" },
     priority: { $ref: "#/$defs/priority" },
     requires: { $ref: "#/$defs/requires" },
@@ -154,8 +149,6 @@ function validate54(
           pattern:
             "^(?!(?:__proto__|modules|tasks|alternatives|libraries)$)[A-Za-z0-9_][A-Za-z0-9_@:+\\-]{0,254}$",
         },
-        message:
-          'must match pattern "^(?!(?:__proto__|modules|tasks|alternatives|libraries)$)[A-Za-z0-9_][A-Za-z0-9_@:+\\-]{0,254}$"',
       };
       if (vErrors === null) {
         vErrors = [err0];
@@ -165,13 +158,7 @@ function validate54(
       errors++;
     }
   } else {
-    const err1 = {
-      instancePath,
-      schemaPath: "#/type",
-      keyword: "type",
-      params: { type: "string" },
-      message: "must be string",
-    };
+    const err1 = { instancePath, schemaPath: "#/type", keyword: "type", params: { type: "string" } };
     if (vErrors === null) {
       vErrors = [err1];
     } else {
@@ -213,13 +200,7 @@ function validate56(
       }
     }
   } else {
-    const err0 = {
-      instancePath,
-      schemaPath: "#/type",
-      keyword: "type",
-      params: { type: "array" },
-      message: "must be array",
-    };
+    const err0 = { instancePath, schemaPath: "#/type", keyword: "type", params: { type: "array" } };
     if (vErrors === null) {
       vErrors = [err0];
     } else {
@@ -245,13 +226,7 @@ function validate59(
     evaluated0.items = void 0;
   }
   if (!(typeof data == "number" && !(data % 1) && !isNaN(data) && isFinite(data))) {
-    const err0 = {
-      instancePath,
-      schemaPath: "#/type",
-      keyword: "type",
-      params: { type: "integer" },
-      message: "must be integer",
-    };
+    const err0 = { instancePath, schemaPath: "#/type", keyword: "type", params: { type: "integer" } };
     if (vErrors === null) {
       vErrors = [err0];
     } else {
@@ -293,13 +268,7 @@ function validate61(
       }
     }
   } else {
-    const err0 = {
-      instancePath,
-      schemaPath: "#/type",
-      keyword: "type",
-      params: { type: "array" },
-      message: "must be array",
-    };
+    const err0 = { instancePath, schemaPath: "#/type", keyword: "type", params: { type: "array" } };
     if (vErrors === null) {
       vErrors = [err0];
     } else {
@@ -341,13 +310,7 @@ function validate64(
       }
     }
   } else {
-    const err0 = {
-      instancePath,
-      schemaPath: "#/type",
-      keyword: "type",
-      params: { type: "array" },
-      message: "must be array",
-    };
+    const err0 = { instancePath, schemaPath: "#/type", keyword: "type", params: { type: "array" } };
     if (vErrors === null) {
       vErrors = [err0];
     } else {
@@ -390,8 +353,6 @@ function validate67(
               pattern:
                 "^(?:\\*|(?!(?:__proto__|modules|tasks|alternatives|libraries)$)[A-Za-z0-9_][A-Za-z0-9_@:+\\-]{0,254})$",
             },
-            message:
-              'must match pattern "^(?:\\*|(?!(?:__proto__|modules|tasks|alternatives|libraries)$)[A-Za-z0-9_][A-Za-z0-9_@:+\\-]{0,254})$"',
           };
           if (vErrors === null) {
             vErrors = [err0];
@@ -406,7 +367,6 @@ function validate67(
           schemaPath: "#/items/type",
           keyword: "type",
           params: { type: "string" },
-          message: "must be string",
         };
         if (vErrors === null) {
           vErrors = [err1];
@@ -417,13 +377,7 @@ function validate67(
       }
     }
   } else {
-    const err2 = {
-      instancePath,
-      schemaPath: "#/type",
-      keyword: "type",
-      params: { type: "array" },
-      message: "must be array",
-    };
+    const err2 = { instancePath, schemaPath: "#/type", keyword: "type", params: { type: "array" } };
     if (vErrors === null) {
       vErrors = [err2];
     } else {
@@ -462,8 +416,6 @@ function validate69(
               pattern:
                 "^(?:\\*|(?!(?:__proto__|modules|tasks|alternatives|libraries)$)[A-Za-z0-9_][A-Za-z0-9_@:+\\-]{0,254})$",
             },
-            message:
-              'must match pattern "^(?:\\*|(?!(?:__proto__|modules|tasks|alternatives|libraries)$)[A-Za-z0-9_][A-Za-z0-9_@:+\\-]{0,254})$"',
           };
           if (vErrors === null) {
             vErrors = [err0];
@@ -478,7 +430,6 @@ function validate69(
           schemaPath: "#/items/type",
           keyword: "type",
           params: { type: "string" },
-          message: "must be string",
         };
         if (vErrors === null) {
           vErrors = [err1];
@@ -489,13 +440,7 @@ function validate69(
       }
     }
   } else {
-    const err2 = {
-      instancePath,
-      schemaPath: "#/type",
-      keyword: "type",
-      params: { type: "array" },
-      message: "must be array",
-    };
+    const err2 = { instancePath, schemaPath: "#/type", keyword: "type", params: { type: "array" } };
     if (vErrors === null) {
       vErrors = [err2];
     } else {
@@ -521,13 +466,7 @@ function validate71(
     evaluated0.items = void 0;
   }
   if (typeof data !== "string") {
-    const err0 = {
-      instancePath,
-      schemaPath: "#/type",
-      keyword: "type",
-      params: { type: "string" },
-      message: "must be string",
-    };
+    const err0 = { instancePath, schemaPath: "#/type", keyword: "type", params: { type: "string" } };
     if (vErrors === null) {
       vErrors = [err0];
     } else {
@@ -564,7 +503,6 @@ function validate73(
             schemaPath: "#/items/pattern",
             keyword: "pattern",
             params: { pattern: "^!?[^!]" },
-            message: 'must match pattern "^!?[^!]"',
           };
           if (vErrors === null) {
             vErrors = [err0];
@@ -579,7 +517,6 @@ function validate73(
           schemaPath: "#/items/type",
           keyword: "type",
           params: { type: "string" },
-          message: "must be string",
         };
         if (vErrors === null) {
           vErrors = [err1];
@@ -590,13 +527,7 @@ function validate73(
       }
     }
   } else {
-    const err2 = {
-      instancePath,
-      schemaPath: "#/type",
-      keyword: "type",
-      params: { type: "array" },
-      message: "must be array",
-    };
+    const err2 = { instancePath, schemaPath: "#/type", keyword: "type", params: { type: "array" } };
     if (vErrors === null) {
       vErrors = [err2];
     } else {
@@ -632,7 +563,6 @@ function validate75(
             schemaPath: "#/items/pattern",
             keyword: "pattern",
             params: { pattern: "^!?[^!]" },
-            message: 'must match pattern "^!?[^!]"',
           };
           if (vErrors === null) {
             vErrors = [err0];
@@ -647,7 +577,6 @@ function validate75(
           schemaPath: "#/items/type",
           keyword: "type",
           params: { type: "string" },
-          message: "must be string",
         };
         if (vErrors === null) {
           vErrors = [err1];
@@ -658,13 +587,7 @@ function validate75(
       }
     }
   } else {
-    const err2 = {
-      instancePath,
-      schemaPath: "#/type",
-      keyword: "type",
-      params: { type: "array" },
-      message: "must be array",
-    };
+    const err2 = { instancePath, schemaPath: "#/type", keyword: "type", params: { type: "array" } };
     if (vErrors === null) {
       vErrors = [err2];
     } else {
@@ -700,7 +623,6 @@ function validate77(
             schemaPath: "#/items/pattern",
             keyword: "pattern",
             params: { pattern: "^!?[^!]" },
-            message: 'must match pattern "^!?[^!]"',
           };
           if (vErrors === null) {
             vErrors = [err0];
@@ -715,7 +637,6 @@ function validate77(
           schemaPath: "#/items/type",
           keyword: "type",
           params: { type: "string" },
-          message: "must be string",
         };
         if (vErrors === null) {
           vErrors = [err1];
@@ -726,13 +647,7 @@ function validate77(
       }
     }
   } else {
-    const err2 = {
-      instancePath,
-      schemaPath: "#/type",
-      keyword: "type",
-      params: { type: "array" },
-      message: "must be array",
-    };
+    const err2 = { instancePath, schemaPath: "#/type", keyword: "type", params: { type: "array" } };
     if (vErrors === null) {
       vErrors = [err2];
     } else {
@@ -758,13 +673,7 @@ function validate79(
     evaluated0.items = void 0;
   }
   if (typeof data !== "boolean") {
-    const err0 = {
-      instancePath,
-      schemaPath: "#/type",
-      keyword: "type",
-      params: { type: "boolean" },
-      message: "must be boolean",
-    };
+    const err0 = { instancePath, schemaPath: "#/type", keyword: "type", params: { type: "boolean" } };
     if (vErrors === null) {
       vErrors = [err0];
     } else {
@@ -790,13 +699,7 @@ function validate81(
     evaluated0.items = void 0;
   }
   if (typeof data !== "string") {
-    const err0 = {
-      instancePath,
-      schemaPath: "#/type",
-      keyword: "type",
-      params: { type: "string" },
-      message: "must be string",
-    };
+    const err0 = { instancePath, schemaPath: "#/type", keyword: "type", params: { type: "string" } };
     if (vErrors === null) {
       vErrors = [err0];
     } else {
@@ -822,13 +725,7 @@ function validate83(
     evaluated0.items = void 0;
   }
   if (typeof data !== "string") {
-    const err0 = {
-      instancePath,
-      schemaPath: "#/type",
-      keyword: "type",
-      params: { type: "string" },
-      message: "must be string",
-    };
+    const err0 = { instancePath, schemaPath: "#/type", keyword: "type", params: { type: "string" } };
     if (vErrors === null) {
       vErrors = [err0];
     } else {
@@ -856,13 +753,7 @@ function validate85(
   }
   if (typeof data === "string") {
     if (func2(data) < 1) {
-      const err0 = {
-        instancePath,
-        schemaPath: "#/minLength",
-        keyword: "minLength",
-        params: { limit: 1 },
-        message: "must NOT have fewer than 1 characters",
-      };
+      const err0 = { instancePath, schemaPath: "#/minLength", keyword: "minLength", params: { limit: 1 } };
       if (vErrors === null) {
         vErrors = [err0];
       } else {
@@ -871,13 +762,7 @@ function validate85(
       errors++;
     }
   } else {
-    const err1 = {
-      instancePath,
-      schemaPath: "#/type",
-      keyword: "type",
-      params: { type: "string" },
-      message: "must be string",
-    };
+    const err1 = { instancePath, schemaPath: "#/type", keyword: "type", params: { type: "string" } };
     if (vErrors === null) {
       vErrors = [err1];
     } else {
@@ -911,7 +796,6 @@ function validate87(
           schemaPath: "#/items/type",
           keyword: "type",
           params: { type: "string" },
-          message: "must be string",
         };
         if (vErrors === null) {
           vErrors = [err0];
@@ -922,13 +806,7 @@ function validate87(
       }
     }
   } else {
-    const err1 = {
-      instancePath,
-      schemaPath: "#/type",
-      keyword: "type",
-      params: { type: "array" },
-      message: "must be array",
-    };
+    const err1 = { instancePath, schemaPath: "#/type", keyword: "type", params: { type: "array" } };
     if (vErrors === null) {
       vErrors = [err1];
     } else {
@@ -954,13 +832,7 @@ function validate89(
     evaluated0.items = void 0;
   }
   if (typeof data !== "boolean") {
-    const err0 = {
-      instancePath,
-      schemaPath: "#/type",
-      keyword: "type",
-      params: { type: "boolean" },
-      message: "must be boolean",
-    };
+    const err0 = { instancePath, schemaPath: "#/type", keyword: "type", params: { type: "boolean" } };
     if (vErrors === null) {
       vErrors = [err0];
     } else {
@@ -987,13 +859,7 @@ function validate91(
   }
   if (typeof data === "string") {
     if (func2(data) < 1) {
-      const err0 = {
-        instancePath,
-        schemaPath: "#/minLength",
-        keyword: "minLength",
-        params: { limit: 1 },
-        message: "must NOT have fewer than 1 characters",
-      };
+      const err0 = { instancePath, schemaPath: "#/minLength", keyword: "minLength", params: { limit: 1 } };
       if (vErrors === null) {
         vErrors = [err0];
       } else {
@@ -1002,13 +868,7 @@ function validate91(
       errors++;
     }
   } else {
-    const err1 = {
-      instancePath,
-      schemaPath: "#/type",
-      keyword: "type",
-      params: { type: "string" },
-      message: "must be string",
-    };
+    const err1 = { instancePath, schemaPath: "#/type", keyword: "type", params: { type: "string" } };
     if (vErrors === null) {
       vErrors = [err1];
     } else {
@@ -1035,13 +895,7 @@ function validate93(
   }
   if (typeof data === "string") {
     if (func2(data) < 1) {
-      const err0 = {
-        instancePath,
-        schemaPath: "#/minLength",
-        keyword: "minLength",
-        params: { limit: 1 },
-        message: "must NOT have fewer than 1 characters",
-      };
+      const err0 = { instancePath, schemaPath: "#/minLength", keyword: "minLength", params: { limit: 1 } };
       if (vErrors === null) {
         vErrors = [err0];
       } else {
@@ -1050,13 +904,7 @@ function validate93(
       errors++;
     }
   } else {
-    const err1 = {
-      instancePath,
-      schemaPath: "#/type",
-      keyword: "type",
-      params: { type: "string" },
-      message: "must be string",
-    };
+    const err1 = { instancePath, schemaPath: "#/type", keyword: "type", params: { type: "string" } };
     if (vErrors === null) {
       vErrors = [err1];
     } else {
@@ -1082,13 +930,7 @@ function validate95(
     evaluated0.items = void 0;
   }
   if (typeof data !== "string") {
-    const err0 = {
-      instancePath,
-      schemaPath: "#/type",
-      keyword: "type",
-      params: { type: "string" },
-      message: "must be string",
-    };
+    const err0 = { instancePath, schemaPath: "#/type", keyword: "type", params: { type: "string" } };
     if (vErrors === null) {
       vErrors = [err0];
     } else {
@@ -1100,12 +942,7 @@ function validate95(
   return errors === 0;
 }
 validate95.evaluated = { dynamicProps: false, dynamicItems: false };
-var schema41 = {
-  description:
-    'The policy after a failure of the running module: shut the instance down, log it, or restart the module. Default "panic".',
-  enum: ["panic", "log", "restart"],
-  default: "panic",
-};
+var schema41 = { enum: ["panic", "log", "restart"], default: "panic" };
 function validate97(
   data,
   { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
@@ -1125,7 +962,6 @@ function validate97(
       schemaPath: "#/enum",
       keyword: "enum",
       params: { allowedValues: schema41.enum },
-      message: "must be equal to one of the allowed values",
     };
     if (vErrors === null) {
       vErrors = [err0];
@@ -1152,13 +988,7 @@ function validate99(
     evaluated0.items = void 0;
   }
   if (typeof data !== "string") {
-    const err0 = {
-      instancePath,
-      schemaPath: "#/type",
-      keyword: "type",
-      params: { type: "string" },
-      message: "must be string",
-    };
+    const err0 = { instancePath, schemaPath: "#/type", keyword: "type", params: { type: "string" } };
     if (vErrors === null) {
       vErrors = [err0];
     } else {
@@ -1170,14 +1000,7 @@ function validate99(
   return errors === 0;
 }
 validate99.evaluated = { dynamicProps: false, dynamicItems: false };
-var schema46 = {
-  description:
-    "The command that a task runs once, or the ordinary program that is a module: a shell line, or an array of program and arguments.",
-  type: ["string", "array"],
-  items: { type: "string" },
-  minItems: 1,
-  minLength: 1,
-};
+var schema46 = { type: ["string", "array"], items: { type: "string" }, minItems: 1, minLength: 1 };
 function validate108(
   data,
   { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
@@ -1192,13 +1015,7 @@ function validate108(
     evaluated0.items = void 0;
   }
   if (typeof data !== "string" && !Array.isArray(data)) {
-    const err0 = {
-      instancePath,
-      schemaPath: "#/type",
-      keyword: "type",
-      params: { type: schema46.type },
-      message: "must be string,array",
-    };
+    const err0 = { instancePath, schemaPath: "#/type", keyword: "type", params: { type: schema46.type } };
     if (vErrors === null) {
       vErrors = [err0];
     } else {
@@ -1208,13 +1025,7 @@ function validate108(
   }
   if (typeof data === "string") {
     if (func2(data) < 1) {
-      const err1 = {
-        instancePath,
-        schemaPath: "#/minLength",
-        keyword: "minLength",
-        params: { limit: 1 },
-        message: "must NOT have fewer than 1 characters",
-      };
+      const err1 = { instancePath, schemaPath: "#/minLength", keyword: "minLength", params: { limit: 1 } };
       if (vErrors === null) {
         vErrors = [err1];
       } else {
@@ -1225,13 +1036,7 @@ function validate108(
   }
   if (Array.isArray(data)) {
     if (data.length < 1) {
-      const err2 = {
-        instancePath,
-        schemaPath: "#/minItems",
-        keyword: "minItems",
-        params: { limit: 1 },
-        message: "must NOT have fewer than 1 items",
-      };
+      const err2 = { instancePath, schemaPath: "#/minItems", keyword: "minItems", params: { limit: 1 } };
       if (vErrors === null) {
         vErrors = [err2];
       } else {
@@ -1247,7 +1052,6 @@ function validate108(
           schemaPath: "#/items/type",
           keyword: "type",
           params: { type: "string" },
-          message: "must be string",
         };
         if (vErrors === null) {
           vErrors = [err3];
@@ -1277,13 +1081,7 @@ function validate110(
   }
   if (typeof data === "string") {
     if (func2(data) < 1) {
-      const err0 = {
-        instancePath,
-        schemaPath: "#/minLength",
-        keyword: "minLength",
-        params: { limit: 1 },
-        message: "must NOT have fewer than 1 characters",
-      };
+      const err0 = { instancePath, schemaPath: "#/minLength", keyword: "minLength", params: { limit: 1 } };
       if (vErrors === null) {
         vErrors = [err0];
       } else {
@@ -1292,13 +1090,7 @@ function validate110(
       errors++;
     }
   } else {
-    const err1 = {
-      instancePath,
-      schemaPath: "#/type",
-      keyword: "type",
-      params: { type: "string" },
-      message: "must be string",
-    };
+    const err1 = { instancePath, schemaPath: "#/type", keyword: "type", params: { type: "string" } };
     if (vErrors === null) {
       vErrors = [err1];
     } else {
@@ -1334,7 +1126,6 @@ function validate112(
             schemaPath: "#/propertyNames/pattern",
             keyword: "pattern",
             params: { pattern: "^[^=]+$" },
-            message: 'must match pattern "^[^=]+$"',
             propertyName: key0,
           };
           if (vErrors === null) {
@@ -1352,7 +1143,6 @@ function validate112(
           schemaPath: "#/propertyNames",
           keyword: "propertyNames",
           params: { propertyName: key0 },
-          message: "property name must be valid",
         };
         if (vErrors === null) {
           vErrors = [err1];
@@ -1369,7 +1159,6 @@ function validate112(
           schemaPath: "#/additionalProperties/type",
           keyword: "type",
           params: { type: "string" },
-          message: "must be string",
         };
         if (vErrors === null) {
           vErrors = [err2];
@@ -1380,13 +1169,7 @@ function validate112(
       }
     }
   } else {
-    const err3 = {
-      instancePath,
-      schemaPath: "#/type",
-      keyword: "type",
-      params: { type: "object" },
-      message: "must be object",
-    };
+    const err3 = { instancePath, schemaPath: "#/type", keyword: "type", params: { type: "object" } };
     if (vErrors === null) {
       vErrors = [err3];
     } else {
@@ -1420,7 +1203,6 @@ function validate114(
           schemaPath: "#/items/type",
           keyword: "type",
           params: { type: "string" },
-          message: "must be string",
         };
         if (vErrors === null) {
           vErrors = [err0];
@@ -1431,13 +1213,7 @@ function validate114(
       }
     }
   } else {
-    const err1 = {
-      instancePath,
-      schemaPath: "#/type",
-      keyword: "type",
-      params: { type: "array" },
-      message: "must be array",
-    };
+    const err1 = { instancePath, schemaPath: "#/type", keyword: "type", params: { type: "array" } };
     if (vErrors === null) {
       vErrors = [err1];
     } else {
@@ -1471,7 +1247,6 @@ function validate116(
           schemaPath: "#/items/type",
           keyword: "type",
           params: { type: "string" },
-          message: "must be string",
         };
         if (vErrors === null) {
           vErrors = [err0];
@@ -1482,13 +1257,7 @@ function validate116(
       }
     }
   } else {
-    const err1 = {
-      instancePath,
-      schemaPath: "#/type",
-      keyword: "type",
-      params: { type: "array" },
-      message: "must be array",
-    };
+    const err1 = { instancePath, schemaPath: "#/type", keyword: "type", params: { type: "array" } };
     if (vErrors === null) {
       vErrors = [err1];
     } else {
@@ -1515,13 +1284,7 @@ function validate118(
   }
   if (typeof data === "string") {
     if (func2(data) < 1) {
-      const err0 = {
-        instancePath,
-        schemaPath: "#/minLength",
-        keyword: "minLength",
-        params: { limit: 1 },
-        message: "must NOT have fewer than 1 characters",
-      };
+      const err0 = { instancePath, schemaPath: "#/minLength", keyword: "minLength", params: { limit: 1 } };
       if (vErrors === null) {
         vErrors = [err0];
       } else {
@@ -1530,13 +1293,7 @@ function validate118(
       errors++;
     }
   } else {
-    const err1 = {
-      instancePath,
-      schemaPath: "#/type",
-      keyword: "type",
-      params: { type: "string" },
-      message: "must be string",
-    };
+    const err1 = { instancePath, schemaPath: "#/type", keyword: "type", params: { type: "string" } };
     if (vErrors === null) {
       vErrors = [err1];
     } else {
@@ -1563,13 +1320,7 @@ function validate120(
   }
   if (typeof data === "string") {
     if (func2(data) < 1) {
-      const err0 = {
-        instancePath,
-        schemaPath: "#/minLength",
-        keyword: "minLength",
-        params: { limit: 1 },
-        message: "must NOT have fewer than 1 characters",
-      };
+      const err0 = { instancePath, schemaPath: "#/minLength", keyword: "minLength", params: { limit: 1 } };
       if (vErrors === null) {
         vErrors = [err0];
       } else {
@@ -1578,13 +1329,7 @@ function validate120(
       errors++;
     }
   } else {
-    const err1 = {
-      instancePath,
-      schemaPath: "#/type",
-      keyword: "type",
-      params: { type: "string" },
-      message: "must be string",
-    };
+    const err1 = { instancePath, schemaPath: "#/type", keyword: "type", params: { type: "string" } };
     if (vErrors === null) {
       vErrors = [err1];
     } else {
@@ -1597,20 +1342,14 @@ function validate120(
 }
 validate120.evaluated = { dynamicProps: false, dynamicItems: false };
 var schema53 = {
-  description:
-    'For a module with command: limits of resources, each a number, a size, "infinity", or "SOFT:HARD".',
   type: "object",
   properties: {
-    nofile: {
-      description: "Open files. Default: as when Sluice was started.",
-      type: ["integer", "string"],
-      minimum: 0,
-    },
-    nproc: { description: "Processes of the user.", type: ["integer", "string"], minimum: 0 },
-    core: { description: "Size of a core file.", type: ["integer", "string"], minimum: 0 },
-    memlock: { description: "Memory that is locked.", type: ["integer", "string"], minimum: 0 },
-    stack: { description: "Size of the stack.", type: ["integer", "string"], minimum: 0 },
-    as: { description: "Address space.", type: ["integer", "string"], minimum: 0 },
+    nofile: { type: ["integer", "string"], minimum: 0 },
+    nproc: { type: ["integer", "string"], minimum: 0 },
+    core: { type: ["integer", "string"], minimum: 0 },
+    memlock: { type: ["integer", "string"], minimum: 0 },
+    stack: { type: ["integer", "string"], minimum: 0 },
+    as: { type: ["integer", "string"], minimum: 0 },
   },
   additionalProperties: false,
   default: {},
@@ -1643,7 +1382,6 @@ function validate122(
           schemaPath: "#/additionalProperties",
           keyword: "additionalProperties",
           params: { additionalProperty: key0 },
-          message: "must NOT have additional properties",
         };
         if (vErrors === null) {
           vErrors = [err0];
@@ -1664,7 +1402,6 @@ function validate122(
           schemaPath: "#/properties/nofile/type",
           keyword: "type",
           params: { type: schema53.properties.nofile.type },
-          message: "must be integer,string",
         };
         if (vErrors === null) {
           vErrors = [err1];
@@ -1680,7 +1417,6 @@ function validate122(
             schemaPath: "#/properties/nofile/minimum",
             keyword: "minimum",
             params: { comparison: ">=", limit: 0 },
-            message: "must be >= 0",
           };
           if (vErrors === null) {
             vErrors = [err2];
@@ -1702,7 +1438,6 @@ function validate122(
           schemaPath: "#/properties/nproc/type",
           keyword: "type",
           params: { type: schema53.properties.nproc.type },
-          message: "must be integer,string",
         };
         if (vErrors === null) {
           vErrors = [err3];
@@ -1718,7 +1453,6 @@ function validate122(
             schemaPath: "#/properties/nproc/minimum",
             keyword: "minimum",
             params: { comparison: ">=", limit: 0 },
-            message: "must be >= 0",
           };
           if (vErrors === null) {
             vErrors = [err4];
@@ -1740,7 +1474,6 @@ function validate122(
           schemaPath: "#/properties/core/type",
           keyword: "type",
           params: { type: schema53.properties.core.type },
-          message: "must be integer,string",
         };
         if (vErrors === null) {
           vErrors = [err5];
@@ -1756,7 +1489,6 @@ function validate122(
             schemaPath: "#/properties/core/minimum",
             keyword: "minimum",
             params: { comparison: ">=", limit: 0 },
-            message: "must be >= 0",
           };
           if (vErrors === null) {
             vErrors = [err6];
@@ -1778,7 +1510,6 @@ function validate122(
           schemaPath: "#/properties/memlock/type",
           keyword: "type",
           params: { type: schema53.properties.memlock.type },
-          message: "must be integer,string",
         };
         if (vErrors === null) {
           vErrors = [err7];
@@ -1794,7 +1525,6 @@ function validate122(
             schemaPath: "#/properties/memlock/minimum",
             keyword: "minimum",
             params: { comparison: ">=", limit: 0 },
-            message: "must be >= 0",
           };
           if (vErrors === null) {
             vErrors = [err8];
@@ -1816,7 +1546,6 @@ function validate122(
           schemaPath: "#/properties/stack/type",
           keyword: "type",
           params: { type: schema53.properties.stack.type },
-          message: "must be integer,string",
         };
         if (vErrors === null) {
           vErrors = [err9];
@@ -1832,7 +1561,6 @@ function validate122(
             schemaPath: "#/properties/stack/minimum",
             keyword: "minimum",
             params: { comparison: ">=", limit: 0 },
-            message: "must be >= 0",
           };
           if (vErrors === null) {
             vErrors = [err10];
@@ -1854,7 +1582,6 @@ function validate122(
           schemaPath: "#/properties/as/type",
           keyword: "type",
           params: { type: schema53.properties.as.type },
-          message: "must be integer,string",
         };
         if (vErrors === null) {
           vErrors = [err11];
@@ -1870,7 +1597,6 @@ function validate122(
             schemaPath: "#/properties/as/minimum",
             keyword: "minimum",
             params: { comparison: ">=", limit: 0 },
-            message: "must be >= 0",
           };
           if (vErrors === null) {
             vErrors = [err12];
@@ -1882,13 +1608,7 @@ function validate122(
       }
     }
   } else {
-    const err13 = {
-      instancePath,
-      schemaPath: "#/type",
-      keyword: "type",
-      params: { type: "object" },
-      message: "must be object",
-    };
+    const err13 = { instancePath, schemaPath: "#/type", keyword: "type", params: { type: "object" } };
     if (vErrors === null) {
       vErrors = [err13];
     } else {
@@ -1915,13 +1635,7 @@ function validate124(
   }
   if (typeof data === "string") {
     if (func2(data) < 1) {
-      const err0 = {
-        instancePath,
-        schemaPath: "#/minLength",
-        keyword: "minLength",
-        params: { limit: 1 },
-        message: "must NOT have fewer than 1 characters",
-      };
+      const err0 = { instancePath, schemaPath: "#/minLength", keyword: "minLength", params: { limit: 1 } };
       if (vErrors === null) {
         vErrors = [err0];
       } else {
@@ -1930,13 +1644,7 @@ function validate124(
       errors++;
     }
   } else {
-    const err1 = {
-      instancePath,
-      schemaPath: "#/type",
-      keyword: "type",
-      params: { type: "string" },
-      message: "must be string",
-    };
+    const err1 = { instancePath, schemaPath: "#/type", keyword: "type", params: { type: "string" } };
     if (vErrors === null) {
       vErrors = [err1];
     } else {
@@ -1949,65 +1657,25 @@ function validate124(
 }
 validate124.evaluated = { dynamicProps: false, dynamicItems: false };
 var schema55 = {
-  description:
-    "The probe for a ready or running program: one of started, notify, fd, log, tcp, unix, http, command, file and after; further keys set its interval and times.",
   type: "object",
   properties: {
-    started: { description: "The program was executed.", const: true },
-    notify: { description: "It sends READY=1 to NOTIFY_SOCKET (sd_notify).", const: true },
-    fd: {
-      description: "It writes a newline on this descriptor (s6).",
-      type: "integer",
-      minimum: 3,
-      maximum: 1e3,
-    },
-    log: {
-      description: "A line of its output matches this regular expression.",
-      type: "string",
-      minLength: 1,
-    },
-    tcp: { description: "HOST:PORT accepts a connection.", type: "string" },
-    unix: {
-      description: "This socket accepts a connection; a relative path counts from directory.",
-      type: "string",
-      minLength: 1,
-    },
-    http: { description: "This URL answers.", type: "string" },
-    status: { description: 'With http: the statuses that count. Default "200-399".', type: "string" },
-    body: {
-      description: "With http: a regular expression that the body matches.",
-      type: "string",
-      minLength: 1,
-    },
-    command: {
-      description: "This command ends with status 0: a shell line, or an array of program and arguments.",
-      type: ["string", "array"],
-      items: { type: "string" },
-      minItems: 1,
-      minLength: 1,
-    },
-    output: {
-      description: "With command: a regular expression that its output matches.",
-      type: "string",
-      minLength: 1,
-    },
-    file: {
-      description: "This file exists; a relative path counts from directory.",
-      type: "string",
-      minLength: 1,
-    },
-    after: { description: "This time has passed.", type: "string" },
-    interval: { description: 'From one attempt to the next. Default "1s".', type: "string" },
-    timeout: { description: 'Longest time of one attempt. Default "2s".', type: "string" },
-    deadline: {
-      description: `For ready: longest time of all attempts. Default: the unit's timeout, else "60s".`,
-      type: "string",
-    },
-    failures: {
-      description: "For alive: the number of failed attempts in a row that fail the module. Default 3.",
-      type: "integer",
-      minimum: 1,
-    },
+    started: { const: true },
+    notify: { const: true },
+    fd: { type: "integer", minimum: 3, maximum: 1e3 },
+    log: { type: "string", minLength: 1 },
+    tcp: { type: "string" },
+    unix: { type: "string", minLength: 1 },
+    http: { type: "string" },
+    status: { type: "string" },
+    body: { type: "string", minLength: 1 },
+    command: { type: ["string", "array"], items: { type: "string" }, minItems: 1, minLength: 1 },
+    output: { type: "string", minLength: 1 },
+    file: { type: "string", minLength: 1 },
+    after: { type: "string" },
+    interval: { type: "string" },
+    timeout: { type: "string" },
+    deadline: { type: "string" },
+    failures: { type: "integer", minimum: 1 },
   },
   additionalProperties: false,
 };
@@ -2032,7 +1700,6 @@ function validate126(
           schemaPath: "#/additionalProperties",
           keyword: "additionalProperties",
           params: { additionalProperty: key0 },
-          message: "must NOT have additional properties",
         };
         if (vErrors === null) {
           vErrors = [err0];
@@ -2049,7 +1716,6 @@ function validate126(
           schemaPath: "#/properties/started/const",
           keyword: "const",
           params: { allowedValue: true },
-          message: "must be equal to constant",
         };
         if (vErrors === null) {
           vErrors = [err1];
@@ -2066,7 +1732,6 @@ function validate126(
           schemaPath: "#/properties/notify/const",
           keyword: "const",
           params: { allowedValue: true },
-          message: "must be equal to constant",
         };
         if (vErrors === null) {
           vErrors = [err2];
@@ -2084,7 +1749,6 @@ function validate126(
           schemaPath: "#/properties/fd/type",
           keyword: "type",
           params: { type: "integer" },
-          message: "must be integer",
         };
         if (vErrors === null) {
           vErrors = [err3];
@@ -2100,7 +1764,6 @@ function validate126(
             schemaPath: "#/properties/fd/maximum",
             keyword: "maximum",
             params: { comparison: "<=", limit: 1e3 },
-            message: "must be <= 1000",
           };
           if (vErrors === null) {
             vErrors = [err4];
@@ -2115,7 +1778,6 @@ function validate126(
             schemaPath: "#/properties/fd/minimum",
             keyword: "minimum",
             params: { comparison: ">=", limit: 3 },
-            message: "must be >= 3",
           };
           if (vErrors === null) {
             vErrors = [err5];
@@ -2135,7 +1797,6 @@ function validate126(
             schemaPath: "#/properties/log/minLength",
             keyword: "minLength",
             params: { limit: 1 },
-            message: "must NOT have fewer than 1 characters",
           };
           if (vErrors === null) {
             vErrors = [err6];
@@ -2150,7 +1811,6 @@ function validate126(
           schemaPath: "#/properties/log/type",
           keyword: "type",
           params: { type: "string" },
-          message: "must be string",
         };
         if (vErrors === null) {
           vErrors = [err7];
@@ -2167,7 +1827,6 @@ function validate126(
           schemaPath: "#/properties/tcp/type",
           keyword: "type",
           params: { type: "string" },
-          message: "must be string",
         };
         if (vErrors === null) {
           vErrors = [err8];
@@ -2186,7 +1845,6 @@ function validate126(
             schemaPath: "#/properties/unix/minLength",
             keyword: "minLength",
             params: { limit: 1 },
-            message: "must NOT have fewer than 1 characters",
           };
           if (vErrors === null) {
             vErrors = [err9];
@@ -2201,7 +1859,6 @@ function validate126(
           schemaPath: "#/properties/unix/type",
           keyword: "type",
           params: { type: "string" },
-          message: "must be string",
         };
         if (vErrors === null) {
           vErrors = [err10];
@@ -2218,7 +1875,6 @@ function validate126(
           schemaPath: "#/properties/http/type",
           keyword: "type",
           params: { type: "string" },
-          message: "must be string",
         };
         if (vErrors === null) {
           vErrors = [err11];
@@ -2235,7 +1891,6 @@ function validate126(
           schemaPath: "#/properties/status/type",
           keyword: "type",
           params: { type: "string" },
-          message: "must be string",
         };
         if (vErrors === null) {
           vErrors = [err12];
@@ -2254,7 +1909,6 @@ function validate126(
             schemaPath: "#/properties/body/minLength",
             keyword: "minLength",
             params: { limit: 1 },
-            message: "must NOT have fewer than 1 characters",
           };
           if (vErrors === null) {
             vErrors = [err13];
@@ -2269,7 +1923,6 @@ function validate126(
           schemaPath: "#/properties/body/type",
           keyword: "type",
           params: { type: "string" },
-          message: "must be string",
         };
         if (vErrors === null) {
           vErrors = [err14];
@@ -2287,7 +1940,6 @@ function validate126(
           schemaPath: "#/properties/command/type",
           keyword: "type",
           params: { type: schema55.properties.command.type },
-          message: "must be string,array",
         };
         if (vErrors === null) {
           vErrors = [err15];
@@ -2303,7 +1955,6 @@ function validate126(
             schemaPath: "#/properties/command/minLength",
             keyword: "minLength",
             params: { limit: 1 },
-            message: "must NOT have fewer than 1 characters",
           };
           if (vErrors === null) {
             vErrors = [err16];
@@ -2320,7 +1971,6 @@ function validate126(
             schemaPath: "#/properties/command/minItems",
             keyword: "minItems",
             params: { limit: 1 },
-            message: "must NOT have fewer than 1 items",
           };
           if (vErrors === null) {
             vErrors = [err17];
@@ -2337,7 +1987,6 @@ function validate126(
               schemaPath: "#/properties/command/items/type",
               keyword: "type",
               params: { type: "string" },
-              message: "must be string",
             };
             if (vErrors === null) {
               vErrors = [err18];
@@ -2358,7 +2007,6 @@ function validate126(
             schemaPath: "#/properties/output/minLength",
             keyword: "minLength",
             params: { limit: 1 },
-            message: "must NOT have fewer than 1 characters",
           };
           if (vErrors === null) {
             vErrors = [err19];
@@ -2373,7 +2021,6 @@ function validate126(
           schemaPath: "#/properties/output/type",
           keyword: "type",
           params: { type: "string" },
-          message: "must be string",
         };
         if (vErrors === null) {
           vErrors = [err20];
@@ -2392,7 +2039,6 @@ function validate126(
             schemaPath: "#/properties/file/minLength",
             keyword: "minLength",
             params: { limit: 1 },
-            message: "must NOT have fewer than 1 characters",
           };
           if (vErrors === null) {
             vErrors = [err21];
@@ -2407,7 +2053,6 @@ function validate126(
           schemaPath: "#/properties/file/type",
           keyword: "type",
           params: { type: "string" },
-          message: "must be string",
         };
         if (vErrors === null) {
           vErrors = [err22];
@@ -2424,7 +2069,6 @@ function validate126(
           schemaPath: "#/properties/after/type",
           keyword: "type",
           params: { type: "string" },
-          message: "must be string",
         };
         if (vErrors === null) {
           vErrors = [err23];
@@ -2441,7 +2085,6 @@ function validate126(
           schemaPath: "#/properties/interval/type",
           keyword: "type",
           params: { type: "string" },
-          message: "must be string",
         };
         if (vErrors === null) {
           vErrors = [err24];
@@ -2458,7 +2101,6 @@ function validate126(
           schemaPath: "#/properties/timeout/type",
           keyword: "type",
           params: { type: "string" },
-          message: "must be string",
         };
         if (vErrors === null) {
           vErrors = [err25];
@@ -2475,7 +2117,6 @@ function validate126(
           schemaPath: "#/properties/deadline/type",
           keyword: "type",
           params: { type: "string" },
-          message: "must be string",
         };
         if (vErrors === null) {
           vErrors = [err26];
@@ -2493,7 +2134,6 @@ function validate126(
           schemaPath: "#/properties/failures/type",
           keyword: "type",
           params: { type: "integer" },
-          message: "must be integer",
         };
         if (vErrors === null) {
           vErrors = [err27];
@@ -2509,7 +2149,6 @@ function validate126(
             schemaPath: "#/properties/failures/minimum",
             keyword: "minimum",
             params: { comparison: ">=", limit: 1 },
-            message: "must be >= 1",
           };
           if (vErrors === null) {
             vErrors = [err28];
@@ -2521,13 +2160,7 @@ function validate126(
       }
     }
   } else {
-    const err29 = {
-      instancePath,
-      schemaPath: "#/type",
-      keyword: "type",
-      params: { type: "object" },
-      message: "must be object",
-    };
+    const err29 = { instancePath, schemaPath: "#/type", keyword: "type", params: { type: "object" } };
     if (vErrors === null) {
       vErrors = [err29];
     } else {
@@ -2560,7 +2193,6 @@ function validate128(
           schemaPath: "#/additionalProperties",
           keyword: "additionalProperties",
           params: { additionalProperty: key0 },
-          message: "must NOT have additional properties",
         };
         if (vErrors === null) {
           vErrors = [err0];
@@ -2577,7 +2209,6 @@ function validate128(
           schemaPath: "#/properties/started/const",
           keyword: "const",
           params: { allowedValue: true },
-          message: "must be equal to constant",
         };
         if (vErrors === null) {
           vErrors = [err1];
@@ -2594,7 +2225,6 @@ function validate128(
           schemaPath: "#/properties/notify/const",
           keyword: "const",
           params: { allowedValue: true },
-          message: "must be equal to constant",
         };
         if (vErrors === null) {
           vErrors = [err2];
@@ -2612,7 +2242,6 @@ function validate128(
           schemaPath: "#/properties/fd/type",
           keyword: "type",
           params: { type: "integer" },
-          message: "must be integer",
         };
         if (vErrors === null) {
           vErrors = [err3];
@@ -2628,7 +2257,6 @@ function validate128(
             schemaPath: "#/properties/fd/maximum",
             keyword: "maximum",
             params: { comparison: "<=", limit: 1e3 },
-            message: "must be <= 1000",
           };
           if (vErrors === null) {
             vErrors = [err4];
@@ -2643,7 +2271,6 @@ function validate128(
             schemaPath: "#/properties/fd/minimum",
             keyword: "minimum",
             params: { comparison: ">=", limit: 3 },
-            message: "must be >= 3",
           };
           if (vErrors === null) {
             vErrors = [err5];
@@ -2663,7 +2290,6 @@ function validate128(
             schemaPath: "#/properties/log/minLength",
             keyword: "minLength",
             params: { limit: 1 },
-            message: "must NOT have fewer than 1 characters",
           };
           if (vErrors === null) {
             vErrors = [err6];
@@ -2678,7 +2304,6 @@ function validate128(
           schemaPath: "#/properties/log/type",
           keyword: "type",
           params: { type: "string" },
-          message: "must be string",
         };
         if (vErrors === null) {
           vErrors = [err7];
@@ -2695,7 +2320,6 @@ function validate128(
           schemaPath: "#/properties/tcp/type",
           keyword: "type",
           params: { type: "string" },
-          message: "must be string",
         };
         if (vErrors === null) {
           vErrors = [err8];
@@ -2714,7 +2338,6 @@ function validate128(
             schemaPath: "#/properties/unix/minLength",
             keyword: "minLength",
             params: { limit: 1 },
-            message: "must NOT have fewer than 1 characters",
           };
           if (vErrors === null) {
             vErrors = [err9];
@@ -2729,7 +2352,6 @@ function validate128(
           schemaPath: "#/properties/unix/type",
           keyword: "type",
           params: { type: "string" },
-          message: "must be string",
         };
         if (vErrors === null) {
           vErrors = [err10];
@@ -2746,7 +2368,6 @@ function validate128(
           schemaPath: "#/properties/http/type",
           keyword: "type",
           params: { type: "string" },
-          message: "must be string",
         };
         if (vErrors === null) {
           vErrors = [err11];
@@ -2763,7 +2384,6 @@ function validate128(
           schemaPath: "#/properties/status/type",
           keyword: "type",
           params: { type: "string" },
-          message: "must be string",
         };
         if (vErrors === null) {
           vErrors = [err12];
@@ -2782,7 +2402,6 @@ function validate128(
             schemaPath: "#/properties/body/minLength",
             keyword: "minLength",
             params: { limit: 1 },
-            message: "must NOT have fewer than 1 characters",
           };
           if (vErrors === null) {
             vErrors = [err13];
@@ -2797,7 +2416,6 @@ function validate128(
           schemaPath: "#/properties/body/type",
           keyword: "type",
           params: { type: "string" },
-          message: "must be string",
         };
         if (vErrors === null) {
           vErrors = [err14];
@@ -2815,7 +2433,6 @@ function validate128(
           schemaPath: "#/properties/command/type",
           keyword: "type",
           params: { type: schema55.properties.command.type },
-          message: "must be string,array",
         };
         if (vErrors === null) {
           vErrors = [err15];
@@ -2831,7 +2448,6 @@ function validate128(
             schemaPath: "#/properties/command/minLength",
             keyword: "minLength",
             params: { limit: 1 },
-            message: "must NOT have fewer than 1 characters",
           };
           if (vErrors === null) {
             vErrors = [err16];
@@ -2848,7 +2464,6 @@ function validate128(
             schemaPath: "#/properties/command/minItems",
             keyword: "minItems",
             params: { limit: 1 },
-            message: "must NOT have fewer than 1 items",
           };
           if (vErrors === null) {
             vErrors = [err17];
@@ -2865,7 +2480,6 @@ function validate128(
               schemaPath: "#/properties/command/items/type",
               keyword: "type",
               params: { type: "string" },
-              message: "must be string",
             };
             if (vErrors === null) {
               vErrors = [err18];
@@ -2886,7 +2500,6 @@ function validate128(
             schemaPath: "#/properties/output/minLength",
             keyword: "minLength",
             params: { limit: 1 },
-            message: "must NOT have fewer than 1 characters",
           };
           if (vErrors === null) {
             vErrors = [err19];
@@ -2901,7 +2514,6 @@ function validate128(
           schemaPath: "#/properties/output/type",
           keyword: "type",
           params: { type: "string" },
-          message: "must be string",
         };
         if (vErrors === null) {
           vErrors = [err20];
@@ -2920,7 +2532,6 @@ function validate128(
             schemaPath: "#/properties/file/minLength",
             keyword: "minLength",
             params: { limit: 1 },
-            message: "must NOT have fewer than 1 characters",
           };
           if (vErrors === null) {
             vErrors = [err21];
@@ -2935,7 +2546,6 @@ function validate128(
           schemaPath: "#/properties/file/type",
           keyword: "type",
           params: { type: "string" },
-          message: "must be string",
         };
         if (vErrors === null) {
           vErrors = [err22];
@@ -2952,7 +2562,6 @@ function validate128(
           schemaPath: "#/properties/after/type",
           keyword: "type",
           params: { type: "string" },
-          message: "must be string",
         };
         if (vErrors === null) {
           vErrors = [err23];
@@ -2969,7 +2578,6 @@ function validate128(
           schemaPath: "#/properties/interval/type",
           keyword: "type",
           params: { type: "string" },
-          message: "must be string",
         };
         if (vErrors === null) {
           vErrors = [err24];
@@ -2986,7 +2594,6 @@ function validate128(
           schemaPath: "#/properties/timeout/type",
           keyword: "type",
           params: { type: "string" },
-          message: "must be string",
         };
         if (vErrors === null) {
           vErrors = [err25];
@@ -3003,7 +2610,6 @@ function validate128(
           schemaPath: "#/properties/deadline/type",
           keyword: "type",
           params: { type: "string" },
-          message: "must be string",
         };
         if (vErrors === null) {
           vErrors = [err26];
@@ -3021,7 +2627,6 @@ function validate128(
           schemaPath: "#/properties/failures/type",
           keyword: "type",
           params: { type: "integer" },
-          message: "must be integer",
         };
         if (vErrors === null) {
           vErrors = [err27];
@@ -3037,7 +2642,6 @@ function validate128(
             schemaPath: "#/properties/failures/minimum",
             keyword: "minimum",
             params: { comparison: ">=", limit: 1 },
-            message: "must be >= 1",
           };
           if (vErrors === null) {
             vErrors = [err28];
@@ -3049,13 +2653,7 @@ function validate128(
       }
     }
   } else {
-    const err29 = {
-      instancePath,
-      schemaPath: "#/type",
-      keyword: "type",
-      params: { type: "object" },
-      message: "must be object",
-    };
+    const err29 = { instancePath, schemaPath: "#/type", keyword: "type", params: { type: "object" } };
     if (vErrors === null) {
       vErrors = [err29];
     } else {
@@ -3068,27 +2666,12 @@ function validate128(
 }
 validate128.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
 var schema57 = {
-  description:
-    'For a module with command: how it is stopped. Default { signal = "SIGTERM", timeout = "10s" }.',
   type: "object",
   properties: {
-    signal: { description: 'The signal that requests its end. Default "SIGTERM".', type: "string" },
-    timeout: {
-      description: 'After this time Sluice kills all its processes. Default "10s".',
-      type: "string",
-    },
-    command: {
-      description:
-        "Run instead of the signal, with MAINPID in its environment: a shell line, or an array of program and arguments.",
-      type: ["string", "array"],
-      items: { type: "string" },
-      minItems: 1,
-      minLength: 1,
-    },
-    to: {
-      description: "Which processes get the signal. Default: main for an array, group for a shell line.",
-      enum: ["main", "group"],
-    },
+    signal: { type: "string" },
+    timeout: { type: "string" },
+    command: { type: ["string", "array"], items: { type: "string" }, minItems: 1, minLength: 1 },
+    to: { enum: ["main", "group"] },
   },
   additionalProperties: false,
 };
@@ -3113,7 +2696,6 @@ function validate130(
           schemaPath: "#/additionalProperties",
           keyword: "additionalProperties",
           params: { additionalProperty: key0 },
-          message: "must NOT have additional properties",
         };
         if (vErrors === null) {
           vErrors = [err0];
@@ -3130,7 +2712,6 @@ function validate130(
           schemaPath: "#/properties/signal/type",
           keyword: "type",
           params: { type: "string" },
-          message: "must be string",
         };
         if (vErrors === null) {
           vErrors = [err1];
@@ -3147,7 +2728,6 @@ function validate130(
           schemaPath: "#/properties/timeout/type",
           keyword: "type",
           params: { type: "string" },
-          message: "must be string",
         };
         if (vErrors === null) {
           vErrors = [err2];
@@ -3165,7 +2745,6 @@ function validate130(
           schemaPath: "#/properties/command/type",
           keyword: "type",
           params: { type: schema57.properties.command.type },
-          message: "must be string,array",
         };
         if (vErrors === null) {
           vErrors = [err3];
@@ -3181,7 +2760,6 @@ function validate130(
             schemaPath: "#/properties/command/minLength",
             keyword: "minLength",
             params: { limit: 1 },
-            message: "must NOT have fewer than 1 characters",
           };
           if (vErrors === null) {
             vErrors = [err4];
@@ -3198,7 +2776,6 @@ function validate130(
             schemaPath: "#/properties/command/minItems",
             keyword: "minItems",
             params: { limit: 1 },
-            message: "must NOT have fewer than 1 items",
           };
           if (vErrors === null) {
             vErrors = [err5];
@@ -3215,7 +2792,6 @@ function validate130(
               schemaPath: "#/properties/command/items/type",
               keyword: "type",
               params: { type: "string" },
-              message: "must be string",
             };
             if (vErrors === null) {
               vErrors = [err6];
@@ -3235,7 +2811,6 @@ function validate130(
           schemaPath: "#/properties/to/enum",
           keyword: "enum",
           params: { allowedValues: schema57.properties.to.enum },
-          message: "must be equal to one of the allowed values",
         };
         if (vErrors === null) {
           vErrors = [err7];
@@ -3246,13 +2821,7 @@ function validate130(
       }
     }
   } else {
-    const err8 = {
-      instancePath,
-      schemaPath: "#/type",
-      keyword: "type",
-      params: { type: "object" },
-      message: "must be object",
-    };
+    const err8 = { instancePath, schemaPath: "#/type", keyword: "type", params: { type: "object" } };
     if (vErrors === null) {
       vErrors = [err8];
     } else {
@@ -3264,12 +2833,7 @@ function validate130(
   return errors === 0;
 }
 validate130.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
-var schema58 = {
-  description:
-    'For a module with command: the policy after an unrequested exit with status 0: log it, restart it, or shut the instance down. Default "log".',
-  enum: ["log", "restart", "shutdown"],
-  default: "log",
-};
+var schema58 = { enum: ["log", "restart", "shutdown"], default: "log" };
 function validate132(
   data,
   { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
@@ -3289,7 +2853,6 @@ function validate132(
       schemaPath: "#/enum",
       keyword: "enum",
       params: { allowedValues: schema58.enum },
-      message: "must be equal to one of the allowed values",
     };
     if (vErrors === null) {
       vErrors = [err0];
@@ -3302,11 +2865,7 @@ function validate132(
   return errors === 0;
 }
 validate132.evaluated = { dynamicProps: false, dynamicItems: false };
-var schema59 = {
-  description: "For a module with command: further signals and statuses, besides 0, of a clean end.",
-  type: "array",
-  items: { type: ["string", "integer"], minimum: 0, maximum: 255 },
-};
+var schema59 = { type: "array", items: { type: ["string", "integer"], minimum: 0, maximum: 255 } };
 function validate134(
   data,
   { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
@@ -3333,7 +2892,6 @@ function validate134(
           schemaPath: "#/items/type",
           keyword: "type",
           params: { type: schema59.items.type },
-          message: "must be string,integer",
         };
         if (vErrors === null) {
           vErrors = [err0];
@@ -3349,7 +2907,6 @@ function validate134(
             schemaPath: "#/items/maximum",
             keyword: "maximum",
             params: { comparison: "<=", limit: 255 },
-            message: "must be <= 255",
           };
           if (vErrors === null) {
             vErrors = [err1];
@@ -3364,7 +2921,6 @@ function validate134(
             schemaPath: "#/items/minimum",
             keyword: "minimum",
             params: { comparison: ">=", limit: 0 },
-            message: "must be >= 0",
           };
           if (vErrors === null) {
             vErrors = [err2];
@@ -3376,13 +2932,7 @@ function validate134(
       }
     }
   } else {
-    const err3 = {
-      instancePath,
-      schemaPath: "#/type",
-      keyword: "type",
-      params: { type: "array" },
-      message: "must be array",
-    };
+    const err3 = { instancePath, schemaPath: "#/type", keyword: "type", params: { type: "array" } };
     if (vErrors === null) {
       vErrors = [err3];
     } else {
@@ -3395,23 +2945,13 @@ function validate134(
 }
 validate134.evaluated = { items: true, dynamicProps: false, dynamicItems: false };
 var schema60 = {
-  description:
-    'Backoff of restarts. Default { delay = "1s", longest = "60s", tries = 5, within = "10m", then = "panic" }.',
   type: "object",
   properties: {
-    delay: { description: 'Before the first restart; it doubles each time. Default "1s".', type: "string" },
-    longest: { description: 'The longest delay. Default "60s".', type: "string" },
-    tries: {
-      description: 'The number of restarts within the time; a number or "infinity". Default 5.',
-      type: ["integer", "string"],
-      minimum: 0,
-    },
-    within: {
-      description:
-        'The time in which tries count; after this time without a failure the delay begins anew. Default "10m".',
-      type: "string",
-    },
-    then: { description: 'The policy after the last try. Default "panic".', enum: ["panic", "log"] },
+    delay: { type: "string" },
+    longest: { type: "string" },
+    tries: { type: ["integer", "string"], minimum: 0 },
+    within: { type: "string" },
+    then: { enum: ["panic", "log"] },
   },
   additionalProperties: false,
 };
@@ -3442,7 +2982,6 @@ function validate136(
           schemaPath: "#/additionalProperties",
           keyword: "additionalProperties",
           params: { additionalProperty: key0 },
-          message: "must NOT have additional properties",
         };
         if (vErrors === null) {
           vErrors = [err0];
@@ -3459,7 +2998,6 @@ function validate136(
           schemaPath: "#/properties/delay/type",
           keyword: "type",
           params: { type: "string" },
-          message: "must be string",
         };
         if (vErrors === null) {
           vErrors = [err1];
@@ -3476,7 +3014,6 @@ function validate136(
           schemaPath: "#/properties/longest/type",
           keyword: "type",
           params: { type: "string" },
-          message: "must be string",
         };
         if (vErrors === null) {
           vErrors = [err2];
@@ -3497,7 +3034,6 @@ function validate136(
           schemaPath: "#/properties/tries/type",
           keyword: "type",
           params: { type: schema60.properties.tries.type },
-          message: "must be integer,string",
         };
         if (vErrors === null) {
           vErrors = [err3];
@@ -3513,7 +3049,6 @@ function validate136(
             schemaPath: "#/properties/tries/minimum",
             keyword: "minimum",
             params: { comparison: ">=", limit: 0 },
-            message: "must be >= 0",
           };
           if (vErrors === null) {
             vErrors = [err4];
@@ -3531,7 +3066,6 @@ function validate136(
           schemaPath: "#/properties/within/type",
           keyword: "type",
           params: { type: "string" },
-          message: "must be string",
         };
         if (vErrors === null) {
           vErrors = [err5];
@@ -3549,7 +3083,6 @@ function validate136(
           schemaPath: "#/properties/then/enum",
           keyword: "enum",
           params: { allowedValues: schema60.properties.then.enum },
-          message: "must be equal to one of the allowed values",
         };
         if (vErrors === null) {
           vErrors = [err6];
@@ -3560,13 +3093,7 @@ function validate136(
       }
     }
   } else {
-    const err7 = {
-      instancePath,
-      schemaPath: "#/type",
-      keyword: "type",
-      params: { type: "object" },
-      message: "must be object",
-    };
+    const err7 = { instancePath, schemaPath: "#/type", keyword: "type", params: { type: "object" } };
     if (vErrors === null) {
       vErrors = [err7];
     } else {
@@ -3608,13 +3135,7 @@ function validate138(
       }
     }
   } else {
-    const err0 = {
-      instancePath,
-      schemaPath: "#/type",
-      keyword: "type",
-      params: { type: "array" },
-      message: "must be array",
-    };
+    const err0 = { instancePath, schemaPath: "#/type", keyword: "type", params: { type: "array" } };
     if (vErrors === null) {
       vErrors = [err0];
     } else {
@@ -3640,13 +3161,7 @@ function validate101(
     evaluated0.items = void 0;
   }
   if (typeof data !== "boolean") {
-    const err0 = {
-      instancePath,
-      schemaPath: "#/type",
-      keyword: "type",
-      params: { type: "boolean" },
-      message: "must be boolean",
-    };
+    const err0 = { instancePath, schemaPath: "#/type", keyword: "type", params: { type: "boolean" } };
     if (vErrors === null) {
       vErrors = [err0];
     } else {
@@ -3672,13 +3187,7 @@ function validate103(
     evaluated0.items = void 0;
   }
   if (typeof data !== "boolean") {
-    const err0 = {
-      instancePath,
-      schemaPath: "#/type",
-      keyword: "type",
-      params: { type: "boolean" },
-      message: "must be boolean",
-    };
+    const err0 = { instancePath, schemaPath: "#/type", keyword: "type", params: { type: "boolean" } };
     if (vErrors === null) {
       vErrors = [err0];
     } else {
@@ -3720,13 +3229,7 @@ function validate105(
       }
     }
   } else {
-    const err0 = {
-      instancePath,
-      schemaPath: "#/type",
-      keyword: "type",
-      params: { type: "array" },
-      message: "must be array",
-    };
+    const err0 = { instancePath, schemaPath: "#/type", keyword: "type", params: { type: "array" } };
     if (vErrors === null) {
       vErrors = [err0];
     } else {
@@ -3768,13 +3271,7 @@ function validate143(
       }
     }
   } else {
-    const err0 = {
-      instancePath,
-      schemaPath: "#/type",
-      keyword: "type",
-      params: { type: "array" },
-      message: "must be array",
-    };
+    const err0 = { instancePath, schemaPath: "#/type", keyword: "type", params: { type: "array" } };
     if (vErrors === null) {
       vErrors = [err0];
     } else {
@@ -3813,8 +3310,6 @@ function validate151(
               pattern:
                 "^(?:\\*|(?!(?:__proto__|modules|tasks|alternatives|libraries)$)[A-Za-z0-9_][A-Za-z0-9_@:+\\-]{0,254})$",
             },
-            message:
-              'must match pattern "^(?:\\*|(?!(?:__proto__|modules|tasks|alternatives|libraries)$)[A-Za-z0-9_][A-Za-z0-9_@:+\\-]{0,254})$"',
           };
           if (vErrors === null) {
             vErrors = [err0];
@@ -3829,7 +3324,6 @@ function validate151(
           schemaPath: "#/items/type",
           keyword: "type",
           params: { type: "string" },
-          message: "must be string",
         };
         if (vErrors === null) {
           vErrors = [err1];
@@ -3840,13 +3334,7 @@ function validate151(
       }
     }
   } else {
-    const err2 = {
-      instancePath,
-      schemaPath: "#/type",
-      keyword: "type",
-      params: { type: "array" },
-      message: "must be array",
-    };
+    const err2 = { instancePath, schemaPath: "#/type", keyword: "type", params: { type: "array" } };
     if (vErrors === null) {
       vErrors = [err2];
     } else {
@@ -3882,7 +3370,6 @@ function validate156(
             schemaPath: "#/items/pattern",
             keyword: "pattern",
             params: { pattern: "^!?[^!]" },
-            message: 'must match pattern "^!?[^!]"',
           };
           if (vErrors === null) {
             vErrors = [err0];
@@ -3897,7 +3384,6 @@ function validate156(
           schemaPath: "#/items/type",
           keyword: "type",
           params: { type: "string" },
-          message: "must be string",
         };
         if (vErrors === null) {
           vErrors = [err1];
@@ -3908,13 +3394,7 @@ function validate156(
       }
     }
   } else {
-    const err2 = {
-      instancePath,
-      schemaPath: "#/type",
-      keyword: "type",
-      params: { type: "array" },
-      message: "must be array",
-    };
+    const err2 = { instancePath, schemaPath: "#/type", keyword: "type", params: { type: "array" } };
     if (vErrors === null) {
       vErrors = [err2];
     } else {
@@ -3948,7 +3428,6 @@ function validate163(
           schemaPath: "#/items/type",
           keyword: "type",
           params: { type: "string" },
-          message: "must be string",
         };
         if (vErrors === null) {
           vErrors = [err0];
@@ -3959,13 +3438,7 @@ function validate163(
       }
     }
   } else {
-    const err1 = {
-      instancePath,
-      schemaPath: "#/type",
-      keyword: "type",
-      params: { type: "array" },
-      message: "must be array",
-    };
+    const err1 = { instancePath, schemaPath: "#/type", keyword: "type", params: { type: "array" } };
     if (vErrors === null) {
       vErrors = [err1];
     } else {
@@ -3997,7 +3470,6 @@ function validate297(
         schemaPath: "#/required",
         keyword: "required",
         params: { missingProperty: "name" },
-        message: "must have required property 'name'",
       };
       if (vErrors === null) {
         vErrors = [err0];
@@ -4013,7 +3485,6 @@ function validate297(
           schemaPath: "#/additionalProperties",
           keyword: "additionalProperties",
           params: { additionalProperty: key0 },
-          message: "must NOT have additional properties",
         };
         if (vErrors === null) {
           vErrors = [err1];
@@ -4962,13 +4433,7 @@ function validate297(
       }
     }
   } else {
-    const err2 = {
-      instancePath,
-      schemaPath: "#/type",
-      keyword: "type",
-      params: { type: "object" },
-      message: "must be object",
-    };
+    const err2 = { instancePath, schemaPath: "#/type", keyword: "type", params: { type: "object" } };
     if (vErrors === null) {
       vErrors = [err2];
     } else {
@@ -4982,14 +4447,9 @@ function validate297(
 validate297.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
 var validateTask = validate365;
 var schema68 = {
-  title: "TaskTable",
-  description: "One task: a unit that runs once.",
   type: "object",
   properties: {
-    name: {
-      description: "The unique name; also the name of a service that the unit always provides.",
-      $ref: "#/$defs/name",
-    },
+    name: { $ref: "#/$defs/name" },
     provides: { $ref: "#/$defs/provides" },
     priority: { $ref: "#/$defs/priority" },
     requires: { $ref: "#/$defs/requires" },
@@ -5032,12 +4492,7 @@ var schema68 = {
   required: ["name"],
   additionalProperties: false,
 };
-var schema62 = {
-  description: 'The phases in whose plan the task is a root. Default ["rc1"].',
-  type: "array",
-  items: { enum: ["rc1", "rc3"] },
-  default: ["rc1"],
-};
+var schema62 = { type: "array", items: { enum: ["rc1", "rc3"] }, default: ["rc1"] };
 function validate141(
   data,
   { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
@@ -5061,7 +4516,6 @@ function validate141(
           schemaPath: "#/items/enum",
           keyword: "enum",
           params: { allowedValues: schema62.items.enum },
-          message: "must be equal to one of the allowed values",
         };
         if (vErrors === null) {
           vErrors = [err0];
@@ -5072,13 +4526,7 @@ function validate141(
       }
     }
   } else {
-    const err1 = {
-      instancePath,
-      schemaPath: "#/type",
-      keyword: "type",
-      params: { type: "array" },
-      message: "must be array",
-    };
+    const err1 = { instancePath, schemaPath: "#/type", keyword: "type", params: { type: "array" } };
     if (vErrors === null) {
       vErrors = [err1];
     } else {
@@ -5110,7 +4558,6 @@ function validate365(
         schemaPath: "#/required",
         keyword: "required",
         params: { missingProperty: "name" },
-        message: "must have required property 'name'",
       };
       if (vErrors === null) {
         vErrors = [err0];
@@ -5126,7 +4573,6 @@ function validate365(
           schemaPath: "#/additionalProperties",
           keyword: "additionalProperties",
           params: { additionalProperty: key0 },
-          message: "must NOT have additional properties",
         };
         if (vErrors === null) {
           vErrors = [err1];
@@ -5683,13 +5129,7 @@ function validate365(
       }
     }
   } else {
-    const err2 = {
-      instancePath,
-      schemaPath: "#/type",
-      keyword: "type",
-      params: { type: "object" },
-      message: "must be object",
-    };
+    const err2 = { instancePath, schemaPath: "#/type", keyword: "type", params: { type: "object" } };
     if (vErrors === null) {
       vErrors = [err2];
     } else {
@@ -5703,9 +5143,6 @@ function validate365(
 validate365.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
 var validateUpdate = validate405;
 var schema20 = {
-  title: "UpdateTable",
-  description:
-    "Keys to change on a unit, which the name of the table names, by its own name or by a service that it provides. KEY+ appends to a list, KEY- removes from it.",
   type: "object",
   properties: {
     name: { $ref: "#/$defs/name" },
@@ -5802,7 +5239,6 @@ function validate405(
           schemaPath: "#/additionalProperties",
           keyword: "additionalProperties",
           params: { additionalProperty: key0 },
-          message: "must NOT have additional properties",
         };
         if (vErrors === null) {
           vErrors = [err0];
@@ -6793,13 +6229,7 @@ function validate405(
       }
     }
   } else {
-    const err1 = {
-      instancePath,
-      schemaPath: "#/type",
-      keyword: "type",
-      params: { type: "object" },
-      message: "must be object",
-    };
+    const err1 = { instancePath, schemaPath: "#/type", keyword: "type", params: { type: "object" } };
     if (vErrors === null) {
       vErrors = [err1];
     } else {
@@ -6832,7 +6262,6 @@ function validate289(
         schemaPath: "#/required",
         keyword: "required",
         params: { missingProperty: "name" },
-        message: "must have required property 'name'",
       };
       if (vErrors === null) {
         vErrors = [err0];
@@ -6848,7 +6277,6 @@ function validate289(
           schemaPath: "#/additionalProperties",
           keyword: "additionalProperties",
           params: { additionalProperty: key0 },
-          message: "must NOT have additional properties",
         };
         if (vErrors === null) {
           vErrors = [err1];
@@ -6901,13 +6329,7 @@ function validate289(
       }
     }
   } else {
-    const err2 = {
-      instancePath,
-      schemaPath: "#/type",
-      keyword: "type",
-      params: { type: "object" },
-      message: "must be object",
-    };
+    const err2 = { instancePath, schemaPath: "#/type", keyword: "type", params: { type: "object" } };
     if (vErrors === null) {
       vErrors = [err2];
     } else {
@@ -6939,7 +6361,6 @@ function validate476(
         schemaPath: "#/required",
         keyword: "required",
         params: { missingProperty: "file" },
-        message: "must have required property 'file'",
       };
       if (vErrors === null) {
         vErrors = [err0];
@@ -6954,7 +6375,6 @@ function validate476(
         schemaPath: "#/required",
         keyword: "required",
         params: { missingProperty: "modules" },
-        message: "must have required property 'modules'",
       };
       if (vErrors === null) {
         vErrors = [err1];
@@ -6970,7 +6390,6 @@ function validate476(
           schemaPath: "#/additionalProperties",
           keyword: "additionalProperties",
           params: { additionalProperty: key0 },
-          message: "must NOT have additional properties",
         };
         if (vErrors === null) {
           vErrors = [err2];
@@ -6989,7 +6408,6 @@ function validate476(
             schemaPath: "#/properties/file/minLength",
             keyword: "minLength",
             params: { limit: 1 },
-            message: "must NOT have fewer than 1 characters",
           };
           if (vErrors === null) {
             vErrors = [err3];
@@ -7004,7 +6422,6 @@ function validate476(
           schemaPath: "#/properties/file/type",
           keyword: "type",
           params: { type: "string" },
-          message: "must be string",
         };
         if (vErrors === null) {
           vErrors = [err4];
@@ -7058,7 +6475,6 @@ function validate476(
               schemaPath: "#/properties/modules/items/anyOf",
               keyword: "anyOf",
               params: {},
-              message: "must match a schema in anyOf",
             };
             if (vErrors === null) {
               vErrors = [err5];
@@ -7083,7 +6499,6 @@ function validate476(
           schemaPath: "#/properties/modules/type",
           keyword: "type",
           params: { type: "array" },
-          message: "must be array",
         };
         if (vErrors === null) {
           vErrors = [err6];
@@ -7100,7 +6515,6 @@ function validate476(
           schemaPath: "#/properties/optional/type",
           keyword: "type",
           params: { type: "boolean" },
-          message: "must be boolean",
         };
         if (vErrors === null) {
           vErrors = [err7];
@@ -7111,13 +6525,7 @@ function validate476(
       }
     }
   } else {
-    const err8 = {
-      instancePath,
-      schemaPath: "#/type",
-      keyword: "type",
-      params: { type: "object" },
-      message: "must be object",
-    };
+    const err8 = { instancePath, schemaPath: "#/type", keyword: "type", params: { type: "object" } };
     if (vErrors === null) {
       vErrors = [err8];
     } else {
@@ -7153,7 +6561,6 @@ function validate479(
             schemaPath: "#/additionalProperties/minLength",
             keyword: "minLength",
             params: { limit: 1 },
-            message: "must NOT have fewer than 1 characters",
           };
           if (vErrors === null) {
             vErrors = [err0];
@@ -7168,7 +6575,6 @@ function validate479(
           schemaPath: "#/additionalProperties/type",
           keyword: "type",
           params: { type: "string" },
-          message: "must be string",
         };
         if (vErrors === null) {
           vErrors = [err1];
@@ -7179,13 +6585,7 @@ function validate479(
       }
     }
   } else {
-    const err2 = {
-      instancePath,
-      schemaPath: "#/type",
-      keyword: "type",
-      params: { type: "object" },
-      message: "must be object",
-    };
+    const err2 = { instancePath, schemaPath: "#/type", keyword: "type", params: { type: "object" } };
     if (vErrors === null) {
       vErrors = [err2];
     } else {
@@ -7199,9 +6599,6 @@ function validate479(
 validate479.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
 var validateCodeTask = validate480;
 var schema77 = {
-  title: "CodeTaskTable",
-  description:
-    "The options of a task that a TypeScript or Python rc file defines; it has code instead of a command.",
   type: "object",
   properties: {
     name: { $ref: "#/$defs/name" },
@@ -7244,7 +6641,6 @@ function validate480(
         schemaPath: "#/required",
         keyword: "required",
         params: { missingProperty: "name" },
-        message: "must have required property 'name'",
       };
       if (vErrors === null) {
         vErrors = [err0];
@@ -7260,7 +6656,6 @@ function validate480(
           schemaPath: "#/additionalProperties",
           keyword: "additionalProperties",
           params: { additionalProperty: key0 },
-          message: "must NOT have additional properties",
         };
         if (vErrors === null) {
           vErrors = [err1];
@@ -7495,13 +6890,7 @@ function validate480(
       }
     }
   } else {
-    const err2 = {
-      instancePath,
-      schemaPath: "#/type",
-      keyword: "type",
-      params: { type: "object" },
-      message: "must be object",
-    };
+    const err2 = { instancePath, schemaPath: "#/type", keyword: "type", params: { type: "object" } };
     if (vErrors === null) {
       vErrors = [err2];
     } else {
@@ -7516,46 +6905,23 @@ validate480.evaluated = { props: true, dynamicProps: false, dynamicItems: false 
 var validateInstanceConfig = validate497;
 var schema78 = {
   $schema: "https://json-schema.org/draft/2020-12/schema",
-  title: "InstanceConfig",
-  description:
-    "The configuration of a Sluice instance. Tables that are not described here are the site's own.",
   type: "object",
   properties: {
     modules: {
-      description: "Changes to units, applied after all unit files.",
       type: "object",
       properties: { alternatives: { $ref: "unit-file.schema.json#/$defs/alternativesTable" } },
       additionalProperties: { $ref: "unit-file.schema.json#/$defs/updateTable" },
     },
-    loaders: {
-      description: "Loaders from outside, by name.",
-      type: "object",
-      additionalProperties: { $ref: "#/$defs/loaderTable" },
-    },
+    loaders: { type: "object", additionalProperties: { $ref: "#/$defs/loaderTable" } },
     kinds: {
-      description:
-        "The version of each kind of library module in this instance: kind = version, or a table with the required methods.",
       type: "object",
       additionalProperties: {
         type: ["string", "object"],
         pattern: "^[0-9]+(?:\\.[0-9]+)*$",
         properties: {
-          version: {
-            description: "The version of the kind in this instance.",
-            type: "string",
-            pattern: "^[0-9]+(?:\\.[0-9]+)*$",
-          },
-          methods: {
-            description: "The methods that a module of the kind must answer, under the service of that name.",
-            type: "array",
-            items: { type: "string", minLength: 1 },
-          },
-          contract: {
-            description:
-              "The file with the contract of the kind, in JSON; relative to the directory of the configuration file.",
-            type: "string",
-            minLength: 1,
-          },
+          version: { type: "string", pattern: "^[0-9]+(?:\\.[0-9]+)*$" },
+          methods: { type: "array", items: { type: "string", minLength: 1 } },
+          contract: { type: "string", minLength: 1 },
         },
         required: ["version"],
         additionalProperties: false,
@@ -7565,32 +6931,12 @@ var schema78 = {
   additionalProperties: true,
   $defs: {
     loaderTable: {
-      title: "LoaderTable",
-      description:
-        "A loader from outside: a command that gets the module's path as its last argument, or a plug-in file.",
       type: "object",
       properties: {
-        suffixes: {
-          description: "File name suffixes that it takes, each with its dot.",
-          type: "array",
-          items: { type: "string", pattern: "^\\." },
-        },
-        magic: {
-          description: "Bytes at the start of the files that it takes.",
-          type: "string",
-          minLength: 1,
-        },
-        command: {
-          description: "Program and arguments; the module's path is appended.",
-          type: "array",
-          items: { type: "string" },
-          minItems: 1,
-        },
-        plugin: {
-          description: "A file that exports a ModuleLoader, loaded when first needed.",
-          type: "string",
-          minLength: 1,
-        },
+        suffixes: { type: "array", items: { type: "string", pattern: "^\\." } },
+        magic: { type: "string", minLength: 1 },
+        command: { type: "array", items: { type: "string" }, minItems: 1 },
+        plugin: { type: "string", minLength: 1 },
       },
       oneOf: [{ required: ["command"] }, { required: ["plugin"] }],
       additionalProperties: false,
@@ -7622,7 +6968,6 @@ function validate500(
         schemaPath: "#/oneOf/0/required",
         keyword: "required",
         params: { missingProperty: "command" },
-        message: "must have required property 'command'",
       };
       if (vErrors === null) {
         vErrors = [err0];
@@ -7645,7 +6990,6 @@ function validate500(
         schemaPath: "#/oneOf/1/required",
         keyword: "required",
         params: { missingProperty: "plugin" },
-        message: "must have required property 'plugin'",
       };
       if (vErrors === null) {
         vErrors = [err1];
@@ -7671,7 +7015,6 @@ function validate500(
       schemaPath: "#/oneOf",
       keyword: "oneOf",
       params: { passingSchemas: passing0 },
-      message: "must match exactly one schema in oneOf",
     };
     if (vErrors === null) {
       vErrors = [err2];
@@ -7697,7 +7040,6 @@ function validate500(
           schemaPath: "#/additionalProperties",
           keyword: "additionalProperties",
           params: { additionalProperty: key0 },
-          message: "must NOT have additional properties",
         };
         if (vErrors === null) {
           vErrors = [err3];
@@ -7720,7 +7062,6 @@ function validate500(
                 schemaPath: "#/properties/suffixes/items/pattern",
                 keyword: "pattern",
                 params: { pattern: "^\\." },
-                message: 'must match pattern "^\\."',
               };
               if (vErrors === null) {
                 vErrors = [err4];
@@ -7735,7 +7076,6 @@ function validate500(
               schemaPath: "#/properties/suffixes/items/type",
               keyword: "type",
               params: { type: "string" },
-              message: "must be string",
             };
             if (vErrors === null) {
               vErrors = [err5];
@@ -7751,7 +7091,6 @@ function validate500(
           schemaPath: "#/properties/suffixes/type",
           keyword: "type",
           params: { type: "array" },
-          message: "must be array",
         };
         if (vErrors === null) {
           vErrors = [err6];
@@ -7770,7 +7109,6 @@ function validate500(
             schemaPath: "#/properties/magic/minLength",
             keyword: "minLength",
             params: { limit: 1 },
-            message: "must NOT have fewer than 1 characters",
           };
           if (vErrors === null) {
             vErrors = [err7];
@@ -7785,7 +7123,6 @@ function validate500(
           schemaPath: "#/properties/magic/type",
           keyword: "type",
           params: { type: "string" },
-          message: "must be string",
         };
         if (vErrors === null) {
           vErrors = [err8];
@@ -7804,7 +7141,6 @@ function validate500(
             schemaPath: "#/properties/command/minItems",
             keyword: "minItems",
             params: { limit: 1 },
-            message: "must NOT have fewer than 1 items",
           };
           if (vErrors === null) {
             vErrors = [err9];
@@ -7821,7 +7157,6 @@ function validate500(
               schemaPath: "#/properties/command/items/type",
               keyword: "type",
               params: { type: "string" },
-              message: "must be string",
             };
             if (vErrors === null) {
               vErrors = [err10];
@@ -7837,7 +7172,6 @@ function validate500(
           schemaPath: "#/properties/command/type",
           keyword: "type",
           params: { type: "array" },
-          message: "must be array",
         };
         if (vErrors === null) {
           vErrors = [err11];
@@ -7856,7 +7190,6 @@ function validate500(
             schemaPath: "#/properties/plugin/minLength",
             keyword: "minLength",
             params: { limit: 1 },
-            message: "must NOT have fewer than 1 characters",
           };
           if (vErrors === null) {
             vErrors = [err12];
@@ -7871,7 +7204,6 @@ function validate500(
           schemaPath: "#/properties/plugin/type",
           keyword: "type",
           params: { type: "string" },
-          message: "must be string",
         };
         if (vErrors === null) {
           vErrors = [err13];
@@ -7882,13 +7214,7 @@ function validate500(
       }
     }
   } else {
-    const err14 = {
-      instancePath,
-      schemaPath: "#/type",
-      keyword: "type",
-      params: { type: "object" },
-      message: "must be object",
-    };
+    const err14 = { instancePath, schemaPath: "#/type", keyword: "type", params: { type: "object" } };
     if (vErrors === null) {
       vErrors = [err14];
     } else {
@@ -7954,7 +7280,6 @@ function validate497(
           schemaPath: "#/properties/modules/type",
           keyword: "type",
           params: { type: "object" },
-          message: "must be object",
         };
         if (vErrors === null) {
           vErrors = [err0];
@@ -7987,7 +7312,6 @@ function validate497(
           schemaPath: "#/properties/loaders/type",
           keyword: "type",
           params: { type: "object" },
-          message: "must be object",
         };
         if (vErrors === null) {
           vErrors = [err1];
@@ -8008,7 +7332,6 @@ function validate497(
               schemaPath: "#/properties/kinds/additionalProperties/type",
               keyword: "type",
               params: { type: schema78.properties.kinds.additionalProperties.type },
-              message: "must be string,object",
             };
             if (vErrors === null) {
               vErrors = [err2];
@@ -8024,7 +7347,6 @@ function validate497(
                 schemaPath: "#/properties/kinds/additionalProperties/pattern",
                 keyword: "pattern",
                 params: { pattern: "^[0-9]+(?:\\.[0-9]+)*$" },
-                message: 'must match pattern "^[0-9]+(?:\\.[0-9]+)*$"',
               };
               if (vErrors === null) {
                 vErrors = [err3];
@@ -8041,7 +7363,6 @@ function validate497(
                 schemaPath: "#/properties/kinds/additionalProperties/required",
                 keyword: "required",
                 params: { missingProperty: "version" },
-                message: "must have required property 'version'",
               };
               if (vErrors === null) {
                 vErrors = [err4];
@@ -8057,7 +7378,6 @@ function validate497(
                   schemaPath: "#/properties/kinds/additionalProperties/additionalProperties",
                   keyword: "additionalProperties",
                   params: { additionalProperty: key3 },
-                  message: "must NOT have additional properties",
                 };
                 if (vErrors === null) {
                   vErrors = [err5];
@@ -8077,7 +7397,6 @@ function validate497(
                     schemaPath: "#/properties/kinds/additionalProperties/properties/version/pattern",
                     keyword: "pattern",
                     params: { pattern: "^[0-9]+(?:\\.[0-9]+)*$" },
-                    message: 'must match pattern "^[0-9]+(?:\\.[0-9]+)*$"',
                   };
                   if (vErrors === null) {
                     vErrors = [err6];
@@ -8093,7 +7412,6 @@ function validate497(
                   schemaPath: "#/properties/kinds/additionalProperties/properties/version/type",
                   keyword: "type",
                   params: { type: "string" },
-                  message: "must be string",
                 };
                 if (vErrors === null) {
                   vErrors = [err7];
@@ -8122,7 +7440,6 @@ function validate497(
                           "#/properties/kinds/additionalProperties/properties/methods/items/minLength",
                         keyword: "minLength",
                         params: { limit: 1 },
-                        message: "must NOT have fewer than 1 characters",
                       };
                       if (vErrors === null) {
                         vErrors = [err8];
@@ -8142,7 +7459,6 @@ function validate497(
                       schemaPath: "#/properties/kinds/additionalProperties/properties/methods/items/type",
                       keyword: "type",
                       params: { type: "string" },
-                      message: "must be string",
                     };
                     if (vErrors === null) {
                       vErrors = [err9];
@@ -8159,7 +7475,6 @@ function validate497(
                   schemaPath: "#/properties/kinds/additionalProperties/properties/methods/type",
                   keyword: "type",
                   params: { type: "array" },
-                  message: "must be array",
                 };
                 if (vErrors === null) {
                   vErrors = [err10];
@@ -8179,7 +7494,6 @@ function validate497(
                     schemaPath: "#/properties/kinds/additionalProperties/properties/contract/minLength",
                     keyword: "minLength",
                     params: { limit: 1 },
-                    message: "must NOT have fewer than 1 characters",
                   };
                   if (vErrors === null) {
                     vErrors = [err11];
@@ -8195,7 +7509,6 @@ function validate497(
                   schemaPath: "#/properties/kinds/additionalProperties/properties/contract/type",
                   keyword: "type",
                   params: { type: "string" },
-                  message: "must be string",
                 };
                 if (vErrors === null) {
                   vErrors = [err12];
@@ -8213,7 +7526,6 @@ function validate497(
           schemaPath: "#/properties/kinds/type",
           keyword: "type",
           params: { type: "object" },
-          message: "must be object",
         };
         if (vErrors === null) {
           vErrors = [err13];
@@ -8224,13 +7536,7 @@ function validate497(
       }
     }
   } else {
-    const err14 = {
-      instancePath,
-      schemaPath: "#/type",
-      keyword: "type",
-      params: { type: "object" },
-      message: "must be object",
-    };
+    const err14 = { instancePath, schemaPath: "#/type", keyword: "type", params: { type: "object" } };
     if (vErrors === null) {
       vErrors = [err14];
     } else {
