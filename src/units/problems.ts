@@ -245,6 +245,12 @@ function invalidValue(key: string, value: unknown, path: Path, rule?: string): P
   return { code: "UNIT_INVALID_VALUE", message, path, part: "value", hint: rule };
 }
 
+/** A text that the system cannot pass to a program, or take for a path. It may be a secret, and is not shown. */
+export function nulProblem(key: string, path: Path): Problem {
+  const message = `invalid value for config key '${key}': it has a NUL character`;
+  return { code: "UNIT_INVALID_VALUE", message, path, part: "value" };
+}
+
 /** Whether a value of a document is a table. */
 export function isTable(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof Date);

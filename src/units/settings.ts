@@ -4,7 +4,7 @@ import type { KeyKind } from "./keys/key-row.js";
 import { listEditOf, type ListKey, rowOf, type UnitKey, type UnitKeyRow } from "./keys/keys.js";
 import { UNIT_KEYS } from "./keys/unit-keys.js";
 import type { UpdateTable } from "./generated/tables.js";
-import type { Problem } from "./problems.js";
+import { isTable, nulProblem, type Problem } from "./problems.js";
 import { parseDuration, parseSize, type Quantity } from "./quantity.js";
 import { type Parsed, parseRankSet } from "./rank-set.js";
 import type { Path, Source } from "./source.js";
@@ -86,6 +86,11 @@ interface ValuePlace {
 }
 
 function readValue({ key, kind }: UnitKeyRow, value: unknown, place: ValuePlace): unknown {
+  const nul = placeOfNul(value);
+  if (nul !== undefined) {
+    place.problems.push(nulProblem(key, [...place.path, key, ...nul]));
+    return undefined;
+  }
   if (isTableKind(kind) && value !== undefined) {
     const found = tableProblems(kind, key, value as Table, [...place.path, key]);
     place.problems.push(...found);
@@ -99,6 +104,23 @@ function readValue({ key, kind }: UnitKeyRow, value: unknown, place: ValuePlace)
   if (typeof value !== "string") return value;
   if (kind === "path") return resolvePath(value, place.source);
   return isTextKind(kind) ? readText(TEXT_RULES[kind], key, value, place) : value;
+}
+
+/** Where in a value a text with a NUL character is. */
+function placeOfNul(value: unknown): Path | undefined {
+  if (typeof value === "string") return value.includes("\0") ? [] : undefined;
+  if (Array.isArray(value)) {
+    for (let at = 0; at < value.length; at++) {
+      const inside = placeOfNul(value[at]);
+      if (inside !== undefined) return [at, ...inside];
+    }
+  } else if (isTable(value)) {
+    for (const key in value) {
+      const inside = key.includes("\0") ? [] : placeOfNul(value[key]);
+      if (inside !== undefined) return [key, ...inside];
+    }
+  }
+  return undefined;
 }
 
 /** The settings of a table, applied over earlier settings; its list edits come last. */

@@ -50,6 +50,11 @@ describe("a bad unit file is reported with code and place", () => {
       ["UNIT_INVALID_NAME a.toml:4:17", "UNIT_WRONG_TYPE a.toml:4:24"],
     ],
     [
+      "NUL characters, one in a list and one in a table",
+      `${UNIT}command = ["x", "a\\u0000b"]\nenvironment = { A = "\\u0000" }\n`,
+      ["UNIT_INVALID_VALUE a.toml:3:17", "UNIT_INVALID_VALUE a.toml:4:21"],
+    ],
+    [
       "two kinds of probe",
       `${UNIT}command = "x"\nready = { notify = true, fd = 3 }\n`,
       ["UNIT_INVALID_VALUE a.toml:4:26"],

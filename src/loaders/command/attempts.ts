@@ -9,6 +9,7 @@ import {
   type AttemptOutcome,
   hostAndPort,
   isThisMachine,
+  shownUrl,
 } from "./network-probes.js";
 import { type OnceCommand, runOnce } from "./run-once.js";
 import type { Probe } from "../program-options.js";
@@ -143,7 +144,7 @@ async function ownAddress(
   }
   const address = tcp === undefined ? addressOfUrl(http) : hostAndPort(tcp);
   if (address === undefined || !(await isThisMachine(address.host))) return undefined;
-  return { name: tcp ?? http ?? "", address };
+  return { name: tcp ?? shownUrl(http ?? ""), address };
 }
 
 function addressOfUrl(text: string | undefined): { host: string; port: number } | undefined {

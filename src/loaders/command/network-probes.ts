@@ -1,7 +1,7 @@
 import { lookup } from "node:dns/promises";
 import { connect, type NetConnectOpts, type Socket } from "node:net";
 import { networkInterfaces } from "node:os";
-import { isErrno, messageOf } from "../../errors/index.js";
+import { isErrno, messageOf, SECRET } from "../../errors/index.js";
 import type { HttpRequester } from "./http-requests.js";
 import { LineMatcher } from "./line-matcher.js";
 
@@ -70,18 +70,24 @@ export interface HttpWish {
 export async function attemptHttp(wish: HttpWish, signal: AbortSignal): Promise<AttemptOutcome> {
   const { requesterOf } = await import("./http-requests.js");
   const answer = await getOnce(requesterOf(wish.url), wish, signal);
-  if (typeof answer === "string") return `GET ${wish.url}: ${answer}`;
+  const url = shownUrl(wish.url);
+  if (typeof answer === "string") return `GET ${url}: ${answer}`;
   const wanted = wish.status ?? ANY_STATUS;
-  if (!isStatusIn(answer.status, wanted)) return `GET ${wish.url}: status ${answer.status}, not ${wanted}`;
+  if (!isStatusIn(answer.status, wanted)) return `GET ${url}: status ${answer.status}, not ${wanted}`;
   if (wish.body === undefined) return undefined;
   switch (new LineMatcher(wish.body).test([answer.body])) {
     case "match":
       return undefined;
     case "none":
-      return `GET ${wish.url}: its body does not match ${wish.body}`;
+      return `GET ${url}: its body does not match ${wish.body}`;
     case "too slow":
-      return `GET ${wish.url}: matching its body against ${wish.body} takes too long`;
+      return `GET ${url}: matching its body against ${wish.body} takes too long`;
   }
+}
+
+/** A URL for messages, without the user and password in it. */
+export function shownUrl(url: string): string {
+  return url.replace(/(?<=\/\/)[^/?#]*(?=@)/, SECRET);
 }
 
 interface HttpAnswer {

@@ -69,9 +69,13 @@ const CASES: readonly Case[] = [
   },
   {
     kind: "http",
-    probe: (port) => ({ http: `http://127.0.0.1:${port}/healthz`, body: "is well$", intervalMs: 10 }),
+    probe: (port) => ({
+      http: `http://probe:hidden@127.0.0.1:${port}/healthz`,
+      body: "is well$",
+      intervalMs: 10,
+    }),
     becomeReady: (port) => `exec python3 -c '${HTTP}' ${port}`,
-    words: (port) => new RegExp(`GET http://127.0.0.1:${port}/healthz: connect ECONNREFUSED`),
+    words: (port) => new RegExp(`GET http://\\(secret\\)@127.0.0.1:${port}/healthz: connect ECONNREFUSED`),
   },
   {
     kind: "command",
