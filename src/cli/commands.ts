@@ -109,7 +109,7 @@ const COMMANDS: readonly LazyCommand[] = [
   { name: "version", summary: "print the version", load: () => import("./version-command.js") },
 ];
 
-/** Whether we have a command of this name. */
+/** Whether Sluice has a command of this name. */
 export function isOwnCommand(name: string): boolean {
   return COMMANDS.some((command) => command.name === name);
 }

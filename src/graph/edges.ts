@@ -17,7 +17,7 @@ export interface OrderGraph {
  * A wildcard would make n² edges; a barrier node between the two sides makes n. The same is done for a service that
  * many units provide and many name. A unit that is after a service which it provides itself must not wait for itself.
  * It gets edges from each other provider, without the barrier. Two such units for one service would wait for each
- * other, which is a cycle in any case, so both may use the barrier.
+ * other. That is a cycle with or without the barrier, so both may use it.
  * @param units planned units, ascending
  * @param isReversed unit → its `before` and `after` are exchanged, as it is to be removed (docs/design/planning.md §6)
  */

@@ -13,7 +13,7 @@ export interface Kind {
 
 export type Kinds = ReadonlyMap<string, Kind>;
 
-/** The kinds of the services that we ship or use in examples. */
+/** The kinds of the services that Sluice ships or uses in examples. */
 const SHIPPED: Readonly<Record<string, Kind>> = {
   "content-backing": { version: "1.0", methods: ["load", "store", "checkpoint-get", "checkpoint-put"] },
   sched: { version: "1.0", methods: ["alloc", "free"] },

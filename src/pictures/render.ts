@@ -96,10 +96,17 @@ function outcomeOf(worker: Worker): Promise<DrawnPicture> {
       else reject(new SluiceError("GRAPH_PICTURE", report.message, { cause: report.cause }));
     });
     worker.once("error", (error) => {
-      reject(new SluiceError("GRAPH_PICTURE", `cannot draw: ${messageOf(error)}`, { cause: error }));
+      reject(
+        new SluiceError("GRAPH_PICTURE", `cannot draw the picture: ${messageOf(error)}`, { cause: error }),
+      );
     });
     worker.once("exit", (status) => {
-      reject(new SluiceError("GRAPH_PICTURE", `cannot draw: its thread ended with status ${status}`));
+      reject(
+        new SluiceError(
+          "GRAPH_PICTURE",
+          `cannot draw the picture: the drawing thread ended with status ${status}`,
+        ),
+      );
     });
   });
 }

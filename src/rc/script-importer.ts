@@ -73,7 +73,7 @@ export class ScriptImporter {
     return createJiti(import.meta.url, {
       alias: { sluice: LIBRARY_FILE },
       virtualModules: { "sluice/rc": authoring },
-      // jiti's default is a shared temporary directory, where others could leave code for us to run.
+      // jiti's default is a shared temporary directory, where others could leave code for this program to run.
       fsCache: false,
       transform: await jitiTransform(this.#cacheDir),
       interopDefault: false,

@@ -14,7 +14,7 @@ async function main(): Promise<void> {
   const library: unknown = createRequire(import.meta.url)("../index.js");
   const jiti = createJiti(import.meta.url, {
     virtualModules: { sluice: library },
-    // jiti's default is a shared temporary directory, where others could leave code for us to run.
+    // jiti's default is a shared temporary directory, where others could leave code for this program to run.
     fsCache: false,
     transform: await jitiTransform(undefined),
   });

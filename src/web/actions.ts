@@ -36,7 +36,7 @@ const ACTIONS = {
 
 type ActionName = keyof typeof ACTIONS;
 
-/** All of them. */
+/** The names of all actions. */
 export const ACTION_NAMES = Object.keys(ACTIONS) as ActionName[];
 
 /** No unit has a longer name. */

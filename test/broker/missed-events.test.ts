@@ -36,7 +36,7 @@ describe("missed events", () => {
       expect.objectContaining({
         level: "err",
         name: "broker",
-        text: `${WHY}; it continues after event 2, and all its subscriptions end with ENODATA`,
+        text: `${WHY}. This rank continues after event 2, and its subscriptions end with ENODATA`,
       }),
     );
   });

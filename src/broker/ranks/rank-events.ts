@@ -41,7 +41,7 @@ export function rankEvents(options: RankEventsOptions): OverlayReceiver {
     event: (event) => router.broadcast(event),
     missed: (after, upTo) => {
       const text = `this rank has missed events after ${after}, and rank 0 no longer keeps them all (overlay.kept-events)`;
-      log("err", `${text}; it continues after event ${upTo}, and all its subscriptions end with ENODATA`);
+      log("err", `${text}. This rank continues after event ${upTo}, and its subscriptions end with ENODATA`);
       router.endSubscriptions(requestError("ENODATA", text));
     },
     client: (stream) => clients.add(socketChannel(stream, wireLimits()), { isGuest: false }),

@@ -55,7 +55,7 @@ function parsed(text: string): unknown {
   }
 }
 
-/** The hash shows that the other fields are valid, because only we write it. */
+/** The hash shows that the other fields are valid, because only Sluice writes it. */
 function isLock(value: unknown): value is PlanLock & { readonly hash: string } {
   return (
     typeof value === "object" &&

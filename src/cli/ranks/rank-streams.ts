@@ -51,7 +51,7 @@ export async function followRanks(options: RankOptions, { open, show }: RankStre
   );
 }
 
-/** Treats the error of a stream that we have ended ourselves as its normal end. */
+/** Treats the error of a stream that this command has ended as its normal end. */
 function unlessAborted(signal: AbortSignal): (error: unknown) => void {
   return (error) => {
     if (!signal.aborted) throw error;

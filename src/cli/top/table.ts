@@ -20,7 +20,7 @@ export const SORTS = {
 
 export type Sort = keyof typeof SORTS;
 
-/** All of them. */
+/** The names of all sort orders. */
 export const SORT_NAMES = Object.keys(SORTS) as Sort[];
 
 /** The module in the worst state comes first. */

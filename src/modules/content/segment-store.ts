@@ -31,8 +31,8 @@ export interface SegmentStoreOptions {
 
 /**
  * Blobs and records in segments, which are files of consecutive batches. There is one wait for the disk for all
- * batches that arrived during the last one. The live blobs of segments that are mostly garbage move to the end, and
- * those segments go.
+ * batches that arrived during the last one. The store copies the live blobs of a segment that is mostly garbage to
+ * the end. Then it deletes the segment.
  */
 export class SegmentStore implements Backing, Sweepable {
   readonly #base: string;
