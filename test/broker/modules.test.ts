@@ -47,6 +47,11 @@ describe("load", () => {
         recvq: 0,
         services: [],
         explicit: false,
+        digest: null,
+        size: null,
+        loader: "thread",
+        pid: null,
+        thread: "own",
       },
       expect.objectContaining({ name: "echo2", state: "R", explicit: true }),
     ]);
