@@ -19,8 +19,8 @@ export interface InstanceStepExecutorOptions {
   /** Environment of commands, without a session. Default: that of this process. */
   readonly env?: NodeJS.ProcessEnv | undefined;
   /**
-   * A module without `stop`, no program, that is not gone this long after its removal began is cancelled (docs/design/planning.md §7).
-   * Default: never.
+   * A module, other than a program, that is not gone this long after its removal began is cancelled
+   * (docs/design/planning.md §7). Default: never.
    */
   readonly cancelRemovalAfterMs?: number | undefined;
   /** Load modules even if others may write to their files (docs/design/instance.md §2). */
@@ -107,10 +107,10 @@ export class InstanceStepExecutor implements StepExecutor {
     };
   }
 
-  async #remove({ name, stop, command }: ModuleUnit, signal: AbortSignal): Promise<void> {
+  async #remove({ name, command }: ModuleUnit, signal: AbortSignal): Promise<void> {
     const handle = this.#handle(name);
-    // Programs, and modules whose unit has `stop`, get that time; the broker itself cancels them afterwards.
-    const isHurried = stop === undefined && command === undefined;
+    // A program gets the time of its `stop`; the broker itself kills it afterwards.
+    const isHurried = command === undefined;
     const removal = withLimit(signal, isHurried ? this.#cancelRemovalAfterMs : undefined);
     if (isHurried) this.#removals.add(removal);
     try {

@@ -33,9 +33,6 @@ on-failure = "restart"
 [[modules]]
 name = "web"
 command = "serve"
-[[modules]]
-name = "slow"
-stop = { timeout = "1h" }
 [[tasks]]
 name = "shell"
 command = "echo out; echo err >&2; printf end; test \\"$0\\" = bash"
@@ -191,13 +188,13 @@ describe("removing", () => {
   });
 });
 
-test.each(["web", "slow"])("a hurried removal leaves %s the time of its stop", async (name) => {
+test("a hurried removal leaves a program the time of its stop", async () => {
   const controller = new AbortController();
   const { executor, asked } = await bench(silentUnlessCancel, { cancelRemovalAfterMs: 0 });
-  const unhurried = executor.execute({ action: "remove", unit: moduleUnit(name) }, controller.signal);
+  const unhurried = executor.execute({ action: "remove", unit: moduleUnit("web") }, controller.signal);
   await executor.execute({ action: "remove", unit: moduleUnit("kvs") }, never);
-  expect(asked.filter(([, payload]) => JSON.stringify(payload).includes(name))).toEqual([
-    ["module.remove", { name }],
+  expect(asked.filter(([, payload]) => JSON.stringify(payload).includes("web"))).toEqual([
+    ["module.remove", { name: "web" }],
   ]);
   controller.abort(new SluiceError("RUN_CANCELLED", "cancelled"));
   await expect(unhurried).rejects.toMatchObject({ code: "RUN_CANCELLED" });

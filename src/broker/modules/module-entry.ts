@@ -226,11 +226,6 @@ export class ModuleEntry {
     return this.isProgram ? stopLimitMs(this.request.stop) : this.request.timeoutMs;
   }
 
-  /** Whether it gets the time of `stop` even if the instance ends in a hurry: a program, or one whose unit has `stop`. */
-  get hasOwnStop(): boolean {
-    return this.isProgram || this.request.stop !== undefined;
-  }
-
   /**
    * Path of its file, with `#NAME` if the file is a library; undefined until it is found. For a program, its command.
    */

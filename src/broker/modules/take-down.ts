@@ -6,7 +6,7 @@ import { inOrder, type TakeDownOrder } from "./take-down-order.js";
 
 /** The options of a take-down. */
 export interface TakeDownOptions {
-  /** The time after which a module without `stop` is cancelled. Default: never. */
+  /** The time after which a module, other than a program, is cancelled. Default: never. */
   readonly cancelAfterMs?: number | undefined;
   /** Cancels all remaining modules at once. */
   readonly signal?: AbortSignal | undefined;
@@ -39,7 +39,7 @@ export async function takeDown(
     await inOrder(order, async (name) => {
       const entry = known.entry(name);
       const allowedMs = entry?.removalTimeoutMs ?? Infinity;
-      const limitMs = entry?.hasOwnStop === true ? allowedMs : Math.min(allowedMs, cancelAfterMs);
+      const limitMs = entry?.isProgram === true ? allowedMs : Math.min(allowedMs, cancelAfterMs);
       try {
         const isLate = await removeWithin(modules, name, { clock, limitMs, signal });
         if (!isLate || limitMs !== allowedMs) return;
