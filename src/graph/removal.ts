@@ -78,7 +78,7 @@ function notLoaded(message: string): Result<never> {
   return fail([{ code: "GRAPH_NOT_LOADED", severity: "error", message, related: [] }]);
 }
 
-/** The unit of that name, else the running provider that would be picked; -1 if there is none. */
+/** The unit of that name, else the running provider that would be picked; -1 without either. */
 function loadedProvider(index: CatalogIndex, name: string): number {
   const unit = unitId(index, name);
   if (unit >= 0) return unit;

@@ -14,7 +14,7 @@ export function flowControlMessage(flow: FlowControl): ControlMessage {
   return { type: "control", control: "status", payload: PAYLOADS[flow] };
 }
 
-/** @returns the order in the message about requests; undefined if there is none */
+/** @returns the order in the message about requests; undefined for a message without one */
 export function flowControlOf(message: Message): FlowControl | undefined {
   if (message.type !== "control" || message.control !== "status") return undefined;
   if (message.payload === PAYLOADS.hold) return "hold";

@@ -13,7 +13,7 @@ export interface ContextHost {
   send(message: FromHost): void;
   /** Sends a request to the runner and waits for its `reply`. */
   ask(make: (id: number) => FromHost): Promise<void>;
-  /** The handle of the instance, or the error if there is none. */
+  /** The handle of the instance, or the error without an instance. */
   handle(): Handle | SluiceError;
   output(stream: "stdout" | "stderr", text: string): void;
 }

@@ -163,17 +163,29 @@ describe("Ctrl-C", () => {
   });
 
   test("gives a program the time of its stop, which is longer than that of a module", async () => {
-    const left = join(box.dir, "left");
-    const script = `trap 'sleep 1.5; touch ${left}; exit 0' TERM; touch ${left}.up; while :; do sleep 0.05; done`;
+    const at = (name: string): string => join(box.dir, name);
+    box.write(
+      "stubborn.mjs",
+      `import { writeFileSync } from "node:fs";
+       export async function modMain(h) {
+         writeFileSync(${JSON.stringify(at("pid"))}, String(process.pid));
+         await h.run();
+         await new Promise(() => setInterval(() => {}, 1000));
+       }`,
+    );
+    // The program ends only after the module, which Sluice cancels when its own, shorter time is over.
+    const script = `trap 'while kill -0 $(cat ${at("pid")}); do sleep 0.02; done; touch ${at("left")}; exit 0' TERM
+      touch ${at("up")}; while :; do sleep 0.02; done`;
     const file = box.write(
       "stack.toml",
-      `[[modules]]\nname = "slow"\ncommand = ["bash", "-c", ${JSON.stringify(script)}]\nready = { command = "test -e ${left}.up" }\n`,
+      `[[modules]]\nname = "stubborn"\nmodule = "./stubborn.mjs"\nexec = true\n` +
+        `[[modules]]\nname = "slow"\ncommand = ["bash", "-c", ${JSON.stringify(script)}]\nready = { file = "${at("up")}" }\n`,
     );
     const command = box.start(["start", "-f", file, "echo ready; exec sleep 1000"], { env });
     await command.waitFor("ready\n");
     command.kill("SIGTERM");
     expect((await command.finished).status).toBe(143);
-    expect(existsSync(left)).toBe(true);
+    expect(existsSync(at("left"))).toBe(true);
     expectNothingLeft();
   });
 

@@ -85,7 +85,7 @@ export async function natsOverlay(options: NatsOverlayOptions): Promise<NatsOver
   }
 }
 
-/** Where the first connection may take for ever: says why there is none, at once, at the first refusal, and every 30 s. */
+/** For a first connection without a time-out: logs why it failed, at once, at the first refusal, and every 30 s. */
 function firstFailures({ connectTimeoutMs, onWaiting }: NatsOverlayOptions): NatsConnectOptions["failed"] {
   if (Number.isFinite(connectTimeoutMs)) return undefined;
   let saidAtMs = -Infinity;

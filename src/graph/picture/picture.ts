@@ -121,7 +121,7 @@ function orderEdges(plan: Plan): PictureEdge[] {
   return edges;
 }
 
-/** Requirements go to the pick. Needs go to each planned provider, or where there is none, to all left-out ones. */
+/** Requirements go to the pick. Needs go to each planned provider, or if no provider is planned, to all left-out ones. */
 function askEdges({ steps, leftOut, picks, catalog }: Plan, index: CatalogIndex): PictureEdge[] {
   const inPicture = new Set([...steps.map(({ unit }) => unit.name), ...leftOut.keys()]);
   return index.units.flatMap((unit) => {
