@@ -1,10 +1,10 @@
-import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { lstat, mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 // Not by way of the index: hosts need little of it.
 import { isOursAlone } from "../../caches/own-directory.js";
 import { replaceFile } from "../../caches/replace-file.js";
+import { digestOf } from "../../caches/sealed-files.js";
 
 /**
  * Copies an addon to a file named by its digest. The system opens a path only once in a process, so that another version
@@ -18,7 +18,7 @@ export async function addonCopy(path: string, cacheDir: string): Promise<string 
     const directory = join(cacheDir, "addons");
     await mkdir(directory, { recursive: true, mode: 0o700 });
     if (!isOursAlone(await lstat(directory))) return undefined;
-    const copy = join(directory, `${createHash("sha256").update(bytes).digest("hex")}.node`);
+    const copy = join(directory, `${digestOf([bytes]).toString("hex")}.node`);
     if (!existsSync(copy)) replaceFile(copy, [bytes]);
     return copy;
   } catch {
