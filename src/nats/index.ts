@@ -9,6 +9,7 @@ export {
   JetStreamError,
   MissingRightError,
   type Stored,
+  NO_CLUSTER,
   WRONG_LAST_SEQUENCE,
 } from "./jet-stream.js";
 export { Link } from "./link.js";

@@ -40,6 +40,8 @@ export const JETSTREAM_INFO = "$JS.API.INFO";
 
 /** A write was refused because another one came first. */
 export const WRONG_LAST_SEQUENCE = 10071;
+/** The servers are no cluster, so that a stream has one replica only. */
+export const NO_CLUSTER = 10074;
 /** Servers of a cluster without JetStream do not answer at all. */
 const INFO_MS = 1000;
 

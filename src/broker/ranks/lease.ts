@@ -2,7 +2,13 @@ import { messageOf } from "../../errors/index.js";
 import { type LogLevel } from "../../messages/index.js";
 import { sleep, startTimer, type Timer } from "../../processes/index.js";
 import type { LeadershipListener } from "./connection.js";
-import { type JetStream, JetStreamError, MissingRightError, WRONG_LAST_SEQUENCE } from "../../nats/index.js";
+import {
+  type JetStream,
+  JetStreamError,
+  MissingRightError,
+  NO_CLUSTER,
+  WRONG_LAST_SEQUENCE,
+} from "../../nats/index.js";
 
 const KEY = "leader";
 
@@ -273,7 +279,7 @@ class Taking {
 
   /** @returns undefined if another broker holds it, or it cannot be taken now */
   async look(onHeld: (holder: LeaseValue) => Promise<void>): Promise<Held | undefined> {
-    const { jetStream, instance, log } = this.#options;
+    const { jetStream, instance, log, replicas } = this.#options;
     const bucket = bucketOf(instance);
     const at = momentOf(this.#options.clock);
     let holder: LeaseValue | undefined;
@@ -291,6 +297,12 @@ class Taking {
       if (error instanceof LeaseMismatch) throw error;
       // At the start a missing right is a mistake; later an operator may be about to restore it.
       if (error instanceof MissingRightError && !this.#hasLooked) throw error;
+      // To wait is of no use: a server joins a cluster only after a change of its configuration.
+      if (error instanceof JetStreamError && error.number === NO_CLUSTER)
+        throw new LeaseMismatch(
+          `bucket ${bucket} needs ${replicas} replicas, and the NATS server belongs to no cluster; ` +
+            `list only servers of one cluster (${error.message})`,
+        );
       const isLate = error instanceof JetStreamError && error.number === WRONG_LAST_SEQUENCE;
       if (!isLate && !this.#wasTrouble)
         log("warning", `the lease of rank 0 is not available now: ${messageOf(error)}`);

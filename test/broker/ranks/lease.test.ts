@@ -248,6 +248,16 @@ describe("the lease", () => {
     await expect.poll(() => zero.handle.publish("load.n").catch(() => 0), PATIENTLY).toBeGreaterThan(0);
   });
 
+  test("of a list with several servers is refused, if the server belongs to no cluster", async () => {
+    const { url } = await server();
+    await expect(join(`${url},nats://127.0.0.1:1`, 0)).rejects.toMatchObject({
+      errnum: ERRNO.EINVAL,
+      message: expect.stringMatching(
+        /needs 2 replicas.*belongs to no cluster; list only servers of one/s,
+      ) as string,
+    });
+  });
+
   test("does without JetStream, except for a standby", async () => {
     const { url } = await server({ jetStream: false });
     const zero = await startRank(url, 0);
