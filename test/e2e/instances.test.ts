@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { chmodSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { liveInstance } from "../helpers/live-instance.js";
@@ -100,6 +100,24 @@ describe("fault-G15: in another shell", () => {
     broker.kill("SIGTERM");
     await broker.finished;
     expect(await listed()).toEqual([]);
+  });
+
+  test("what a killed broker left for its directory goes at the next start, when that directory is gone", async () => {
+    const links = (): string[] => readdirSync(box.runtimeDir).filter((name) => name.startsWith("sluice-at-"));
+    const [gone, rundir] = ["gone", "elsewhere"].map((name) => join(box.dir, name)) as [string, string];
+    for (const directory of [gone, rundir]) mkdirSync(directory, { mode: 0o700 });
+    const killed = await loneBroker(gone);
+    killed.kill("SIGKILL");
+    await killed.finished;
+    const [left] = links();
+    expect(left).toBeDefined();
+    rmSync(gone, { recursive: true });
+    const broker = await loneBroker(rundir);
+    expect(links()).toHaveLength(1);
+    expect(links()).not.toContain(left);
+    broker.kill("SIGTERM");
+    await broker.finished;
+    expect(links()).toEqual([]);
   });
 
   test("is loaded into by modprobe load, while what only plans is planned without it", async () => {

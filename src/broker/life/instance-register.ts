@@ -1,4 +1,5 @@
 import {
+  existsSync,
   lstatSync,
   readdirSync,
   readFileSync,
@@ -172,11 +173,13 @@ function isFound(rundir: string, env: Env): boolean {
 /** @returns the link, or undefined where no link can be made: the instance is then found by its directory alone */
 function linkTo(rundir: string, env: Env): string | undefined {
   const parent = runtimeDirectory(env);
-  // A broker that was killed has left its link.
-  const known = namesIn(parent).find(
-    (name) => name.startsWith(LINK_PREFIX) && targetOf(join(parent, name)) === rundir,
-  );
-  if (known !== undefined) return join(parent, known);
+  const links = namesIn(parent)
+    .filter((name) => name.startsWith(LINK_PREFIX))
+    .map((name) => join(parent, name));
+  // Brokers that were killed have left their links: perhaps one to this directory, and those to directories that are gone.
+  const known = links.find((link) => targetOf(link) === rundir);
+  for (const link of links) if (link !== known) removeLeftOver(link);
+  if (known !== undefined) return known;
   const link = join(parent, `${LINK_PREFIX}${randomBytes(6).toString("hex")}`);
   try {
     symlinkSync(rundir, link);
@@ -184,6 +187,18 @@ function linkTo(rundir: string, env: Env): string | undefined {
   } catch (error) {
     if (errnumOf(error) === undefined) throw error;
     return undefined;
+  }
+}
+
+/** Removes a link of this user that leads to no directory any more. */
+function removeLeftOver(link: string): void {
+  try {
+    const target = targetOf(link);
+    if (target === undefined || existsSync(target) || lstatSync(link).uid !== process.getuid?.()) return;
+    rmSync(link, { force: true });
+  } catch (error) {
+    // Another broker has removed it first.
+    if (errnumOf(error) === undefined) throw error;
   }
 }
 
