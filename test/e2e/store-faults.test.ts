@@ -244,7 +244,7 @@ describe.each(["content-sqlite", "content-files"])("%s", (provider) => {
     "fault-A8 trap-K9: a full disk keeps what was answered, ends in order, and starts again to be read",
     async () => {
       mkdirSync(statedir);
-      execFileSync("mount", ["-t", "tmpfs", "-o", "size=3m", "none", statedir]);
+      execFileSync("mount", ["-t", "tmpfs", "-o", "size=6m", "none", statedir]);
       try {
         const fill = box.write(
           "fill.mjs",
@@ -266,7 +266,7 @@ describe.each(["content-sqlite", "content-files"])("%s", (provider) => {
         expect(filled.status).toBe(0);
         // All that is left.
         try {
-          writeFileSync(join(statedir, "fill"), Buffer.alloc(3_000_000));
+          writeFileSync(join(statedir, "fill"), Buffer.alloc(6_000_000));
         } catch (error) {
           expect(error).toMatchObject({ code: "ENOSPC" });
         }
