@@ -10,6 +10,8 @@ export class KnownLeaders {
   readonly #dropped = new Set<string>();
   #uuid: string | undefined;
   #epoch = 0;
+  /** The leader before the present one, as this rank reports it. */
+  #before = "0 -";
 
   constructor(network: NatsNetwork) {
     this.#network = network;
@@ -17,6 +19,7 @@ export class KnownLeaders {
 
   /** This broker is now rank 0. */
   follows(uuid: string): void {
+    if (uuid !== this.#uuid) this.#before = this.#known;
     this.#uuid = uuid;
   }
 
@@ -26,20 +29,21 @@ export class KnownLeaders {
 
   /**
    * Judges a broadcast by its header: from the known leader, from the next one for the first time, or from any other
-   * broker. Sends the known leader to a broker that asks, or that has been replaced.
+   * broker. Sends the known leader to a broker that has been replaced, or that asks. A new leader asks several times,
+   * and may have sent a heartbeat before. Each time it gets the leader before it.
    */
   judge(header: (name: string) => string, to: DirectListener): "same" | "next" | "foreign" {
     const [from, epoch] = [header("from"), Number(header("epoch"))];
-    const known = `${this.#epoch} ${this.#uuid ?? "-"}`;
+    const isProbe = header("probe") === "1";
     if (from === this.#uuid) {
+      if (isProbe) this.#network.report(this.#before);
       this.raise(epoch);
       return "same";
     }
     const isNext = this.#uuid !== undefined && epoch > this.#epoch;
-    const isProbe = header("probe") === "1";
-    if (isProbe || (this.#uuid !== undefined && !isNext)) this.#network.report(known);
+    if (isProbe || (this.#uuid !== undefined && !isNext)) this.#network.report(this.#known);
     if (isNext) {
-      this.#uuid = from;
+      this.follows(from);
       this.#epoch = epoch;
       return "next";
     }
@@ -51,5 +55,9 @@ export class KnownLeaders {
       );
     }
     return "foreign";
+  }
+
+  get #known(): string {
+    return `${this.#epoch} ${this.#uuid ?? "-"}`;
   }
 }

@@ -1,5 +1,5 @@
 /** Who leads an instance over NATS servers with JetStream, and what ranks live through when that changes. */
-import { connect, type NatsConnection } from "@nats-io/transport-node";
+import { connect, headers, type NatsConnection } from "@nats-io/transport-node";
 import { afterEach, beforeEach, describe, expect, onTestFinished, test } from "vitest";
 import {
   natsOverlay,
@@ -116,6 +116,39 @@ describe("a standby", () => {
     await zero.logged("this broker no longer leads");
     await expect(zero.handle.publish("load.late")).rejects.toMatchObject({ errnum: ERRNO.EHOSTUNREACH });
     expect(next.broker.roster.present).toEqual(new Set([1, 2]));
+  });
+});
+
+describe("a rank that the next leader asks", () => {
+  test("names the leader before each time, also when a heartbeat came before the question", async () => {
+    const { url } = await server();
+    const zero = await startRank(url, 0);
+    const one = await startRank(url, 1);
+    const connection = await natsConnection(url);
+    const next = "0123456789abcdef";
+    const reports: string[] = [];
+    connection.subscribe("sluice.leases.r.0.1", {
+      callback: (_error, message) => {
+        const leader = message.headers?.get("leader") ?? "";
+        // It also tells the leader before that another one leads.
+        if (leader !== "" && !leader.endsWith(next)) reports.push(leader);
+      },
+    });
+    const epochs = (await zero.handle.rpc("overlay.status")) as { epoch: number };
+    const send = (more: Readonly<Record<string, string>>): void => {
+      const header = headers();
+      const lines = { from: next, epoch: String(epochs.epoch + 1), seq: "0", ...more };
+      for (const [name, value] of Object.entries(lines)) header.set(name, value);
+      connection.publish("sluice.leases.ev", "", { headers: header });
+    };
+    send({});
+    await one.logged("another broker leads as rank 0");
+    expect(reports).toEqual([]);
+    send({ probe: "1" });
+    send({ probe: "1" });
+    await expect.poll(() => reports.length, PATIENTLY).toBe(2);
+    expect(reports[0]).toMatch(new RegExp(`^${epochs.epoch} [0-9a-f]{16}$`));
+    expect(reports[1]).toBe(reports[0]);
   });
 });
 

@@ -54,9 +54,10 @@ export class Succession {
     timeoutMs: number,
     keptBytes: () => number,
   ): Promise<Inheritance | undefined> {
-    if (ranks.size === 0) return undefined;
     const hasAll = (): boolean => [...ranks].every((rank) => this.#heirs.has(rank));
-    await within(timeoutMs, new Promise<void>((resolve) => (this.#onHeir = () => hasAll() && resolve())));
+    const arrived = new Promise<void>((resolve) => (this.#onHeir = () => hasAll() && resolve()));
+    // Others may be here too: the name of the leader before is lost if a connection breaks.
+    if (!hasAll()) await within(timeoutMs, arrived);
     const followers = [...this.#heirs.values()].filter(({ hello }) => hello.seq > 0);
     const newest = followers.reduce<Heir | undefined>(
       (best, heir) => (heir.hello.seq > (best?.hello.seq ?? 0) ? heir : best),
