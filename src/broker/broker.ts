@@ -31,7 +31,7 @@ import { delayOf } from "./delay.js";
 import { Environment } from "./environment.js";
 import { ExecTable } from "./exec/exec-table.js";
 import { BrokerLog } from "./log/log.js";
-import { ProgramLogs } from "./log/program-logs.js";
+import { ProgramLogs, type TaskLine } from "./log/program-logs.js";
 import { moduleFinder } from "./modules/module-finder.js";
 import { ModuleLibraries } from "./modules/module-libraries.js";
 import { MessageTrace } from "./routing/message-trace.js";
@@ -208,6 +208,12 @@ export class Broker {
   /** The number of requests that the broker has passed on and that still have no answer. */
   get pendingRequests(): number {
     return this.#router.pendingCount;
+  }
+
+  /** Keeps a line that a task of rc1 or rc3 has printed, in the log and with the output of programs. */
+  taskOutput(phase: string, { unit, stream, text }: TaskLine): void {
+    this.log.append(phase, "info", unit === undefined ? text : `${unit}: ${text}`);
+    if (unit !== undefined) this.#programs.task(unit, stream, text);
   }
 
   /**

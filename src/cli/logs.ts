@@ -16,7 +16,7 @@ interface LogsOptions extends RankOptions {
 
 export function command(): Command {
   return withRanks(new Command("logs"))
-    .argument("[unit...]", "modules that are ordinary programs; default: all")
+    .argument("[unit...]", "modules that are ordinary programs, and tasks; default: all")
     .option("-f, --follow", "then print new lines as they arrive")
     .option("-n, --lines <n>", "print only this many last lines")
     .option(

@@ -4,7 +4,6 @@ import { type Facts, type LoadedModule, phaseRequest, type Plan, plan } from "..
 import type { Handle } from "../messages/index.js";
 import {
   InstanceStepExecutor,
-  labelled,
   type RcReading,
   RcSession,
   readRcFiles,
@@ -137,7 +136,7 @@ async function openPhase(name: "rc1" | "rc3", settings: PhaseSettings): Promise<
     handle,
     env: broker.programEnvironment(),
     cacheDir: facts.attrs["cachedir"],
-    onOutput: (line) => broker.log.append(name, "info", labelled(line)),
+    onOutput: (line) => broker.taskOutput(name, line),
     onPrint: (text) => broker.log.append(name, "debug", text),
     isShipped: (file) => transpiler.isShipped(file),
   });
@@ -210,7 +209,7 @@ async function carryOut(
   const executor = new InstanceStepExecutor({
     handle,
     session,
-    onOutput: (line) => broker.log.append(phase, "info", labelled(line)),
+    onOutput: (line) => broker.taskOutput(phase, line),
     insecure,
     isStart: planned.request.kind === "start",
     plan: await recordOrder(planned, handle, loaded),

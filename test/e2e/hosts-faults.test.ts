@@ -1,5 +1,6 @@
 /** Instances over three NATS servers, of which any process may be killed or frozen at any time. */
 import { join } from "node:path";
+import { connect as connectNats } from "@nats-io/transport-node";
 import { afterEach, beforeEach, expect, onTestFinished, test } from "vitest";
 import { connect, type Event, type Handle } from "../../src/messages/index.js";
 import { natsCluster, type NatsServer } from "../helpers/nats.js";
@@ -210,6 +211,23 @@ async function killed(broker: RunningCommand): Promise<void> {
   await broker.finished;
 }
 
+/** Resolves when all servers have all of the lease. Before that, another one that is frozen would be the second at once. */
+async function allCurrent(server: NatsServer): Promise<void> {
+  const connection = await connectNats({ servers: server.url, timeout: 60_000 });
+  const isCurrent = async (): Promise<boolean> => {
+    const { data } = await connection.request("$JS.API.STREAM.INFO.KV_sluice-site", "", { timeout: 2000 });
+    const { cluster } = JSON.parse(Buffer.from(data).toString()) as {
+      cluster?: { replicas?: { current: boolean }[] };
+    };
+    return cluster?.replicas?.every(({ current }) => current) === true;
+  };
+  try {
+    await expect.poll(() => isCurrent().catch(() => false), PATIENTLY).toBe(true);
+  } finally {
+    await connection.close();
+  }
+}
+
 /** Each of its servers is frozen for a while. Meanwhile rank 0 is killed, or the standby, or nothing else happens. */
 function serverFaults(
   site: Site,
@@ -219,6 +237,7 @@ function serverFaults(
     server.signal("SIGSTOP");
     await run();
     server.signal("SIGCONT");
+    await allCurrent(server);
   };
   const others = [() => site.regroup(), () => killed(site.leader), () => killed(site.standby)];
   return servers.map((server, n) => [

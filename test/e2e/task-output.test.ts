@@ -96,6 +96,60 @@ describe("fault-G11: the output of tasks", () => {
     ]);
   });
 
+  test("is kept with the output of programs", async () => {
+    box.write("site/rc1.d/commands.toml", COMMANDS);
+    const env = { FLUX_MODPROBE_PATH_APPEND: join(box.dir, "site") };
+    const script =
+      "sluice logs words shell; sluice logs --json words; sluice logs --stats words; sluice logs other";
+    const { stdout, stderr, status } = await box.run(["start", "bash", "-c", script], { env });
+    const [json, stats] = stdout.trimEnd().split("\n").slice(-2);
+    expect(linesOf(stdout).slice(0, -2).sort()).toEqual([
+      "shell | added",
+      "shell | complained",
+      "shell | opened",
+      "shell | said",
+      "words | no end",
+    ]);
+    expect(JSON.parse(json ?? "")).toMatchObject({
+      unit: "words",
+      stream: "stderr",
+      text: "no end",
+      task: true,
+    });
+    expect(stats).toBe("words: 7 bytes written, 7 kept, 0 dropped");
+    expect(stderr).toContain("other: no program of this name has started, and no such task has printed");
+    expect(status).toBe(1);
+  });
+
+  test("is shown once in the foreground of an instance of files, on the stream that the task wrote it to", async () => {
+    const files = box.write(
+      "own.toml",
+      `${COMMANDS}
+[[tasks]]
+name = "last"
+command = "echo goodbye"
+runlevels = ["rc3"]
+
+[[modules]]
+name = "web"
+command = "echo serving; exec sleep 1000"
+after = ["words"]
+`,
+    );
+    const running = box.start(["start", "-f", files]);
+    await running.waitFor("serving");
+    running.kill("SIGTERM");
+    const { stdout, stderr } = await running.finished;
+    expect(linesOf(stdout).sort()).toEqual([
+      "last | goodbye",
+      "shell | added",
+      "shell | said",
+      "web | serving",
+    ]);
+    const said = stderr.split("\n").filter((line) => /complained|opened|no end/.test(line));
+    expect(said.sort()).toEqual(["shell: complained", "shell: opened", "words: no end"]);
+  });
+
   test("is in the log with their names in an embedded instance too", async () => {
     const lines: string[] = [];
     const broker = await new Stack(COMMANDS).start({

@@ -17,7 +17,7 @@ const RING_LINES = 65_536;
  */
 const PROGRAMS_KEPT = 4096;
 
-/** A line of a program, or a part of its output that was not kept. */
+/** A line of a program or of a task, or a part of a program's output that was not kept. */
 export interface ProgramLine {
   /** Seconds since 1970. */
   readonly time: number;
@@ -28,6 +28,16 @@ export interface ProgramLine {
   readonly hasMore?: boolean | undefined;
   /** The number of bytes missing here; the text is empty. */
   readonly leftOutBytes?: number | undefined;
+  /** A task of rc1 or rc3 has printed it. */
+  readonly isTask?: boolean | undefined;
+}
+
+/** A line that a task of rc1 or rc3, or the process that runs its code, has printed. */
+export interface TaskLine {
+  /** The task, if it is known. */
+  readonly unit: string | undefined;
+  readonly stream: OutputLine["stream"];
+  readonly text: string;
 }
 
 /** The output of a program in bytes: written is the sum of kept and dropped. */
@@ -62,7 +72,7 @@ class Ring {
   }
 }
 
-/** The output of the programs of one broker, a ring for each. */
+/** The output of the programs and tasks of one broker, a ring for each. */
 export class ProgramLogs {
   readonly #clock: Clock;
   readonly #onLine: (line: ProgramLine) => void;
@@ -71,7 +81,7 @@ export class ProgramLogs {
   /** The totals of removed rings. */
   #forgottenLines = 0;
 
-  /** @param onLine gets every line that is kept */
+  /** @param onLine gets every line of a program */
   constructor(clock: Clock, onLine: (line: ProgramLine) => void) {
     this.#clock = clock;
     this.#onLine = onLine;
@@ -79,15 +89,7 @@ export class ProgramLogs {
 
   /** The output of one start of a program; output of earlier starts stays before it. */
   of(unit: string): ProgramLog {
-    const ring = this.#rings.get(unit) ?? new Ring();
-    this.#rings.delete(unit);
-    this.#rings.set(unit, ring);
-    const [oldest] = this.#rings;
-    if (this.#rings.size > PROGRAMS_KEPT && oldest !== undefined) {
-      const [name, { lines, droppedLines }] = oldest;
-      this.#forgottenLines += lines.size + droppedLines;
-      this.#rings.delete(name);
-    }
+    const ring = this.#newest(unit);
     return {
       line: ({ stream, text, bytes, part, hasMore }) => {
         const parts = part === undefined ? {} : { part, hasMore: hasMore === true };
@@ -98,6 +100,12 @@ export class ProgramLogs {
         this.#add(ring, { time: this.#now(), unit, stream, text: "", leftOutBytes: bytes }, 0);
       },
     };
+  }
+
+  /** Keeps a line of a task. The log of the broker has it too. */
+  task(unit: string, stream: OutputLine["stream"], text: string): void {
+    const ring = this.#rings.get(unit) ?? this.#newest(unit);
+    this.#keep(ring, { time: this.#now(), unit, stream, text, isTask: true }, Buffer.byteLength(text) + 1);
   }
 
   /** Names of programs that have been started, and how much of them is kept. */
@@ -140,9 +148,27 @@ export class ProgramLogs {
     return () => this.#followers.delete(follower);
   }
 
+  /** The ring of a unit that starts. */
+  #newest(unit: string): Ring {
+    const ring = this.#rings.get(unit) ?? new Ring();
+    this.#rings.delete(unit);
+    this.#rings.set(unit, ring);
+    const [oldest] = this.#rings;
+    if (this.#rings.size > PROGRAMS_KEPT && oldest !== undefined) {
+      const [name, { lines, droppedLines }] = oldest;
+      this.#forgottenLines += lines.size + droppedLines;
+      this.#rings.delete(name);
+    }
+    return ring;
+  }
+
   #add(ring: Ring, line: ProgramLine, bytes: number): void {
-    ring.push(line, bytes);
     this.#onLine(line);
+    this.#keep(ring, line, bytes);
+  }
+
+  #keep(ring: Ring, line: ProgramLine, bytes: number): void {
+    ring.push(line, bytes);
     for (const follower of [...this.#followers]) follower(line);
   }
 

@@ -59,7 +59,7 @@ export function logService({ ring, programs, append }: LogServiceOptions): Servi
         call.requireStreaming();
         const unknown = units?.find((unit) => !programs.has(unit));
         if (unknown !== undefined && follow !== true) {
-          throw requestError("ENOENT", `${unknown}: no program of this name has started`);
+          throw requestError("ENOENT", `${unknown}: no program of this name has started, and no such task has printed anything`);
         }
         const kept = programs.lines(units).filter(({ time }) => time >= since);
         for (const line of kept.slice(Math.max(0, kept.length - lines))) call.respond(linePayload(line));
@@ -84,9 +84,11 @@ export function logService({ ring, programs, append }: LogServiceOptions): Servi
 
 const OUTPUT = { units: "string[]?", lines: "integer?", since: "number?", follow: "boolean?" } as const;
 
-function linePayload({ time, unit, stream, text, part, hasMore, leftOutBytes }: ProgramLine): JsonValue {
+function linePayload(line: ProgramLine): JsonValue {
+  const { time, unit, stream, text, part, hasMore, leftOutBytes, isTask } = line;
   return {
     ...{ time, unit, stream, text },
+    ...(isTask === true && { task: true }),
     ...(part === undefined ? {} : { part, more: hasMore === true }),
     ...(leftOutBytes === undefined ? {} : { leftOutBytes }),
   };

@@ -11,7 +11,7 @@ import { LineSplitter } from "../../rc/index.js";
 import { say } from "../terminal/output.js";
 import { PACKAGE_ROOT } from "../version.js";
 import type { BrokerCommandOptions } from "./broker-place.js";
-import type { PhaseNews, PhaseOrder, PhaseStart } from "./phase-link.js";
+import { parseOutput, type PhaseNews, type PhaseOrder, type PhaseStart } from "./phase-link.js";
 
 /** How long a phase whose time is over may take to cancel its running steps. */
 const EXPIRED_GRACE_MS = 5000;
@@ -77,7 +77,7 @@ export class PhaseHost {
     this.#phase = start.phase;
     this.#rank = broker.rank;
     this.#isResting = false;
-    this.#onLine = (line) => broker.log.append(this.#phase, "info", line);
+    this.#onLine = (line) => broker.taskOutput(this.#phase, parseOutput(line));
     const done = new Promise<number>((resolve) => {
       this.#onNews = (news) => {
         if (news.type !== "done") {

@@ -1,4 +1,5 @@
 import type { StopSignal } from "../../broker/index.js";
+import type { OutputLine } from "../../rc/index.js";
 
 /** The orders of a broker to the host of rc1 or rc3. */
 export type PhaseOrder =
@@ -33,6 +34,33 @@ export type PhaseNews =
   | { readonly type: "said"; readonly text: string }
   /** The phase succeeded, and left no process behind, so the host can run another phase. */
   | { readonly type: "done" };
+
+/** Begins a line of a task on the standard output of a phase's host. Other lines there are plain text. */
+const TASK_LINE = "\u001e";
+
+/** A line of output for the broker, with the task that has printed it. */
+export function formatOutput({ unit, stream, text }: OutputLine): string {
+  return unit === undefined ? `${text}\n` : `${TASK_LINE}${JSON.stringify([unit, stream, text])}\n`;
+}
+
+/** @param line without its end */
+export function parseOutput(line: string): OutputLine {
+  const parts = line.startsWith(TASK_LINE) ? arrayOf(line.slice(TASK_LINE.length)) : [];
+  const [unit, stream, text] = parts;
+  if (typeof unit !== "string" || typeof text !== "string")
+    return { unit: undefined, stream: "stdout", text: line };
+  return { unit, stream: stream === "stderr" ? "stderr" : "stdout", text };
+}
+
+/** Empty for a line that a program has printed directly. */
+function arrayOf(text: string): readonly unknown[] {
+  try {
+    const parsed: unknown = JSON.parse(text);
+    return Array.isArray(parsed) ? parsed : [];
+  } catch {
+    return [];
+  }
+}
 
 /**
  * The channel of the host of a phase to its broker, which has started it before it is needed. As long as it is open,

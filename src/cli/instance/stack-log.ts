@@ -9,7 +9,7 @@ interface StackLogOptions {
   readonly onReaderGone: () => void;
 }
 
-/** Prints the output of the programs of an instance in the foreground, until the instance ends. */
+/** Prints the output of the programs and tasks of an instance in the foreground, until the instance ends. */
 export class StackLog {
   readonly #options: StackLogOptions;
   readonly #isTerminal = process.stdout.isTTY;
@@ -37,10 +37,13 @@ export class StackLog {
   async #follow(): Promise<void> {
     readerGone().addEventListener("abort", this.#options.onReaderGone, { once: true });
     const labelled = new LabelledLines();
-    const { connect } = await import("../../messages/index.js");
+    const { connect, fields } = await import("../../messages/index.js");
     try {
       const handle = await connect(this.#options.uri);
       for await (const line of handle.rpcStream("log.output", { follow: true })) {
+        const { task, stream } = fields(line, { task: "boolean?", stream: "string" });
+        // The phase itself has already printed it.
+        if (task === true && stream === "stderr") continue;
         if (this.#isTerminal) this.#options.print(labelled.text(line));
         else printProgramLine(line);
       }

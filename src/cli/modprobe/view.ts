@@ -2,6 +2,7 @@ import { writeSync } from "node:fs";
 import { escapeAllButColours, escapeControls, indentLines } from "../../errors/index.js";
 import { labelled, type OutputLine } from "../../rc/index.js";
 import { eventToJson, type NotStartedEvent, type RunEvent, type SkipEvent } from "../../run/index.js";
+import { formatOutput } from "../instance/phase-link.js";
 import { canShowLive, type LiveRegion, openLiveRegion } from "../terminal/live-region.js";
 import { printJson, say } from "../terminal/output.js";
 import { RunProgress } from "../terminal/run-progress.js";
@@ -54,9 +55,8 @@ export function printOutput({ stream, text }: OutputLine): void {
  */
 function outputToLog({ isOnStderr }: { readonly isOnStderr: boolean }): (line: OutputLine) => void {
   return (line) => {
-    const text = labelled(line);
-    process.stdout.write(`${text}\n`);
-    if (line.stream === "stderr" && !isOnStderr) printOutput({ ...line, text });
+    process.stdout.write(formatOutput(line));
+    if (line.stream === "stderr" && !isOnStderr) printOutput({ ...line, text: labelled(line) });
   };
 }
 

@@ -11,6 +11,7 @@ export const PROGRAM_LINE = {
   text: "string",
   part: "integer?",
   leftOutBytes: "integer?",
+  task: "boolean?",
 } as const;
 
 /** The colours of the labels on a terminal: neighbours differ. */
