@@ -7,6 +7,7 @@ import {
   configToJson,
   configurationFromText,
   defaultDirectories,
+  type LayeredConfiguration,
 } from "../units/index.js";
 import {
   commandPrefix,
@@ -18,8 +19,11 @@ import {
   UsageError,
 } from "./terminal/output.js";
 import { labelled, onRanks, rankOption, ranksIn, type RankOptions, withRanks } from "./ranks/ranks.js";
-import { withInstance, withUri } from "./session.js";
+import { instanceUri, withInstance, withUri } from "./session.js";
 import { SCHEMAS, SHIPPED_MODULES } from "./version.js";
+
+/** The place of problems in standard input. */
+const STDIN = "<stdin>";
 
 interface GetOptions extends RankOptions {
   readonly raw?: boolean;
@@ -72,13 +76,14 @@ function load(): Command {
     .action(async (options: RankOptions) => {
       if (process.stdin.isTTY)
         throw new UsageError("standard input is a terminal: sluice config load < FILE");
-      const read = configurationFromText(readLimited("-").toString("utf8"), "<stdin>");
+      const read = configurationFromText(readLimited("-").toString("utf8"), STDIN);
       if (!read.ok) throw refusal(read.diagnostics);
       // The broker checks it too, but cannot give lines of files.
       const checked = checkConfiguration(read.value);
       if (!checked.ok) throw refusal(checked.diagnostics);
       const config = configToJson(checked.value.table);
       await changeConfig(options, config);
+      await warnOfUnits(options, checked.value);
     });
 }
 
@@ -111,6 +116,33 @@ async function changeConfig(options: RankOptions, config?: JsonValue): Promise<v
     for (const { rank, reason } of problems) sayError(reason, `${commandPrefix()}: rank ${rank}`);
     if (problems.length > 0) throw new ExitError(1);
   });
+}
+
+/**
+ * Warns of a configuration that does not fit the units, such as a table for a unit that no file defines: commands that
+ * plan would fail. Only warns, because an rc file may define the unit.
+ */
+async function warnOfUnits({ uri }: RankOptions, configuration: LayeredConfiguration): Promise<void> {
+  const named = uri === undefined ? {} : { uri };
+  // The files of this machine say nothing about the units of other machines.
+  if (instanceUri(named)?.startsWith("nats:") === true) return;
+  const [{ withPlanningContext }, { tryCompose }] = await Promise.all([
+    import("./facts.js"),
+    import("./modprobe/units.js"),
+  ]);
+  await withPlanningContext(
+    named,
+    async (context) => {
+      const composed = await tryCompose({}, { ...context, configuration });
+      const found = composed.ok ? composed.warnings : composed.diagnostics;
+      const own = found.filter(({ location }) => location?.file === STDIN);
+      sayDiagnostics(
+        own.map((each) => ({ ...each, severity: "warning" as const })),
+        "sluice-config",
+      );
+    },
+    { isLive: true },
+  );
 }
 
 function refusal(diagnostics: readonly Diagnostic[]): ExitError {

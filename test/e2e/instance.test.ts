@@ -75,6 +75,23 @@ describe("the configuration", () => {
     ]);
   });
 
+  test("load warns of a table for a unit that no file defines, with its place", async () => {
+    const script = [
+      "printf '[modules.kvsx]\nafter = [\"content\"]\n' | sluice config load; echo $?",
+      "printf '[modules.kvs]\nafter = [\"content\"]\n' | sluice config load; echo $?",
+    ];
+    const { stdout, stderr, status } = await box.run(["start", ...NO_RC, script.join("\n")]);
+    expect(stdout).toBe("0\n0\n");
+    expect(stderr.split("\n")).toEqual([
+      "<stdin>:1:1: warning: no such module or task 'kvsx' [UNIT_UNKNOWN_UNIT]",
+      "  [modules.kvsx]",
+      "  ^^^^^^^^^^^^^^",
+      "  hint: did you mean 'kvs'?",
+      "",
+    ]);
+    expect(status).toBe(0);
+  });
+
   test("flags and files are merged in the order in which they stand", async () => {
     box.write("conf.d/1.toml", "a = 1\nb = 1\nc = 1\nd = 1\n");
     box.write("conf.d/2.yaml", "b: 2\nc: 2\nd: 2\n");
