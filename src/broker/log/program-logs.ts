@@ -58,6 +58,22 @@ class Ring {
   keptBytes = 0;
   droppedBytes = 0;
   droppedLines = 0;
+  #linesBefore = 0;
+
+  /** The unit starts anew. */
+  begin(): void {
+    this.#linesBefore = this.#pushedLines;
+  }
+
+  /** The kept lines since the last start, up to a number of them. */
+  newest(count: number): readonly Kept[] {
+    const own = Math.min(count, this.#pushedLines - this.#linesBefore, this.lines.size);
+    return [...this.lines].slice(this.lines.size - own);
+  }
+
+  get #pushedLines(): number {
+    return this.lines.size + this.droppedLines;
+  }
 
   push(line: ProgramLine, bytes: number): void {
     this.lines.push({ line, bytes });
@@ -90,6 +106,7 @@ export class ProgramLogs {
   /** The output of one start of a program; output of earlier starts stays before it. */
   of(unit: string): ProgramLog {
     const ring = this.#newest(unit);
+    ring.begin();
     return {
       line: ({ stream, text, bytes, part, hasMore }) => {
         const parts = part === undefined ? {} : { part, hasMore: hasMore === true };
@@ -130,12 +147,10 @@ export class ProgramLogs {
     return rings.length === 1 ? lines : lines.sort((a, b) => a.time - b.time);
   }
 
-  /** The last lines of a program, without those that the log has left out. */
+  /** The last lines of the newest start of a program, without those that the log has left out. */
   lastLines(unit: string): readonly string[] {
-    const kept = this.has(unit) ? this.lines([unit]) : [];
-    return kept
-      .slice(-LAST_LINES)
-      .flatMap(({ text, leftOutBytes }) => (leftOutBytes === undefined ? [text] : []));
+    const kept = this.#rings.get(unit)?.newest(LAST_LINES) ?? [];
+    return kept.flatMap(({ line: { text, leftOutBytes } }) => (leftOutBytes === undefined ? [text] : []));
   }
 
   has(unit: string): boolean {
