@@ -192,7 +192,7 @@ export class Broker {
   /**
    * Calls the listener at each request to shut the instance down. The listener has to remove the modules and
    * call {@link close}.
-   * @returns removes the listener
+   * @returns a function that removes the listener
    */
   onShutdown(listener: (reason: ShutdownReason) => void): () => void {
     this.#shutdownListeners.add(listener);

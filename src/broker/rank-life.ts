@@ -162,7 +162,7 @@ export class Follower {
     this.#report("failed");
   }
 
-  /** A client or signal of this rank asks for the end of the whole instance. */
+  /** A client or signal of this rank requests the end of the whole instance. */
   async requestShutdown(reason: ShutdownReason, stop: (reason: StopReason) => void): Promise<void> {
     const [topic, payload] =
       reason.kind === "panic"
@@ -172,7 +172,7 @@ export class Follower {
       await this.#handle.rpc(topic, payload, { rank: 0 });
     } catch (error) {
       this.#log("warning", `the request to rank 0 for a shutdown failed: ${messageOf(error)}`);
-      // This rank then follows the request at least alone.
+      // At least this rank then shuts down.
       stop(reason);
     }
   }

@@ -26,7 +26,7 @@ export function lockStateDirectory(directory: string, rank: number): StateLock {
   if (!existsSync(file)) closeSync(openSync(file, "a", 0o600));
   const database = new Database(file, { timeout: 0 });
   try {
-    // Without a journal of its own it takes no page: a full disk can still be read.
+    // A journal in memory needs no space on the disk, so that a store on a full disk can still be read.
     database.exec("PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE");
   } catch (cause) {
     database.close();

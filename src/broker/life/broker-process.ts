@@ -86,8 +86,8 @@ export class BrokerProcess {
 
   constructor({ rank, argv: [file = "", ...args], env, onReport, view }: BrokerProcessOptions) {
     this.rank = rank;
-    // In a session of its own, so that a signal of the terminal reaches the broker through the supervisor alone,
-    // once.
+    // The broker has a session of its own. A signal of the terminal therefore reaches it once, through the
+    // supervisor.
     this.#child = startProcess(file, args, {
       env,
       detached: true,

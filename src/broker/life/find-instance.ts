@@ -68,7 +68,7 @@ function socketAt(path: string): string | undefined {
       .sort((a, b) => a - b);
     return first === undefined ? undefined : join(path, `local-${first}`);
   } catch {
-    // No directory, or not ours to read.
+    // The path is not a directory, or this user may not read it.
     return undefined;
   }
 }

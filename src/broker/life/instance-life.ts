@@ -191,7 +191,7 @@ export class InstanceLife {
         // The status of a killed program has no meaning.
         return Math.max(this.#killing ? 0 : programStatus, 128 + SIGNAL_NUMBER[reason.signal]);
       case "panic":
-        // Whatever the program made of being ended.
+        // The status of the program does not count.
         return 1;
       case "request":
       case undefined:

@@ -72,7 +72,7 @@ export function registerInstance(instance: RegisteredInstance, env: Env): Regist
   const entry = join(rundir, ENTRY_FILE);
   const written = join(rundir, `.${ENTRY_FILE}-${process.pid}`);
   writeFileSync(written, JSON.stringify({ ...instance, mark: markOf(pid)?.text }), { mode: 0o600 });
-  // The rename prevents that a reader finds half of it.
+  // The rename ensures that no reader finds half of the entry.
   renameSync(written, entry);
   const link = isFound(rundir, env) ? undefined : linkTo(rundir, env);
   return {

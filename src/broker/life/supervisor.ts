@@ -100,9 +100,12 @@ export class Supervisor {
     for (let rank = started; rank < end; rank++) this.#watched.push(this.#watch(this.#startBroker(rank)));
   }
 
-  /** Passes on a signal. A second signal kills all that is left, unless it comes so soon that it is the same one. */
+  /**
+   * Passes on a signal. A second signal kills all remaining processes, unless it comes so soon that it counts as the
+   * first one.
+   */
   stop(signal: StopSignal): void {
-    // The terminal has sent it to the initial program too, and that program decides how it ends.
+    // The terminal has also sent the signal to the initial program, which decides how it ends.
     if (signal === "SIGINT" && this.#options.onTerminal && this.#program !== undefined) return;
     if (!this.#signals.isNew()) return;
     this.#stopCount += 1;
@@ -112,7 +115,7 @@ export class Supervisor {
       this.#killAfter(this.#options.shutdownTimeoutMs + KILL_GRACE_MS);
       return;
     }
-    // Rank 0 was to pass on the first signal, so the others need both now.
+    // Rank 0 may not have passed on the first signal, so the other ranks get both signals now.
     for (const broker of [...others, ...others]) broker.order({ type: "stop", signal });
     this.#killAfter(KILL_GRACE_MS);
   }
@@ -172,7 +175,7 @@ export class Supervisor {
       // Joined ranks have already received it, and would count it as a second signal.
       if (broker.state === undefined) broker.order({ type: "stop", signal: "SIGTERM" });
     }
-    // If rank 0 shut down cleanly, the other ranks have already had their time.
+    // If rank 0 shut down cleanly, it has already waited for the other ranks, so they get only the grace time.
     this.#killAfter((this.#isGoingDown() ? 0 : this.#options.shutdownTimeoutMs) + KILL_GRACE_MS);
     await Promise.all(this.#watched);
   }

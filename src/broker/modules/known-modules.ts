@@ -114,7 +114,7 @@ export class KnownModules {
     return builtinDetails(this.#router);
   }
 
-  /** How they stand, for what waits for them. */
+  /** The states of the modules, for the report of the units that wait for them. */
   waited(): WaitedModule[] {
     return waitedModules(this.#entries, this.#plans);
   }
@@ -219,7 +219,7 @@ export class KnownModules {
 
   /**
    * Calls back after each change of the loaded modules and of their current operations.
-   * @returns ends that
+   * @returns a function that ends this
    */
   onChange(listener: () => void): () => void {
     this.#listeners.add(listener);

@@ -19,7 +19,7 @@ export interface LoadRequest extends ModuleOptions {
   readonly explicit?: boolean | undefined;
   /** Load it even if others may write to its file. */
   readonly insecure?: boolean | undefined;
-  /** The plan that loads it, as `module.plan` numbered it; undefined: it was asked for by itself. */
+  /** The number of the plan that loads it, from `module.plan`; undefined: no plan loads it. */
   readonly plan?: number | undefined;
   /** The digest of its library when the plan was verified; undefined: the library is verified at the load. */
   readonly digest?: string | undefined;
@@ -29,7 +29,7 @@ export interface LoadRequest extends ModuleOptions {
   readonly timeoutMs?: number | undefined;
   /** The arguments of its unit, if code has changed the arguments of the load. */
   readonly unitArgs?: readonly string[] | undefined;
-  /** A start has named it, and no user. */
+  /** Whether a start requested it, rather than a user. */
   readonly ofStart?: boolean | undefined;
   /** The environment that it is to be started with; undefined: the current environment, with the variables of its files. */
   readonly kept?: KeptEnvironment | undefined;
@@ -198,7 +198,9 @@ export class ModuleEntry {
     this.restarts.reset();
   }
 
-  /** Takes what a reload asks for anew, for the next run. The file is to be looked for anew, unless it is to stay. */
+  /**
+   * Applies a reload request to the next run. That run looks for the file again, unless the request keeps the file.
+   */
   change(request: ReloadRequest): void {
     this.args = request.args ?? this.args;
     this.request = this.requestAfter(request);

@@ -357,7 +357,7 @@ export class ModuleInstance {
     this.#lastActiveMs = this.#clock.now();
     this.#sentMessages++;
     this.#trace.tap?.(this.peer.name, "tx", message);
-    // A module answers requests that it had not read before `shutdown` with ENOSYS.
+    // After `shutdown`, a module answers the requests that it had not read with ENOSYS.
     const isUnread =
       message.type === "response" && message.errnum === ERRNO.ENOSYS && this.#state.letter === "F";
     if (isUnread && this.hold?.takeBack(message, this.peer) === true) return;

@@ -74,7 +74,7 @@ export async function startInstance(
   const { library } = entry;
   const env = request.kept?.env ?? host.environment();
   entry.started = { env, fileVariables: request.kept?.fileVariables };
-  // Beside the start, which need not wait for it.
+  // Reads the file during the start, which does not need the result.
   entry.content = entry.isProgram ? Promise.resolve(undefined) : contentOf(file.path);
   const spec = {
     ...request,

@@ -68,8 +68,8 @@ export class ModuleTable {
   /**
    * Ends a module, and resolves when it has ended.
    * @param which its name, or the path that it was loaded from
-   * @throws SluiceError `ENOENT` if it is not loaded, `EBUSY` if to cancel it takes others along; the module's own error
-   *   if it ended with one
+   * @throws SluiceError `ENOENT` if it is not loaded, `EBUSY` if its cancellation would end other modules too; the
+   *   module's own error if it ended with one
    */
   async remove(which: string, how: Removal): Promise<void> {
     const entry = this.known.find(which);

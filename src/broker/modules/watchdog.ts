@@ -28,7 +28,7 @@ export class Watchdog {
   readonly #pulse: Pulse;
   /** When the unanswered ping was sent; undefined when no answer is due. */
   #owedSinceMs: number | undefined;
-  /** Checks since the ping, or since the last sign of life. */
+  /** Checks since the ping, or since the last check that reset the time. */
   #checks = 0;
   #answers = 0;
   #isStopped = false;

@@ -73,7 +73,7 @@ export class Lease {
   #listener: LeadershipListener | undefined;
   #timer: Timer | undefined;
   #renewing: Promise<void> = Promise.resolve();
-  /** The missing right because of which it was not renewed, as last logged. */
+  /** The missing right that prevented a renewal, as last logged. */
   #missingRight: string | undefined;
   #isOver = false;
 
@@ -297,7 +297,7 @@ class Taking {
       if (error instanceof LeaseMismatch) throw error;
       // At the start a missing right is a mistake; later an operator may be about to restore it.
       if (error instanceof MissingRightError && !this.#hasLooked) throw error;
-      // To wait is of no use: a server joins a cluster only after a change of its configuration.
+      // A wait would not help, because a server joins a cluster only after a change of its configuration.
       if (error instanceof JetStreamError && error.number === NO_CLUSTER)
         throw new LeaseMismatch(
           `bucket ${bucket} needs ${replicas} replicas, and the NATS server belongs to no cluster; ` +

@@ -61,7 +61,7 @@ export interface NatsListener {
   log(level: LogLevel, text: string): void;
 }
 
-/** A rank, or a client: what stands for it in a subject. */
+/** The word in a subject that stands for a rank or a client. */
 type Place = number | string;
 
 const SILENT: NatsListener = {
@@ -127,7 +127,7 @@ export class NatsNetwork {
     return this.#uuid;
   }
 
-  /** Begins another life: all links end, and messages to the life before are no longer received. */
+  /** Takes a new uuid. All links end, and this rank no longer receives messages to the old uuid. */
   renew(uuid: string): void {
     const links = [...this.#links.values()];
     this.#links.clear();

@@ -98,7 +98,7 @@ export class Roster {
 
   /**
    * Calls back after each change.
-   * @returns ends that
+   * @returns a function that ends this
    */
   onChange(listener: () => void): () => void {
     this.#listeners.add(listener);

@@ -44,7 +44,7 @@ export class MessageTrace {
 
   /**
    * Calls back with each later message that passes the filter.
-   * @returns ends it
+   * @returns a function that ends this
    */
   watch(filter: TraceFilter, callback: (record: TraceRecord) => void): () => void {
     this.#watchers.set(callback, filter);

@@ -117,7 +117,7 @@ export class Router {
    * Routes a message that a peer has sent. Control messages end at the channel; events come only from the overlay.
    */
   receive(message: Message, from: Peer): void {
-    // A disconnected one may go on for a moment, but it could not be answered any more.
+    // A disconnected peer may still send messages for a moment, but it can no longer receive answers.
     if (!from.isAttached) return;
     switch (message.type) {
       case "request":
@@ -139,15 +139,15 @@ export class Router {
         if (isFullBesidesRequests(peer)) throw noBufferSpace(peer);
         peer.deliver(event);
       } catch (error) {
-        // A gap in its sequence would be worse, so the peer is disconnected. The other peers get the event.
+        // A gap in the events of the peer would be worse, so this disconnects it. The other peers get the event.
         this.#disconnect(peer, error);
       }
     }
   }
 
   /**
-   * Ends all subscriptions on this rank, since events are missing. A peer that cannot be shown the end of one is
-   * disconnected: it must not go on without those events.
+   * Ends all subscriptions on this rank, because events are missing. Disconnects a peer whose subscription has no
+   * stream to end, because that peer must not continue without the events.
    */
   endSubscriptions(error: SluiceError): void {
     for (const { peer, streams, isSilent } of this.subscriptions.takeAll()) {
@@ -157,8 +157,8 @@ export class Router {
   }
 
   /**
-   * Routes a response back to the requester that it is for. One that is not awaited is dropped: its requester has gone, or
-   * the responder made it up.
+   * Routes a response back to its requester. Drops a response that no requester awaits: its requester has
+   * disconnected, or it belongs to no request.
    */
   respond(response: ResponseMessage, from: Peer): void {
     const awaited = this.#awaited(response, from);

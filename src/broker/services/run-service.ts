@@ -107,7 +107,7 @@ export class Runs {
 
   /**
    * Reports the runs so far, and then each further report.
-   * @returns ends that
+   * @returns a function that ends this
    */
   follow(follower: (payload: Readonly<Record<string, JsonValue>>) => void): () => void {
     for (const run of this.#runs.values()) follower(wholeRun(run));

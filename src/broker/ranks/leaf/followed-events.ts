@@ -108,7 +108,7 @@ export class FollowedEvents {
     if (this.#order.hasHole || seq > this.seq) this.catchUp();
   }
 
-  /** Goes on with the newest events: what rank 0 still keeps may be gone before this rank has read it. */
+  /** Continues with the newest events, because rank 0 may drop the older ones before this rank has read them. */
   #skipTo(seq: number, own: readonly number[]): void {
     const after = this.seq;
     this.#options.missed(after, seq);
@@ -159,12 +159,12 @@ export class FollowedEvents {
     else this.#own.follow(send);
   }
 
-  /** Messages that wait for own events are void. */
+  /** Drops the messages that wait for own events. */
   dropMessages(): void {
     this.#own.dropMessages();
   }
 
-  /** Own events will not be ordered any more. */
+  /** Fails the own events, because no rank 0 will number them any more. */
   fail(error: Error): void {
     this.#own.fail(error);
   }

@@ -288,7 +288,7 @@ export class Leaf implements Overlay {
     receiver.log("notice", "another broker leads as rank 0");
     void this.#rejoin(receiver, () => {
       if (direct === undefined) throw goneError();
-      // Messages that it has sent to that broker, before it received the new leader's name, are void.
+      // Messages that this rank sent to that broker before it received the new leader's name do not count.
       const own = wasLost ? direct.renew() : this.#uuid;
       direct.joined(0, uuid);
       return Promise.resolve({ connection: direct.open(0), uuid: own });

@@ -56,7 +56,7 @@ export class Succession {
   ): Promise<Inheritance | undefined> {
     const hasAll = (): boolean => [...ranks].every((rank) => this.#heirs.has(rank));
     const arrived = new Promise<void>((resolve) => (this.#onHeir = () => hasAll() && resolve()));
-    // Others may be here too: the name of the leader before is lost if a connection breaks.
+    // Other ranks may have joined too, because a broken connection loses the name of the leader before.
     if (!hasAll()) await within(timeoutMs, arrived);
     const followers = [...this.#heirs.values()].filter(({ hello }) => hello.seq > 0);
     const newest = followers.reduce<Heir | undefined>(
