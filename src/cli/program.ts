@@ -57,7 +57,7 @@ function report(error: unknown, running: Command): number {
     return wrongUsage();
   }
   if (error instanceof CommanderError) {
-    // Commander has printed the error. Help that was asked for is a success, everything else is wrong usage.
+    // Commander has printed the error. A request for help succeeds. Any other error of commander is wrong usage.
     return error.exitCode === 0 ? 0 : wrongUsage();
   }
   const prefix = commandPrefix();

@@ -96,7 +96,7 @@ const ORPHAN_GRACE_SECONDS = 3;
 async function runBroker(options: BrokerCommandOptions): Promise<void> {
   requireWorkingDirectory();
   requireFilesOfGroups(options);
-  // A manager stops a container: it has requested an orderly end.
+  // In a container, a manager sends the stop, which requests an orderly end.
   const isContainer = process.pid === 1;
   if (await runBelowInit({ INVOCATION_ID: process.env["INVOCATION_ID"] ?? "process 1" })) return;
   const isSupervised = process.connected;

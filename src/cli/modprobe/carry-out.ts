@@ -27,7 +27,7 @@ export interface CarryOutOptions extends ViewOptions, ShuffleOption {
   /** Seconds after which a module that is being removed is cancelled. */
   readonly cancelAfter?: number;
   readonly insecure?: boolean;
-  /** The broker that has asked for it, if one did. */
+  /** The broker that has requested the run, if one did. */
   readonly host?: HostedRun;
 }
 

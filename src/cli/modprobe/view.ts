@@ -26,7 +26,7 @@ export interface RunView {
   show(event: RunEvent): void;
   /** A line that a task or a command printed. */
   output(line: OutputLine): void;
-  /** Talk. */
+  /** Prints a message for people. */
   say(text: string): void;
   /** Restores the terminal. */
   close(): void;
@@ -49,8 +49,8 @@ export function printOutput({ stream, text }: OutputLine): void {
 }
 
 /**
- * Each line goes to the log, from either stream. Lines that were meant for people are for them here
- * too, unless they see the log anyway.
+ * Each line goes to the log, from either stream. Lines of standard error also go to standard error, unless the log
+ * already appears there.
  */
 function outputToLog({ isOnStderr }: { readonly isOnStderr: boolean }): (line: OutputLine) => void {
   return (line) => {

@@ -14,7 +14,7 @@ const ERASE_BELOW = "\u001b[0J";
 /** A stream that may lead to a terminal. */
 type Terminal = Pick<NodeJS.WriteStream, "isTTY" | "write" | "getWindowSize">;
 
-/** Whether a live view can be drawn there. */
+/** Whether a stream can show a live view. */
 export function canShowLive(stream: Terminal): boolean {
   return stream.isTTY && process.env["TERM"] !== "dumb";
 }

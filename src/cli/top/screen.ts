@@ -20,13 +20,13 @@ export interface ScreenOptions {
   readonly sort: Sort;
 }
 
-/** As less(1) and top(1) do: afterwards the terminal shows its earlier text again. */
+/** With this screen the terminal shows its earlier text again at the end, as after less(1) and top(1). */
 const ALTERNATE_SCREEN = { enter: "\u001b[?1049h\u001b[H", leave: "\u001b[?1049l" } as const;
 const CLEAR = "\u001b[2J\u001b[H";
 
 const KEY = { interrupt: "\u0003", suspend: "\u001a" } as const;
 
-/** For terminals that report 0. */
+/** The size for terminals that report 0. */
 const DEFAULT_SIZE = { columns: 80, rows: 24 } as const;
 
 /**

@@ -39,7 +39,7 @@ export class RunRecording {
   }
 
   /**
-   * Records a run. It reports a failure, which has no other effect.
+   * Records a run. Reports a failure to do so, which has no other effect.
    * @returns whether the record was kept
    */
   save(plan: Plan, { events }: RunReport, messages: RunMessages | undefined): boolean {
