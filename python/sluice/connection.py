@@ -18,7 +18,7 @@ def _no_counts() -> Dict[str, Dict[str, int]]:
 
 
 class Connection:
-    """Sends and receives messages without waiting; ``wait()`` and ``close()`` are the only calls that wait.
+    """Sends and receives messages. Only ``wait()`` and ``close()`` wait.
 
     :param sock: a connected stream socket that nothing else uses; this makes it non-blocking
     """

@@ -120,7 +120,7 @@ class Uses {
     let reached = this.#reached.get(from);
     if (reached === undefined) {
       const found = new Set([from]);
-      // Grows while it is walked.
+      // The loop adds to the set that it iterates over.
       for (const unit of found) for (const next of this.#next.get(unit) ?? []) found.add(next);
       this.#reached.set(from, (reached = found));
     }

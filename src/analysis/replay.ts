@@ -6,7 +6,7 @@ import { dagOf, type RecordedPlan } from "./record.js";
 /** The durations and delays of a replayed step, in nanoseconds. */
 export interface StepCost {
   readonly durationNs: number;
-  /** Between being eligible and being started. */
+  /** The time from the moment at which the step could start to its start. */
   readonly lagNs: number;
   /** The time after its start until the next step can be handed out. */
   readonly holdNs: number;

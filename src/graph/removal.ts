@@ -104,7 +104,10 @@ function runningSituation(index: CatalogIndex): Situation {
   };
 }
 
-/** Everything reachable over `requires`, through any loaded provider, from what is held; past what is named. */
+/**
+ * All units that the held units reach over `requires`, through any loaded provider. The way leads through no named
+ * unit.
+ */
 function whatStays(index: CatalogIndex, named: ReadonlySet<number>, held: Uint8Array): Uint8Array {
   const staying = held.slice();
   const reached = [...held.keys()].filter((unit) => held[unit] === 1);
@@ -152,9 +155,9 @@ function stillInUse(index: CatalogIndex, named: ReadonlySet<number>, staying: Ui
 }
 
 /**
- * Removes from `staying` the users of the named modules, the users of those, and the units that then nothing asks
- * for. Services are nodes too, behind the units: a unit asks for a service, and the service for each of its
- * providers. That avoids the product of both.
+ * Removes from `staying` the users of the named modules, the users of those users, and the units that no other unit
+ * then requests. Services are nodes too, behind the units: a unit requests a service, and the service requests each
+ * of its providers. So the number of edges is a sum of users and providers, not their product.
  */
 function removeUsers(
   index: CatalogIndex,

@@ -69,7 +69,7 @@ function groupsText(known: readonly string[]): string {
   return `known groups: ${known.slice(0, GROUPS_SHOWN).join(", ")}${more}`;
 }
 
-/** What names of groups depend on. */
+/** The inputs that decide which units a group stands for. */
 interface GroupBasis {
   readonly catalog: Catalog;
   readonly facts: Facts;
@@ -139,7 +139,7 @@ function onlyTasks(group: string): Diagnostic {
   };
 }
 
-/** That a module is for other ranks of the instance is how it was meant to be. */
+/** The warning about a module that stays out. A module for other ranks of the instance causes none. */
 function stayingOut({ catalog, facts }: GroupBasis, group: string, unit: Unit): Diagnostic[] {
   const reason = whyOut(catalog, unit, facts);
   if (reason === undefined || (reason.kind === "rank" && isOnAnyRank(unit, facts.size))) return [];

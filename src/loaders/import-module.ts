@@ -57,7 +57,7 @@ async function withSyntaxPlace(path: string, load: () => unknown): Promise<unkno
     return await load();
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
-    // Rarely needed, so no thread loads it at its start.
+    // Few threads need this, so no thread loads it at its start.
     const { withPlace } = await import("./source/syntax-place.js");
     throw await withPlace(error, path);
   }
@@ -72,14 +72,20 @@ async function importPlain({ path, url }: ModuleFile): Promise<unknown> {
   return await importUrl(`${url}?load=${times}`);
 }
 
-/** Saves the thread the start of the loader of ES modules, which takes a fifth of its own start. */
+/**
+ * Imports a file by `require`. The loader of ES modules then need not start, which would take a fifth of the start of
+ * a thread.
+ */
 function requireAnew(path: string): unknown {
   const require = requireFrom(path);
   Reflect.deleteProperty(require.cache, path);
   return require(path) as unknown;
 }
 
-/** Slower, but supports all of TypeScript, and finds our library where Node does not. */
+/**
+ * Imports a file by jiti, which is slower than Node. It supports all of TypeScript, and finds our library where Node
+ * does not.
+ */
 async function importWithJiti({ path, url, cacheDir }: ModuleFile, setup: WorkerSetup): Promise<unknown> {
   const [jitiPackage, virtualModules, { jitiTransform }] = await Promise.all([
     importUrl(setup.jiti) as Promise<JitiPackage>,

@@ -55,7 +55,7 @@ class PluginLoader implements ModuleLoader {
     const { plugin, verify } = this.#options;
     if (this.#loaded === undefined) verify?.();
     this.#loaded ??= importLoader(plugin);
-    // The file may be corrected, or put there, before the next load.
+    // The user may correct or add the file before the next load.
     this.#loaded.catch(() => (this.#loaded = undefined));
     return this.#loaded;
   }

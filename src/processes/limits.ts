@@ -22,7 +22,7 @@ const waiting = new WeakMap<AbortSignal, AbortCalls>();
 
 /**
  * Calls back when a signal is aborted.
- * @returns ends the wait; the last one removes the listener
+ * @returns a function that ends the wait; the last one removes the listener
  */
 export function onAbort(signal: AbortSignal, callback: () => void): () => void {
   const calls = waiting.get(signal) ?? listenTo(signal);
@@ -49,8 +49,8 @@ function listenTo(signal: AbortSignal): AbortCalls {
 
 /**
  * Calls back once, when a limit is reached, or at once if the signal is already aborted.
- * @param what what the call does, for the message of the error
- * @returns ends the watching
+ * @param what the action of the call, for the message of the error
+ * @returns a function that ends the watch
  */
 export function watchLimits(
   what: string,

@@ -148,7 +148,7 @@ export class InstanceStepExecutor implements StepExecutor {
 /** The options of a load besides the keys of the unit. */
 interface LoadMode {
   readonly explicit: boolean;
-  /** A start has named it, and no user. */
+  /** Whether a start requested it, rather than a user. */
   readonly ofStart?: boolean | undefined;
   readonly insecure?: boolean | undefined;
 }

@@ -33,7 +33,7 @@ export function attemptConnection(where: NetConnectOpts, signal: AbortSignal): P
   });
 }
 
-/** An unused local port can be given to the very connection that asks for it. */
+/** If no program listens on a local port, the system may give that port to the connection itself. */
 function isToItself({ localAddress, localPort, remoteAddress, remotePort }: Socket): boolean {
   return localPort !== undefined && localPort === remotePort && localAddress === remoteAddress;
 }

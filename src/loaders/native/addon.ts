@@ -9,20 +9,20 @@ export function isAddon(path: string): boolean {
 /**
  * Opens a Node-API addon. `require` takes one only by its suffix.
  * @param cacheDir where to open a copy of it; undefined: the file itself is opened
- * @returns what it exports
- * @throws SluiceError `LOAD_FAILED` for one that this Node has too few functions for; an Error if the system refuses it
+ * @returns its exports
+ * @throws SluiceError `LOAD_FAILED` for one that needs a newer Node-API; an Error if the system refuses it
  */
 export async function openAddon(path: string, cacheDir?: string): Promise<Readonly<Record<string, unknown>>> {
   await refuseAddon(path);
   if (cacheDir === undefined) return opened(path);
-  // Rarely needed, so not part of what every thread starts with.
+  // Few threads need this, so no thread loads it at its start.
   const { addonCopy } = await import("./addon-copy.js");
   const copy = await addonCopy(path, cacheDir);
   if (copy === undefined) return opened(path);
   try {
     return opened(copy);
   } catch {
-    // It may need libraries beside it, or the directory may be one in which nothing is run.
+    // The addon may need libraries beside it, or the system may run no file in the directory of the copy.
     return opened(path);
   }
 }

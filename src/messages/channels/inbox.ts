@@ -76,7 +76,7 @@ export class Inbox {
     if (!this.#holding) this.#deliverHeld();
   }
 
-  /** @returns calls `admit` again for the waiting requests */
+  /** @returns a function that calls `admit` again for the waiting requests */
   admit(admit: (request: RequestMessage) => boolean): () => void {
     this.#admit = admit;
     return () => this.#deliverHeld();

@@ -173,7 +173,7 @@ class SocketChannel extends BaseChannel implements Channel {
     if (this.#state !== "open" || this.#unread.length > 0) return;
     if (this.#isOverfull()) {
       this.#stream.pause();
-      // The other end is not to blame now for its incomplete message.
+      // This end has stopped reading, so the other end cannot complete its message.
       this.#reportIncomplete(0);
       return;
     }

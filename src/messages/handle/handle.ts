@@ -321,7 +321,7 @@ export class ChannelHandle implements Handle {
     });
   }
 
-  /** Ends the program's use of the handle: it must not go on as if nothing had happened. */
+  /** Ends the program's use of the handle, because the program must not ignore the error. */
   #endWith(error: Error): void {
     if (this.#kind === "module") {
       this.stop(error);

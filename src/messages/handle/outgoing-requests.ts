@@ -72,8 +72,8 @@ export class OutgoingRequests {
   }
 
   /**
-   * Sends a streaming request that its first response confirms. An error response after that ends what it has begun; the end
-   * of the connection does not show here.
+   * Sends a streaming request that its first response confirms. A later error response ends the effect of the
+   * request. This method does not report the end of the connection.
    * @param ended called once with that error
    */
   begin(topic: string, payload: Payload, options: RpcOptions, ended: (error: SluiceError) => void): Begun {

@@ -44,8 +44,8 @@ export function blobsOffset(entry: Uint8Array, { blobs }: Batch): number {
 }
 
 /**
- * Reads all complete batches of a segment, and searches for the next one behind bytes that are no batch. The blobs of
- * a damaged batch that can still be told apart are read as well: each of them is checked when it is used.
+ * Reads all complete batches of a segment, and skips bytes that belong to no batch. It also finds the blobs of a
+ * damaged batch, as far as it can separate them. The store checks each blob when it uses it.
  */
 export function scanSegment(file: Buffer): SegmentScan {
   const entries: SegmentEntry[] = [];

@@ -310,7 +310,8 @@ export class SegmentStore implements Backing, Sweepable {
       segment.remove();
       throw error;
     }
-    // From here on a start takes it for the newest segment. Even if a later step fails, the next write goes there.
+    // From now on, a start uses this segment as the newest one. Even if a later step fails, the next write must go to
+    // this segment.
     this.#segments.push(segment);
     this.#seal(last);
     return segment;

@@ -73,7 +73,7 @@ export class Segment {
 
   /**
    * Appends batches. They count only after {@link sync}.
-   * @returns makes the blobs known
+   * @returns a function that makes the blobs known
    * @throws the system error; then no part of the batches is left
    */
   append(batches: readonly Batch[]): () => void {
