@@ -40,7 +40,7 @@ export class Environment {
     }
   }
 
-  /** @param names unset variables are left out */
+  /** @param names the result leaves out those that are not set */
   some(names: readonly string[]): Record<string, string> {
     return Object.fromEntries(
       names.flatMap((name) => {

@@ -126,7 +126,10 @@ export class PairList {
   }
 }
 
-/** An array of unsigned integers that grows; an ordinary one of millions keeps the garbage collector busy. */
+/**
+ * An array of unsigned integers that grows. An ordinary array of millions of numbers would keep the garbage collector
+ * busy.
+ */
 class NumberList {
   length = 0;
   #numbers = new Uint32Array(64);

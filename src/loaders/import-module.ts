@@ -1,7 +1,7 @@
 import type { createJiti } from "jiti";
 import { isAddon, openAddon } from "./native/addon.js";
 import { importUrl } from "./import-url.js";
-// Not through the index, because the bundles of hosts do not contain the compiler.
+// This import does not use the index, because the bundles of hosts do not contain the compiler.
 import { runPrepared } from "../typescript/prepared-code.js";
 import type { ModuleFile, WorkerSetup } from "./thread-protocol.js";
 
@@ -121,7 +121,7 @@ function lacksLibrary(path: string, error: unknown): boolean {
   }
 }
 
-/** Not imported at the top: few modules need it, and each thread would wait for it. */
+/** This import is not at the top, because few modules need it, and each thread would wait for it. */
 function requireFrom(path: string): NodeJS.Require {
   return process.getBuiltinModule("node:module").createRequire(path);
 }

@@ -80,7 +80,7 @@ async function importLoader(file: string): Promise<ModuleLoader> {
  * @throws SluiceError `LOAD_FAILED`
  */
 export async function importInProcess(file: string): Promise<Readonly<Record<string, unknown>>> {
-  // Not our own import(): it does not work in code that V8 got in compiled form, such as the command line.
+  // Our own `import()` would fail in code that V8 got in compiled form, such as the command line.
   const { createJiti } = createRequire(import.meta.url)("jiti") as typeof Jiti;
   const jiti = createJiti(import.meta.url, { fsCache: false, tryNative: true, interopDefault: false });
   if (isAddon(file)) return openAddon(file);

@@ -160,7 +160,7 @@ export class JetStream {
     const prefix = `$KV.${bucket}.`;
     const found = new Set<string>();
     let lastRevision = 0;
-    // In parts, because the servers send only so many at once.
+    // Reads the keys in parts, because the servers send only a limited number at once.
     for (let offset = 0, total = 1; offset < total;) {
       const wanted = { subjects_filter: `${prefix}>`, offset };
       const answer = await this.#ask<StreamAnswer>(`$JS.API.STREAM.INFO.KV_${bucket}`, wanted);

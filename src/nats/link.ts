@@ -277,7 +277,7 @@ export class Link extends Duplex {
   /** The other end has no such link, or no longer has it. */
   #reset(): void {
     const hasAll = this.#hasEnd && this.writableEnded;
-    // It has received our end, or it would still exist: only its acknowledgement was lost.
+    // The other link has received our end, or it would still exist. Only its acknowledgement was lost.
     if (hasAll) this.#finish();
     else this.destroy(new SluiceError("BROKER_STATE", "the other end has closed the connection"));
   }

@@ -14,7 +14,7 @@ export function boxLeftOut(nodes: readonly PictureNode[]): Box[] {
     else known.push(node);
   }
   const groups = [...byReason.values()];
-  // The largest groups keep a box of their own, if not all can.
+  // If there are too many groups, the largest ones have a box each, and the others share one.
   const kept = new Set(groups.toSorted((a, b) => b.length - a.length).slice(0, BOXES_MAX));
   const rest = groups.filter((group) => !kept.has(group)).flat();
   return [

@@ -88,7 +88,7 @@ export class Guard {
   /** Called with all groups, because an earlier guard may have been killed. */
   #start(): ChildProcess {
     const { mark, graceSeconds = 0, onError } = this.#options;
-    // In a session of its own, so that a signal to this process does not end it before its work is done. The guard
+    // The guard has a session of its own, so that a signal to this process does not end it too early. The guard
     // itself has no mark.
     const guard = spawnSafely(
       "/bin/sh",

@@ -24,7 +24,7 @@ export async function missingProgramWarnings(
   return found;
 }
 
-/** Shell lines are left out, because only the shell can tell which programs they run. */
+/** This ignores shell lines, because only the shell can find out which programs they run. */
 async function missingPart(unit: Unit, path: string | undefined): Promise<string | undefined> {
   if (unit.kind === "module") {
     const { module: file, loader } = unit;

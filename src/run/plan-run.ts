@@ -205,7 +205,7 @@ export class PlanRun {
     this.#giveUp(running, new SluiceError("RUN_CANCELLED", "cancelled", { unit: running.step.unit.name }));
   }
 
-  /** Informs the executor, and waits for it only so long. */
+  /** Informs the executor, and waits for it for a limited time. */
   #giveUp(running: RunningStep, reason: SluiceError): void {
     const { clock, graceMs } = this.#settings;
     running.stopTimer = clock.after(graceMs, () => {

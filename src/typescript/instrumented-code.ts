@@ -86,7 +86,7 @@ export async function runInstrumented(
   const { compileFunction } = process.getBuiltinModule("node:vm");
   // The file may have had other code before.
   forgetCode(path);
-  // On one line with the first of the code, whose lines are those of the source.
+  // The added text stays on the first line of the code, so that the lines of the code are those of the source.
   const run = compileFunction(`return (async () => {${code}\n})()`, PARAMETERS, { filename: path });
   const module = { exports: {} };
   const values = [module.exports, createRequire(path), module, path, dirname(path), imported, decided];

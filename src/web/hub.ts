@@ -114,7 +114,7 @@ export class Hub {
   }
 }
 
-/** One of them. It drops changes that its reader does not take. */
+/** The stream of one page. It drops changes that its reader does not take. */
 class Stream {
   readonly #response: ServerResponse;
   readonly #picture: () => string;

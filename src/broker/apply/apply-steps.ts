@@ -23,7 +23,7 @@ export interface ApplySteps {
   readonly amends: readonly { readonly name: string; readonly request: LoadRequest }[];
   /** The order of starts; shutdown uses the reverse order. */
   readonly order: LoadOrder;
-  /** If given, modules are started one after the other in this order. */
+  /** If given, the apply starts modules one after the other in this order. */
   readonly sequence: readonly string[] | undefined;
   /** The modules of the plan, and whether a user or a start requested them. */
   readonly planned: ReadonlyMap<string, Standing>;

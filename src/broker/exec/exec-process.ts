@@ -92,7 +92,7 @@ export class ExecProcess {
       else if (this.#isKilled) this.#closeOutputsSoon();
     });
     child.once("close", () => this.#finish());
-    // A standard input without a reader is reported by the next write.
+    // The next write reports a standard input without a reader.
     child.stdin?.on("error", () => child.stdin?.destroy());
   }
 

@@ -9,13 +9,13 @@ import { killedInstances, type RegisteredInstance, type Registration } from "./i
 const CHECK_MS = 20;
 
 /**
- * A use of the register takes far less time, so a process that holds the turn for longer has lost its right to it.
+ * A use of the register takes far less time. A process that holds its turn for longer loses it.
  */
 const TURN_MS = 5000;
 
 /**
- * How long the processes of a killed stack may take to end. It is longer than the time that its brokers give their
- * modules.
+ * How long the processes of a killed stack may take to end. It is longer than the time that the brokers of a stack
+ * give their modules.
  */
 const REMAINS_MS = 60_000;
 

@@ -145,7 +145,7 @@ interface LogPart {
 }
 
 function openPart(fd: number): LogPart {
-  // Loaded only when the user asks for a log file.
+  // Loaded only if the user requests a log file.
   const { pino, destination } = createRequire(import.meta.url)("pino") as typeof Pino;
   const file = destination({ dest: fd, sync: true, maxLength: BUFFER_BYTES });
   const logger = pino<LogLevel>(

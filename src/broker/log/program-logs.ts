@@ -2,7 +2,7 @@ import type { OutputLine, ProgramLog } from "../../loaders/index.js";
 import { Fifo } from "../../messages/index.js";
 import type { Clock } from "../clock.js";
 
-/** How much of its output is kept for each program (docs/design/programs.md §1), in bytes as they were written. */
+/** How much output the broker keeps for each program (docs/design/programs.md §1), in bytes as they were written. */
 const RING_BYTES = 1024 * 1024;
 
 /** The number of last lines in the report of a failed program. */
@@ -12,8 +12,8 @@ const LAST_LINES = 5;
 const RING_LINES = 65_536;
 
 /**
- * The output of this many programs is kept. Above that number, the output of the programs that started longest ago is
- * dropped.
+ * The broker keeps the output of this many programs. Above that number, it drops the output of the programs that
+ * started longest ago.
  */
 const PROGRAMS_KEPT = 4096;
 

@@ -10,7 +10,7 @@ import type { Clock, Timer } from "../clock.js";
 import { Peer } from "../routing/peer.js";
 import { noSuchService, type Router } from "../routing/router.js";
 
-/** How many requests are held for a module that is being reloaded, and how long (docs/design/modules.md §3). */
+/** How many requests the broker holds for a module during its reload, and how long (docs/design/modules.md §3). */
 const HOLD_LIMITS = { requests: 1000, timeMs: 10_000 } as const;
 
 /**

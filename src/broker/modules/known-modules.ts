@@ -13,7 +13,7 @@ import { healthOf } from "./module-health.js";
 import { type LoadOrder, type TakeDownOrder, takeDownOrder } from "./take-down-order.js";
 import { waitedModules } from "./waited-modules.js";
 
-/** The number of failures that are kept. */
+/** The number of failures that the broker keeps. */
 const KEPT_FAILURES = 1000;
 
 /** Why a module no longer runs. */
@@ -204,7 +204,7 @@ export class KnownModules {
     return this.#failures;
   }
 
-  /** Keeps why a module failed, for later readers. The oldest failures go when there are too many. */
+  /** Keeps why a module failed, for later readers. Drops the oldest failures when there are too many. */
   noteFailure(name: string, message: string): void {
     this.#failures.delete(name);
     this.#failures.set(name, { message, timeMs: this.#clock.now() });

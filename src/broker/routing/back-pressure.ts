@@ -100,7 +100,10 @@ export class BackPressure {
     if (hasWaiters(peer)) this.#drain(peer);
   }
 
-  /** In a turn of its own: if routing began inside other routing, messages would lose their order. */
+  /**
+   * Resumes the senders in a later turn of the loop. If routing began inside other routing, messages would lose their
+   * order.
+   */
   #drain(receiver: Peer): void {
     if (this.#draining.has(receiver)) return;
     this.#draining.add(receiver);

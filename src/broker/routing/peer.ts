@@ -76,7 +76,7 @@ export interface PeerOptions {
   readonly name: string;
   /** Stamped on all messages of the peer. Undefined for another broker, which has already stamped them. */
   readonly credentials: Credentials | undefined;
-  /** If it stands for another rank: which. */
+  /** The number of the rank that it stands for, if it stands for one. */
   readonly rank?: number;
   /** @throws SluiceError `EMSGSIZE` for a message that its channel cannot carry */
   readonly deliver: (message: Message) => void;
@@ -85,7 +85,8 @@ export interface PeerOptions {
   /** Holds its requests, or resumes them; undefined for a peer whose requests cannot be held. */
   readonly setFlow?: (flow: FlowControl) => void;
   /**
-   * For one that stands for another rank: has that rank hold the requests of one of its own peers, or resume them.
+   * For a peer that stands for another rank: makes that rank hold the requests of one of its own peers, or resume
+   * them.
    * @param id the name of the peer on that rank
    */
   readonly setFlowBehind?: (id: string, flow: FlowControl) => void;

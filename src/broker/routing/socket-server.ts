@@ -52,7 +52,7 @@ export class SocketServer {
   /** Inode of its socket, which distinguishes it from the socket of a successor. */
   #inode: bigint | undefined;
   #watcher: FSWatcher | undefined;
-  /** One at a time: to listen, to check the socket, to close. */
+  /** Operations run one at a time: to listen, to check the socket, to close. */
   #last: Promise<void> = Promise.resolve();
   #isClosed = false;
   /** Whether another program has made the socket, and will remove it. */

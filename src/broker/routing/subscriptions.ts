@@ -21,7 +21,7 @@ interface Ended {
 interface Asked {
   /** By topic, each with the request whose end is that of the subscription. */
   readonly topics: Map<string, Stream | undefined>;
-  /** About: characters of all topics. */
+  /** The approximate size: the characters of all topics. */
   bytes: number;
 }
 

@@ -72,7 +72,7 @@ export function eventService(router: Router, enter: Overlay["publish"]): Service
         const { topic, payload } = call.fields({ topic: "string", payload: "json?" });
         publish(call, topic, encodePayload(payload));
       },
-      // Any payload, also bytes, without a check.
+      // Publishes any payload, also bytes, without a check.
       "publish.": (call) => publish(call, call.request.topic.slice(PUBLISH.length), call.request.payload),
     },
   };

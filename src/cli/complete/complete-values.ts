@@ -63,7 +63,7 @@ export function placeholderOf(source: Argument | Option): string {
   return /[<[]([^\]>]*?)(?:\.\.\.)?[\]>]/.exec(source.flags)?.[1] ?? "";
 }
 
-/** Values that may stand for an argument or an option; none where they cannot be looked up just now. */
+/** The values that an argument or an option may have; none if the look-up is not possible now. */
 export async function valuesOf(question: ValueQuestion): Promise<Answer> {
   const { source, given, tell } = question;
   if (source.argChoices !== undefined) return names(source.argChoices.map((value) => ({ value })));

@@ -185,8 +185,8 @@ export function brokerPrefix({
 
 /** Sends a report to the supervisor, if there is one. */
 export function report(message: BrokerReport): void {
-  // Without a callback, a supervisor that ends meanwhile would count as an error of ours. Its end is reported in
-  // another way.
+  // Without a callback, a supervisor that ends meanwhile would count as an error of ours. The event `disconnect`
+  // reports its end.
   if (process.connected) process.send?.(message, undefined, {}, () => undefined);
 }
 
@@ -199,7 +199,7 @@ export function supervisedProgram(broker: Broker): PhaseProcess {
       if (order.type === "program-exit") resolve(order.status);
     });
     process.on("disconnect", () => {
-      // No other process would end it now. A killed supervisor may not have reported its process id.
+      // No other process would end the initial program now. A killed supervisor may not have reported its process id.
       if (program !== undefined) signalProgram(program, "SIGKILL");
       else processesWith(PHASE_MARK, String(process.pid)).forEach(killTree);
       resolve(1);

@@ -31,7 +31,7 @@ export async function openLiveRegion(stream: NodeJS.WriteStream): Promise<LiveRe
     import("log-update"),
     import("string-width"),
   ]);
-  // The size is read each time, because a process in another session than the terminal gets no signal of a change.
+  // This reads the size each time, because a process outside of the terminal's session gets no signal of a change.
   const view = new Proxy(stream, {
     get: (target, key) => {
       if (key === "columns") return sizeOf(target).columns;

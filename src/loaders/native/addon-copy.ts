@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { lstat, mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-// Not by way of the index: hosts need little of it.
+// This import does not use the index, because hosts need little of it.
 import { isOursAlone } from "../../caches/own-directory.js";
 import { replaceFile } from "../../caches/replace-file.js";
 import { digestOf } from "../../caches/sealed-files.js";

@@ -51,14 +51,14 @@ export class Inbox {
 
   receive(message: Message): void {
     if (this.#end !== undefined) return;
-    // Behind the messages that came before the listener, until those have been delivered.
+    // A message waits behind those that came before the listener, until the listener has received them.
     if (this.#listener === undefined || this.#early.size > 0) this.#early.push(message);
     else this.#route(message, this.#listener);
   }
 
   onMessage(listener: (message: Message) => void): void {
     this.#listener = listener;
-    // Not before the caller has finished setting itself up.
+    // This delivers later, so that the caller can first finish its own set-up.
     queueMicrotask(() => this.#deliverEarly());
   }
 

@@ -215,7 +215,7 @@ class PortChannel extends BaseChannel implements Channel {
       const parcel = this.#parcels.peek();
       if (parcel === undefined || this.#turnLeft <= 0) return;
       this.#nextItem = unpackMessages(parcel, this.#nextItem, this.#receive, this.#turnLeft);
-      // Unless the channel was closed meanwhile.
+      // If the channel was closed meanwhile, the queue no longer has the parcel.
       if (this.#nextItem < parcel.length || this.#parcels.peek() !== parcel) continue;
       this.#parcels.shift();
       this.#nextItem = PARCEL_HEAD;
@@ -272,7 +272,7 @@ class PortChannel extends BaseChannel implements Channel {
   }
 }
 
-/** With room for the counts of taken messages. */
+/** A parcel with room for the counts of taken messages. */
 function emptyParcel(): PortItem[] {
   return [0, 0, 0, 0];
 }

@@ -45,7 +45,10 @@ export function registerDefaultHandlers(handle: ChannelHandle): void {
   );
 }
 
-/** Also for a request without a payload, which a handler cannot return as an answer. */
+/**
+ * Answers with the payload of the request. A handler cannot return a missing payload as an answer, so this responds
+ * itself.
+ */
 function answerSame(handle: ChannelHandle, request: Request): undefined {
   handle.respond(request, request.payload);
 }

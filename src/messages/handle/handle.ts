@@ -180,7 +180,7 @@ export class ChannelHandle implements Handle {
       // The module may then compute for a minute, and its load waits for this.
       this.#channel.flush();
     }
-    // After the caller's own code in this turn: often it registers the last handlers.
+    // This comes after the caller's own code in this turn, which often registers the last handlers.
     queueMicrotask(() => this.#serveEarly());
   }
 

@@ -163,7 +163,7 @@ export class RequestServer {
     }
     const iterator = source[Symbol.asyncIterator]();
     const stop = (): void => {
-      // Not awaited, because a generator that waits for a promise returns only after that.
+      // This does not await the return, because a generator that waits for a promise returns only after that.
       iterator.return?.().catch((error: unknown) => this.#port.fault(asError(error)));
     };
     request.signal.addEventListener("abort", stop, { once: true });

@@ -268,7 +268,7 @@ export class NatsStore implements Backing, Sweepable {
     const revision = await this.#bucket.write(key, isWhole ? bytes : Buffer.from(String(count)));
     this.#places.set(ref, { key, bytes: bytes.length, revision, pieces, isSure: true });
     if (before === undefined) return;
-    // With another limit, the servers took values of another length before.
+    // If the servers had another limit before, the blob had pieces under other keys.
     const names = new Set([key, ...pieces.map((piece) => piece.key)]);
     await this.#erase([before, ...before.pieces].filter((value) => !names.has(value.key)));
   }
@@ -341,7 +341,7 @@ export class NatsStore implements Backing, Sweepable {
         dead.push(place);
       }
     }
-    // Without the value that names the blob, its pieces are found as garbage.
+    // If the value that names the blob is missing, a collection finds its pieces as garbage.
     await this.#erase(dead);
     await this.#erase(dead.flatMap(({ pieces }) => pieces));
   }

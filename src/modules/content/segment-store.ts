@@ -219,7 +219,7 @@ export class SegmentStore implements Backing, Sweepable {
   }
 
   async #writeAll(): Promise<void> {
-    // All other batches of this turn are written with it.
+    // Writes all other batches of this turn with it.
     await nextTurn();
     while (!this.#writes.isEmpty) {
       const group = this.#writes.take();

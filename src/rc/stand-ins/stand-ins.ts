@@ -80,7 +80,7 @@ export class StandIns {
     const mark = `${MARK}${name}>`;
     const get = (key: string | symbol): unknown => {
       switch (key) {
-        // It is awaited, as an import is, and gives itself.
+        // An `await` of a stand-in returns the stand-in itself, because it has no `then`.
         case "then":
           return undefined;
         case "__esModule":

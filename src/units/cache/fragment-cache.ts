@@ -85,7 +85,7 @@ export class KeptFragment {
 }
 
 function nameOf({ file, bytes, meaning }: ReadFile, build: string): string {
-  // Relative paths in it count from there.
+  // Relative paths in the file start at this directory.
   const directory = dirname(resolve(file));
   const what = JSON.stringify([PACKED_FORMAT, build, process.version, directory, ...meaning]);
   return `${digestOf([Buffer.from(`${what}\n`), bytes]).toString("hex")}.catalog`;

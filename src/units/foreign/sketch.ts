@@ -40,7 +40,7 @@ export class UnitSketch {
 
   /** Carries a key of the source over. */
   set(key: string, value: FragmentValue, ...from: readonly SourceKey[]): void {
-    // Whatever the source says, the command that stands in must not run.
+    // The replacement command must not run, whatever keys the source has.
     if (key === "disabled" && this.#isWithoutCommand) {
       for (const each of from) this.say(each, "the unit is disabled until its command is written");
       return;

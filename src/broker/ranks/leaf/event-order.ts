@@ -62,7 +62,7 @@ export class EventOrder {
       if (next === undefined) break;
       this.#next(next.event, next.origin);
     }
-    // They came by another way meanwhile.
+    // These events came by another connection meanwhile.
     for (const seq of [...this.#early.keys()]) if (seq <= this.#seq) this.#take(seq);
   }
 

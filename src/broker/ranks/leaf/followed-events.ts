@@ -103,7 +103,7 @@ export class FollowedEvents {
   /** Rank 0 has sent a part of the missed events, or does not keep them all. */
   repeated({ isKept, seq, own }: Repeated): void {
     this.#isCatchingUp = false;
-    // Meanwhile they may have come by another way.
+    // Meanwhile the events may have come by another connection.
     if (!isKept && seq > this.seq) this.#skipTo(seq, own);
     if (this.#order.hasHole || seq > this.seq) this.catchUp();
   }

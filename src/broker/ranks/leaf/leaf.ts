@@ -140,7 +140,7 @@ export class Leaf implements Overlay {
 
   send(rank: number, message: RequestMessage | ResponseMessage): void {
     if (message.type === "request" && this.#isOverfull(rank)) throw overfullError(rank);
-    // Earlier events must stay before this one.
+    // Earlier events must stay before this message.
     this.#events.flush();
     if (this.#company.hasDirect(rank)) this.#events.follow(() => this.#send(rank, message));
     else this.#send(rank, message);

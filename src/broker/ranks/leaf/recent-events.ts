@@ -33,7 +33,7 @@ export class RecentEvents {
       .map(({ event, origin }) => batchMessage(origin, [eventFrame(event)]));
   }
 
-  /** Those that follow are not the next ones. */
+  /** Drops all kept events, because the next event does not follow them directly. */
   clear(): void {
     this.#kept.clear();
     this.#bytes = 0;

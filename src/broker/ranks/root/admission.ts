@@ -32,7 +32,7 @@ export interface AdmissionHost {
   /** Undefined after this rank has left. */
   receiver(): OverlayReceiver | undefined;
   heartbeat(): Heartbeat | undefined;
-  /** Takes those that come before this rank has the event to begin with. */
+  /** Set until rank 0 has the events of another leader. Takes the ranks that send hello before that. */
   succession(): Succession | undefined;
   /** The number of leaders so far, including this one. */
   epoch(): number;
@@ -44,7 +44,7 @@ export interface AdmissionHost {
 /** A connection, before or after it has sent its rank. */
 interface Guest {
   readonly connection: Connection;
-  /** The rank that it must be, where the transport can tell. */
+  /** The rank that it must be; undefined if the transport cannot find that out. */
   readonly from: number | undefined;
   member: Member | undefined;
   heir: Heir | undefined;

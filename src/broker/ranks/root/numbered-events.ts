@@ -26,7 +26,7 @@ export interface NumberedEventsOptions {
 export class NumberedEvents {
   readonly #options: NumberedEventsOptions;
   readonly #batch: EventBatch;
-  /** For events that were lost on their way, and ranks that come back. */
+  /** The newest events, for ranks that have missed some or that come back. */
   #ring: EventRing;
   #seq = 0;
 

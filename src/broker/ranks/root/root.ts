@@ -133,7 +133,7 @@ export class Root implements Overlay {
   send(rank: number, message: RequestMessage | ResponseMessage): void {
     const member = this.#members.get(rank);
     if (member === undefined) return;
-    // Earlier events must stay before this one.
+    // Earlier events must stay before this message.
     this.#events.flush();
     this.#members.give(member, carriedMessage({ from: 0, to: rank, after: this.#events.seq, message }));
   }
@@ -224,7 +224,7 @@ export class Root implements Overlay {
           return;
         }
         const target = this.#members.get(to);
-        // Otherwise the notice of its departure is on its way to the sender.
+        // If the target has left, the notice of its departure is on its way to the sender.
         if (target !== undefined) this.#members.give(target, carriedMessage(arrival));
         return;
       }
