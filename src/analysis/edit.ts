@@ -8,7 +8,7 @@ export interface Removed {
     | { readonly kind: "asked" }
     /** It needs a left-out unit. */
     | { readonly kind: "need"; readonly unit: string }
-    /** Only units that are left out asked for this unit. */
+    /** Only left-out units requested this unit. */
     | { readonly kind: "unused" };
 }
 

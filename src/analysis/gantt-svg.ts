@@ -13,7 +13,7 @@ const LEGEND = 44;
 const LETTER = 6.7;
 const LONGEST_LABEL = 34;
 
-/** The style of a chart; in a page it is to be nested below an element of its own. @public */
+/** The style of a chart. A page must nest it below a separate element. @public */
 export const GANTT_STYLE = `
 svg { font: 12px ui-sans-serif, system-ui, "Helvetica Neue", Arial, sans-serif; }
 .paper { fill: #ffffff; } .title { font-size: 15px; font-weight: 600; fill: #1b2733; }

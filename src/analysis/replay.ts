@@ -8,7 +8,7 @@ export interface StepCost {
   readonly durationNs: number;
   /** The time from the moment at which the step could start to its start. */
   readonly lagNs: number;
-  /** The time after its start until the next step can be handed out. */
+  /** The time after its start until the next step can start. */
   readonly holdNs: number;
   readonly ended: StepEnd;
 }

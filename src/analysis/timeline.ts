@@ -106,7 +106,7 @@ class Layout {
     const ready = this.#readyAt[step] ?? { order: -1, atNs: 0, step: undefined };
     const isSlotLast = this.#freed.order > ready.order;
     const eligible = isSlotLast ? this.#freed : ready;
-    // It was eligible when the step before it was handed out, so that it had to wait for that step to be done.
+    // The step could start when the runner began to start the previous step, so it had to wait for the runner.
     const isNext = this.#lastStart.order > eligible.order;
     if (isNext && this.#lastStarted !== undefined) this.#lastStarted.holdNs = atNs - this.#lastStart.atNs;
     const time: StepTimeDraft = {

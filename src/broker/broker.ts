@@ -294,7 +294,7 @@ export class Broker {
 
   async #open(): Promise<void> {
     const statedir = this.attributes.get("statedir");
-    // Rank 0 locks for all ranks, because the directories of other ranks are used only with its own.
+    // Rank 0 locks for all ranks, because no instance uses the directories of other ranks without that of rank 0.
     if (this.#keepsState() && statedir !== undefined && this.rank === 0) {
       this.#stateLock = lockStateDirectory(statedir, this.rank);
     }

@@ -25,7 +25,7 @@ export interface ConfigHost {
 export class Configuration {
   readonly #host: ConfigHost;
   #current: JsonObject;
-  /** Changes are made one after the other. */
+  /** It makes one change after the other. */
   #last: Promise<void> = Promise.resolve();
 
   constructor(initial: ConfigTable, host: ConfigHost) {

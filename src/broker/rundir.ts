@@ -61,8 +61,8 @@ export function openRunDirectory(
 }
 
 /**
- * Without a free descriptor no directory can be read. The directory then goes when this process ends, which has
- * closed some by then.
+ * Without a free descriptor, this process cannot read a directory. It then removes the directory at its end, when it
+ * has closed some descriptors.
  */
 function removeNowOrAtExit(directory: string): void {
   const remove = (): void => rmSync(directory, { recursive: true, force: true });
@@ -86,8 +86,8 @@ export function removeRankFiles(rundir: string, rank: number): void {
 }
 
 /**
- * Removes the run directory of an instance without a supervisor; the last rank that leaves does it. The files of killed
- * ranks are removed with it.
+ * Removes the run directory of an instance without a supervisor; the last rank that leaves does it. This also removes
+ * the files of killed ranks.
  */
 export async function removeAbandonedRundir(rundir: string): Promise<void> {
   try {
@@ -184,7 +184,7 @@ export function openStateDirectory(
     });
   }
   if (realpathSync(path) === realpathSync(rundir)) {
-    // Both have a file instance.json, and the run directory is removed with the instance.
+    // Both have a file instance.json, and the instance removes its run directory at its end.
     throw new SluiceError("BROKER_STATE", `statedir ${path} is also the rundir; choose another directory`, {
       errnum: ERRNO.EINVAL,
     });

@@ -6,7 +6,7 @@ export function formatLocation(location: Location): string {
   return `${location.file}:${location.line}:${location.column}`;
 }
 
-/** Longer source lines are cut around the caret, because a megabyte on one line must not fill a screen. */
+/** The report cuts longer source lines around the caret, because a megabyte on one line must not fill a screen. */
 const EXCERPT_WIDTH = 160;
 
 /**

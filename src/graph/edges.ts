@@ -45,7 +45,7 @@ type Link = (provider: number, namer: number) => void;
 const BARRIER_FACTOR = 4;
 
 /**
- * The edges among units, some of which are taken down in the order recorded at their load.
+ * The edges among units. Some of the units go down in the order recorded at their load.
  * @param own whether their present `before` and `after` also count
  */
 export function buildRecordedEdges(

@@ -19,7 +19,7 @@ export interface Removal {
 
 /**
  * `remove M…` (docs/design/planning.md §6). A module stays if explicit modules other than M reach it over `requires`.
- * M goes, and with it every loaded module that does not stay. Modules that were loaded past the catalog stay unless
+ * M goes, and with it every loaded module that does not stay. Loaded modules that the catalog lacks stay unless
  * named, because their users are unknown.
  *
  * @returns errors GRAPH_NOT_LOADED, GRAPH_IN_USE, and GRAPH_UNKNOWN_NAME for an unknown group
@@ -111,7 +111,7 @@ function runningSituation(index: CatalogIndex): Situation {
 function whatStays(index: CatalogIndex, named: ReadonlySet<number>, held: Uint8Array): Uint8Array {
   const staying = held.slice();
   const reached = [...held.keys()].filter((unit) => held[unit] === 1);
-  // A service with many requirers is visited once.
+  // The walk visits a service with many requirers once.
   const walked = new Uint8Array(index.serviceCount);
   for (const unit of reached) {
     for (const service of index.requires.row(unit)) {

@@ -76,7 +76,7 @@ interface GroupBasis {
   readonly loaded: readonly LoadedModule[];
 }
 
-/** A request that units are picked for. */
+/** A request for which the planner picks units. */
 type NamingRequest = Exclude<PlanRequest, { readonly kind: "remove" }>;
 
 /**

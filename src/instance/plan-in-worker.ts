@@ -6,7 +6,7 @@ import { startThread } from "../processes/index.js";
 import type { Catalog } from "../units/index.js";
 import type { OriginQuestion, PlanOrder, PlanReport, PlanThreadSetup } from "./plan-protocol.js";
 
-/** The number of units that are sent in one turn of the loop. */
+/** The number of units that it sends in one turn of the loop. */
 const UNITS_AT_A_TIME = 200;
 
 /**

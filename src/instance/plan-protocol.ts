@@ -21,7 +21,7 @@ export type PlanOrder =
       /** Without its origins. */
       readonly input: PlanInput;
       readonly alternatives: readonly { readonly service: string; readonly unit: string }[];
-      /** Names whose origin the thread can be asked for. */
+      /** Names whose origin the thread can give. */
       readonly named: readonly string[];
     };
 

@@ -16,7 +16,7 @@ export interface LibraryPick {
   readonly loader?: string | undefined;
   /** Its thread group; `own` or undefined: none. */
   readonly thread?: string | undefined;
-  /** Whether it is left out if it is refused. */
+  /** Whether the load leaves it out after a refusal. */
   readonly optional?: boolean | undefined;
 }
 
@@ -38,7 +38,7 @@ export interface LibraryFailure {
  */
 export type Others = ReadonlyMap<string, ManifestModule | undefined>;
 
-/** The picks that are verified together. */
+/** The picks to verify together. */
 export interface VerifyInput {
   readonly picks: readonly LibraryPick[];
   /** By path. */

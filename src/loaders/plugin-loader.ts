@@ -16,7 +16,7 @@ export interface PluginLoaderOptions {
   readonly verify?: () => void;
 }
 
-/** Takes the place of a loader in a file of its own, which is imported at the first load. */
+/** Takes the place of a loader in a separate file, and imports the file at the first load. */
 export function createPluginLoader(options: PluginLoaderOptions): ModuleLoader {
   return new PluginLoader(options);
 }

@@ -48,8 +48,8 @@ async function hostScript({ file, setup, ...limits }: ProcessSetup, fd: number):
   // more.
   socket.once("close", () => process.exit(status));
   reportUncaught(channel);
-  // When a module ends the process, its last messages are still sent: closing writes those that wait, as far as the
-  // system takes them.
+  // When a module ends the process, this still sends its last messages: the close writes those that wait, as far as
+  // the system takes them.
   process.once("exit", () => channel.close());
   // For a plug-in the required methods are known, and the host reports whether they exist.
   const reporting = file.plugin ?? file.member;

@@ -27,12 +27,12 @@ const ALIASES: Readonly<Record<string, string>> = {
 export class LoaderRegistry {
   readonly #loaders = new Map<string, ModuleLoader>();
 
-  /** @param loaders the latest is asked first whether it accepts or recognises a file */
+  /** @param loaders the latest has the first choice to accept or recognise a file */
   constructor(loaders: Iterable<ModuleLoader> = []) {
     for (const loader of loaders) this.add(loader);
   }
 
-  /** Adds a loader; one of the same name is replaced. */
+  /** Adds a loader, or replaces the loader of the same name. */
   add(loader: ModuleLoader): void {
     this.#loaders.set(loader.name, loader);
   }

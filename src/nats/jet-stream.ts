@@ -21,7 +21,7 @@ export class JetStreamError extends Error {
 /** The servers refuse this NATS user a right that a request needs. */
 export class MissingRightError extends Error {
   override readonly name = "MissingRightError";
-  /** The subject whose use was refused, in the form in which rights name it. */
+  /** The subject whose use the servers refused, in the form in which rights name it. */
   readonly subject: string;
 
   constructor(cause: PermissionViolationError) {

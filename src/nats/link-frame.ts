@@ -15,7 +15,7 @@ export interface LinkFrame {
   readonly number: number;
   /** The number of received bytes without a gap; the end counts as one. */
   readonly ack: number;
-  /** The total number of bytes that may be sent. */
+  /** The total number of bytes that the other end may send. */
   readonly room: number;
 }
 

@@ -197,10 +197,10 @@ export class Link extends Duplex {
     this.#watch();
   }
 
-  /** A part of the received data was read. */
+  /** The reader has taken a part of the received data. */
   override _read(): void {
     if (this.readableLength === 0) return;
-    // Data being read counts as waiting until its delivery.
+    // Data counts as waiting until its delivery.
     process.nextTick(() => {
       if (!this.destroyed && this.#hasRoomToTell()) this.#sendFrame("ack");
     });

@@ -15,7 +15,7 @@ const LEVELS_MAX = 40;
 const NONE = -1;
 const SEVERAL = -2;
 
-/** How much may be folded: as much as is needed, or always all units of a level into one box. */
+/** How much to fold: as much as necessary, or always all units of a level into one box. */
 export type Folding = "as-needed" | "levels";
 
 /**

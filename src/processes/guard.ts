@@ -38,9 +38,9 @@ export interface GuardOptions {
 }
 
 /**
- * Ensures that the processes that this one has started end with it, even if it is killed. The kernel does that for a
- * child (`parentDeathPrefix`), but not for processes that the child has started. One small process does it for all
- * groups, from the first one on.
+ * Ensures that the processes that this process has started end with it, even after a SIGKILL. The kernel does that
+ * for a child (`parentDeathPrefix`), but not for processes that the child has started. One small process does it for
+ * all groups, from the first one on.
  */
 export class Guard {
   readonly #options: GuardOptions;

@@ -87,7 +87,7 @@ export async function withinLimits<T>(what: string, limits: Limits, result: Prom
   let stop: () => void = () => undefined;
   const late = new Promise<never>((_, reject) => (stop = watchLimits(what, limits, reject)));
   try {
-    // A limit that is reached before the call counts even if the result exists.
+    // A limit that has passed before the call counts even if the result exists.
     return await Promise.race([late, result]);
   } finally {
     stop();

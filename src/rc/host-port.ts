@@ -29,7 +29,7 @@ export interface RcFileReport {
   readonly uses: readonly StandInUse[];
 }
 
-/** How an rc file is read. */
+/** How to read an rc file. */
 export interface ReadMode {
   /** Whether its `setup()` runs. */
   readonly setup: boolean;

@@ -21,7 +21,7 @@ export interface HostState {
   readonly config?: JsonObject;
   /** The broker's environment. */
   readonly brokerEnv?: Readonly<Record<string, string>>;
-  /** To be applied to the host's own environment; null unsets. */
+  /** Changes to the host's own environment; null unsets. */
   readonly env?: Readonly<Record<string, string | null>>;
   /** Shared data that has changed. */
   readonly data?: JsonObject;

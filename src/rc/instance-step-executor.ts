@@ -19,7 +19,7 @@ export interface InstanceStepExecutorOptions {
   /** Environment of commands, without a session. Default: that of this process. */
   readonly env?: NodeJS.ProcessEnv | undefined;
   /**
-   * A module, other than a program, that is not gone this long after its removal began is cancelled
+   * This time after the beginning of a removal, the broker cancels a module other than a program
    * (docs/design/planning.md §7). Default: never.
    */
   readonly cancelRemovalAfterMs?: number | undefined;

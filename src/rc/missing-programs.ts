@@ -4,7 +4,7 @@ import { findCommand } from "../processes/index.js";
 import type { Catalog, Unit } from "../units/index.js";
 
 /**
- * Missing files of modules and commands of tasks. A bare name of a module is not looked up, because a plan for
+ * Missing files of modules and commands of tasks. It does not look up a bare name of a module, because a plan for
  * another machine names modules that this one need not have. Warning: `LOAD_NOT_FOUND`.
  * @param path value of `PATH`
  */

@@ -34,7 +34,7 @@ export interface RcSessionOptions {
   readonly facts: RcFacts;
   /** The handle of the instance. Without one, facts do not change, and `setenv` affects only this run. */
   readonly handle?: Handle | undefined;
-  /** Environment of hosts and commands at the start; a copy is taken. Default: that of this process. */
+  /** Environment of hosts and commands at the start, copied. Default: that of this process. */
   readonly env?: NodeJS.ProcessEnv | undefined;
   /** Gets every output line of tasks. */
   readonly onOutput: (line: OutputLine) => void;

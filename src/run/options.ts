@@ -9,9 +9,11 @@ export interface RunOptions {
   readonly executor: StepExecutor;
   /** Steps that may run at the same time, 1 or more; {@link defaultJobs} if absent. */
   readonly jobs?: number | undefined;
-  /** First interrupt: aborted, nothing more starts, and after `cancelAfterMs` steps that still run are cancelled. */
+  /**
+   * The first interrupt. After its abort, no step starts, and after `cancelAfterMs` the run cancels running steps.
+   */
   readonly signal?: AbortSignal | undefined;
-  /** Second interrupt: aborted, running steps are cancelled now. */
+  /** The second interrupt. After its abort, the run cancels running steps at once. */
   readonly cancelSignal?: AbortSignal | undefined;
   /** Default 2000. */
   readonly cancelAfterMs?: number | undefined;

@@ -25,7 +25,7 @@ interface RunningStep {
   cancelled: boolean;
 }
 
-/** How many steps are started at once before other callbacks of the process have a turn. */
+/** How many steps it starts at once before other callbacks of the process have a turn. */
 const STARTS_A_TURN = 256;
 
 const noTimer = (): void => undefined;
@@ -339,7 +339,7 @@ function asError(cause: unknown, step: Step): Error {
   return new SluiceError("RUN_FAILED", messageOf(cause), { cause, unit: step.unit.name });
 }
 
-/** How long a step may take. A program is stopped within the time that its own unit sets. */
+/** How long a step may take. The broker stops a program within the time that the unit of the program sets. */
 function limitOf({ action, unit }: Step): number | undefined {
   return action === "remove" && unit.command !== undefined ? undefined : unit.timeoutMs;
 }

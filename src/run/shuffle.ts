@@ -2,7 +2,7 @@ import type { Dag } from "../graph/index.js";
 import { Frontier } from "./frontier.js";
 
 /**
- * The order in which ready steps are taken, in place of the longest path first (docs/design/planning.md §7). The
+ * The order in which a run takes ready steps, in place of the longest path first (docs/design/planning.md §7). The
  * relations of the units still apply.
  */
 export type Shuffle =

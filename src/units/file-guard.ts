@@ -38,7 +38,7 @@ export function createFileGuard(): FileGuard {
 }
 
 /**
- * For files that are loaded rather than read.
+ * The check for files that Sluice loads rather than reads.
  * @throws SluiceError `UNIT_INSECURE` with `EPERM` and all objections to the file, one a line
  */
 export function refuseInsecure(guard: FileGuard, path: string): void {
@@ -75,7 +75,7 @@ interface Way {
 
 class OwnerGuard implements FileGuard {
   readonly #entries = new Map<string, Entry | undefined>();
-  /** By directory as it is written, because many files come from one directory. */
+  /** The results by directory, as it is written, because many files come from one directory. */
   readonly #ways = new Map<string, Way>();
   readonly #uid = process.geteuid?.() ?? 0;
   readonly #gid = process.getegid?.() ?? 0;
@@ -196,7 +196,7 @@ class OwnerGuard implements FileGuard {
 
 const STICKY = 0o1000;
 
-/** Keyed by the letters of chmod. */
+/** The keys are the letters of chmod. */
 const WRITERS = { g: "its group", o: "others", go: "its group and other users" } as const;
 
 /**

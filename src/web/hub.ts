@@ -8,11 +8,11 @@ const MOST_STREAMS = 64;
 /** The limit of waiting data in one stream; a slower page gets one new full state in place of the missed changes. */
 const MOST_WAITING_BYTES = 1024 * 1024;
 
-/** The number of changes that are kept for a page that reconnects. */
+/** The number of changes that the server keeps for a page that reconnects. */
 const KEPT_CHANGES = 512;
 const KEPT_BYTES = 1024 * 1024;
 
-/** A stream is closed after this number of comments that the client did not take. */
+/** The server closes a stream after this number of comments that the client did not take. */
 const SILENT_COMMENTS = 8;
 
 /** A change in the form that is sent. */

@@ -68,7 +68,7 @@ export class ExecProcess {
   static async start(command: ExecCommand, listener: ExecListener): Promise<ExecProcess> {
     const argv = await argvOf(command);
     const child = spawnCommand(argv, command);
-    // The output of the process waits in its pipes until it is read.
+    // The output of the process waits in its pipes until this process reads it.
     const process_ = new ExecProcess(child, command, listener);
     try {
       await new Promise<void>((resolve, reject) => {

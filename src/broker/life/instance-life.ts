@@ -37,7 +37,7 @@ export interface PhaseProcess {
   readonly exited: Promise<number>;
   /** Asks the phase to end. */
   signal(signal: NodeJS.Signals): void;
-  /** Sets the time after which modules that it removes are cancelled. */
+  /** Sets the time after which it cancels the modules that it removes. */
   hurry?(cancelAfterMs: number): void;
   /** Ends the phase and its process group at once. */
   kill(): void;

@@ -65,7 +65,7 @@ const LINK_PREFIX = `${RUNDIR_PREFIX}at-`;
 
 /**
  * Adds an instance to the register, for the other commands of this user. The entry lies in the run directory, so that
- * the two are removed together. A run directory elsewhere gets a link in the usual directory.
+ * a removal of the directory also removes the entry. A run directory elsewhere gets a link in the usual directory.
  */
 export function registerInstance(instance: RegisteredInstance, env: Env): Registration {
   const { rundir, pid } = instance;
@@ -88,7 +88,7 @@ export function runningInstances(env: Env): RegisteredInstance[] {
   return entriesIn(env).filter(isRunning).map(withoutMark);
 }
 
-/** The same, with the marks of their processes. Instances of systems without `/proc` are left out. */
+/** The same, with the marks of their processes. It leaves out instances of systems without `/proc`. */
 export function markedInstances(env: Env): MarkedInstance[] {
   return entriesIn(env).filter(isRunning).flatMap(withMark);
 }

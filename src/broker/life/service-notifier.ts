@@ -12,7 +12,7 @@ export interface NotifySender {
 interface NotifierOptions {
   /** The value of `NOTIFY_SOCKET`. */
   readonly socket: string;
-  /** In order of preference; a missing program is skipped from then on. */
+  /** In order of preference. If a program is missing, the notifier skips it from then on. */
   readonly senders: readonly NotifySender[];
   /** Called for each message that could not be sent. */
   readonly onError: (text: string) => void;
@@ -87,7 +87,7 @@ export class ServiceNotifier {
     this.#last = this.#last.then(() => this.#send(["WATCHDOG=1"]));
   }
 
-  /** Resolves when all messages have been sent, or given up. */
+  /** Resolves when each message has been sent, or has failed. */
   close(): Promise<void> {
     return this.#last;
   }

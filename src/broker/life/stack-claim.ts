@@ -43,7 +43,7 @@ export async function claimStack(file: string, env: Env, register: () => Registr
 }
 
 /**
- * Waits until nothing is left of an instance of the same file that was killed: its programs may still hold their
+ * Waits until no process is left of a killed instance of the same file, because its programs may still hold their
  * ports. It also waits until the files of that instance below the temporary directory are gone.
  * @param onWaiting called once with the processes that it waits for, if any
  */

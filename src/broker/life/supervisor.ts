@@ -45,7 +45,7 @@ const KILL_GRACE_MS = 5000;
  * The process of `sluice start`, apart from the brokers. It starts the brokers, and runs the initial program on
  * its own standard input and output. It cleans up after all of them however they end, and has the exit status.
  *
- * Rank 0 takes the other ranks down with it. If it is lost, they notice that themselves.
+ * Rank 0 takes the other ranks down with it. If rank 0 is lost, the other ranks notice that themselves.
  */
 export class Supervisor {
   readonly #options: SupervisorOptions;
@@ -90,8 +90,8 @@ export class Supervisor {
   }
 
   /**
-   * Until rank 0 can be joined, it starts no more brokers than there are processors, because they would slow rank 0
-   * down.
+   * Until other ranks can join rank 0, it starts at most one broker for each processor. More brokers would slow rank
+   * 0 down.
    */
   #startOthers(most = Infinity): void {
     if (this.#stopCount > 0) return;
@@ -150,7 +150,7 @@ export class Supervisor {
     try {
       removeRankFiles(rundir, rank);
     } catch (cause) {
-      // Its remaining files are removed with the run directory.
+      // The removal of the run directory also removes its remaining files.
       say(`cannot remove the files of rank ${rank}: ${messageOf(cause)}`);
     }
     const [leader] = this.#brokers;

@@ -17,7 +17,7 @@ const RING_LINES = 65_536;
  */
 const PROGRAMS_KEPT = 4096;
 
-/** A line of a program, or a part of its output that was not kept. */
+/** A line of a program, or a gap where the broker did not keep its output. */
 export interface ProgramLine {
   /** Seconds since 1970. */
   readonly time: number;
@@ -71,7 +71,7 @@ export class ProgramLogs {
   /** The totals of removed rings. */
   #forgottenLines = 0;
 
-  /** @param onLine gets every line that is kept */
+  /** @param onLine gets every line that the broker keeps */
   constructor(clock: Clock, onLine: (line: ProgramLine) => void) {
     this.#clock = clock;
     this.#onLine = onLine;
@@ -107,7 +107,7 @@ export class ProgramLogs {
     }));
   }
 
-  /** The number of lines that were dropped for later ones. */
+  /** The number of lines that the broker has dropped for later ones. */
   get droppedLines(): number {
     let lines = this.#forgottenLines;
     for (const ring of this.#rings.values()) lines += ring.droppedLines;

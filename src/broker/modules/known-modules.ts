@@ -164,7 +164,7 @@ export class KnownModules {
     this.#changed();
   }
 
-  /** Whether loads are refused. */
+  /** Whether the broker refuses loads. */
   get isSealed(): boolean {
     return this.#isSealed;
   }

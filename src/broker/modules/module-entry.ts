@@ -21,7 +21,7 @@ export interface LoadRequest extends ModuleOptions {
   readonly insecure?: boolean | undefined;
   /** The number of the plan that loads it, from `module.plan`; undefined: no plan loads it. */
   readonly plan?: number | undefined;
-  /** The digest of its library when the plan was verified; undefined: the library is verified at the load. */
+  /** The digest of its library at the verification of the plan; undefined: the load verifies the library. */
   readonly digest?: string | undefined;
   /** Units and services that its unit requires, and so uses. */
   readonly requires?: readonly string[] | undefined;
@@ -117,7 +117,9 @@ const SHIPPED_WATCHDOG_MS = 30_000;
 /** Time-out of `stop` where a unit sets none (docs/design/programs.md §1). */
 const STOP_MS = 10_000;
 
-/** After its time-out a program is killed. If a process of it still runs after this time, its removal fails. */
+/**
+ * After its time-out the broker kills a program. If a process of it still runs after this time, its removal fails.
+ */
 const KILL_MS = 6000;
 
 /** A module of the table: its name is taken as long as it exists. */

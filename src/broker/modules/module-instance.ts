@@ -281,7 +281,7 @@ export class ModuleInstance {
     return this.#running.probe;
   }
 
-  /** Asks it to end. A module that cannot be reached any more is cancelled. */
+  /** Asks it to end. Cancels a module that no longer receives messages. */
   shutdown(): void {
     this.#watchdog?.stop();
     if (!this.#isConnected) {

@@ -38,7 +38,7 @@ export interface ModuleHost {
   /** Publishes an event about a module of this rank. */
   announce(topic: string, module: { readonly name: string; readonly uuid: string }): void;
   log(level: LogLevel, text: string): void;
-  /** Whether failures are only to be logged (`broker.module-nopanic`); called at each failure. */
+  /** Whether the broker only logs failures (`broker.module-nopanic`); called at each failure. */
   isPanicOff(): boolean;
   panic(message: string): void;
   /** Asks for an orderly end of the instance. */

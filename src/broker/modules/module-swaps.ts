@@ -156,7 +156,7 @@ export class ModuleSwaps {
       if (state.letter !== "E") hold.giveBack(old.peer);
       else hold.fail(errnumOf(error) ?? ERRNO.EIO, messageOf(error));
       entry.state = { kind: "up", instance: old };
-      // Failures that came during the reload were not handled yet.
+      // This handles failures that came during the reload.
       if (state.letter === "E") this.#runs.ended(entry, state.end);
       throw error;
     }

@@ -119,8 +119,8 @@ export class ModuleTable {
   }
 
   /**
-   * Removes a module and loads it again from the same file. Requests to it and to its services are held until it runs
-   * again.
+   * Removes a module and loads it again from the same file. The broker holds requests to it and to its services until
+   * it runs again.
    * @throws SluiceError as {@link load} and {@link remove}
    */
   async reload(which: string, request: ReloadRequest): Promise<Loaded> {
@@ -147,8 +147,8 @@ export class ModuleTable {
   }
 
   /**
-   * Replaces a module by the module of another request; requests to it are held until then. If the new run fails, the
-   * module does not run and requests stay held. The next exchange or removal decides.
+   * Replaces a module by the module of another request. The broker holds requests to it until then. If the new run
+   * fails, the module does not run and requests stay held. The next exchange or removal decides.
    * @throws SluiceError as {@link load} and {@link remove}; if its file cannot be found or does not compile, it still runs
    */
   async exchange(name: string, request: LoadRequest, trial: Trial): Promise<Loaded> {

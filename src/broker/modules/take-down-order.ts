@@ -35,7 +35,7 @@ export function takeDownOrder(loaded: readonly Loaded[], plans: Iterable<LoadOrd
   ];
   const rows: number[][] = nodes.map(() => []);
   for (const [first, then] of graph.edges) {
-    // An edge that closes a ring is ignored. Two plans that disagree make one.
+    // This ignores an edge that closes a ring. Two plans that disagree make one.
     if (turns.isHonoured(first, then)) rows[first]?.push(then);
   }
   return { nodes, ...flat(rows) };

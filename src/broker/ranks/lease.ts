@@ -15,7 +15,7 @@ const KEY = "leader";
 /** The key that a waiting broker writes, so that it finds a missing right before it has to lead. */
 const WAITING_KEY = "standby";
 
-/** How many times a lease is renewed within its duration. */
+/** How many times its holder renews a lease within its duration. */
 const RENEWALS = 4;
 
 /**
@@ -51,7 +51,7 @@ export interface LeaseOptions {
   readonly ttlMs: number;
   readonly replicas: number;
   readonly clock: LeaseClock;
-  /** The log until the lease is held. */
+  /** The log until this broker holds the lease. */
   readonly log: (level: LogLevel, text: string) => void;
 }
 

@@ -56,7 +56,7 @@ export interface NatsListener {
   reported(rank: number, leader: string): void;
   /** A broadcast, with its header; on rank 0 never called. */
   broadcast(header: (name: string) => string, payload: Uint8Array): void;
-  /** The connection was made again. Broadcasts in between are lost. */
+  /** This rank has connected again. Broadcasts in between are lost. */
   restored(): void;
   log(level: LogLevel, text: string): void;
 }
@@ -84,7 +84,7 @@ export class NatsNetwork {
   #uuid: string;
   /** By place and uuid of the other end; `-` for an unknown uuid. */
   readonly #links = new Map<string, Link>();
-  /** Brokers to which a link has been closed: their later frames are too late. */
+  /** Brokers whose link has closed: this rank ignores their later frames. */
   readonly #past = new Set<string>();
   readonly #connection: LastingConnection;
   /** On rank 0: whether no other broker leads. Messages for another broker are then too late. */

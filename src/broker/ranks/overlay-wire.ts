@@ -33,7 +33,7 @@ export type Notice =
       /** The newest event that it has received; 0 if it joins for the first time. */
       readonly seq: number;
     } & Whereabouts)
-  /** The rank is admitted: the other ranks, each with its `uuid`, and the last event before it. */
+  /** Rank 0 admits the rank. Has the other ranks, each with its `uuid`, and the last event before it. */
   | {
       readonly kind: "welcome";
       readonly ranks: readonly number[];

@@ -21,8 +21,7 @@ export interface TraceFilter {
 export type TraceRecord = Readonly<Record<string, JsonValue>>;
 
 /**
- * Beyond this size the payload itself is left out, because the trace is for people, and must not cost the broker its
- * time.
+ * Beyond this size a trace leaves out the payload: traces are for people, and must not take much time of the broker.
  */
 const SHOWN_PAYLOAD_BYTES = 1024 * 1024;
 
@@ -37,7 +36,7 @@ export class MessageTrace {
    */
   tap: ((name: string, direction: TraceDirection, message: Message) => void) | undefined;
   /**
-   * The same for the services of the broker, which are traced only by name; undefined while none of them is traced.
+   * The same for the services of the broker, which a trace must name; undefined while no trace names one.
    */
   serviceTap: MessageTrace["tap"];
   readonly #watchers = new Map<(record: TraceRecord) => void, TraceFilter>();

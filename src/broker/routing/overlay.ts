@@ -41,7 +41,7 @@ export interface OverlayReceiver {
   missed(after: number, upTo: number): void;
   /** A client on another machine has connected to this rank. Its messages come over the stream. */
   client(stream: Duplex): void;
-  /** Another rank can be reached from now on; called also for ranks that joined before this one. */
+  /** Another rank can receive requests from now on. Also called for ranks that joined before this one. */
   joined(rank: number): void;
   /** Another rank has missed its heartbeats, and does not answer requests for now. */
   stalled(rank: number): void;

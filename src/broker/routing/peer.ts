@@ -113,7 +113,7 @@ export class Peer {
   /** By target. */
   readonly outgoing = new Map<Peer, Link>();
   readonly incoming = new Set<Link>();
-  /** New requests to it are answered with `ENOSYS`, although its services are still taken. */
+  /** The broker answers new requests to it with `ENOSYS`, although it still owns its services. */
   refusing = false;
   /**
    * When a module began to run, by `performance.now()`; Infinity before that. Undefined for a peer that is no module.

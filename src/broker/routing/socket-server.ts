@@ -39,8 +39,8 @@ interface SocketServerOptions {
 }
 
 /**
- * The local socket of a broker. Its directory (0700) protects it; the socket's own mode is 0600 too. If the socket
- * is removed, it is made again.
+ * The local socket of a broker. Its directory (0700) protects it; the socket's own mode is 0600 too. If the socket is
+ * removed, the broker makes it again.
  */
 export class SocketServer {
   readonly path: string;

@@ -13,7 +13,7 @@ type Stream = RequestMessage;
 interface Ended {
   readonly peer: Peer;
   readonly streams: readonly Stream[];
-  /** Whether a subscription has no stream: its end cannot be shown to the peer. */
+  /** Whether a subscription has no stream, so that the broker cannot inform the peer of its end. */
   readonly isSilent: boolean;
 }
 

@@ -34,9 +34,9 @@ export interface PhaseFailure {
 
 /**
  * rc1 and rc3. They are our own unless an attribute has a command for them; an empty one skips the phase
- * (docs/design/instance.md §3). Their host is started ahead: the host of rc1 beside the broker, the host of rc3 as
- * soon as the shutdown begins. If the shutdown begins soon after rc1, the host of rc1 runs rc3 too. Their standard
- * output goes to the log.
+ * (docs/design/instance.md §3). Their host starts ahead: the host of rc1 beside the broker, the host of rc3 as soon
+ * as the shutdown begins. If the shutdown begins soon after rc1, the host of rc1 runs rc3 too. Their standard output
+ * goes to the log.
  */
 export class Phases {
   readonly #options: BrokerCommandOptions;

@@ -208,7 +208,7 @@ async function live({
   let panic: string | undefined;
   const life = new InstanceLife({
     ...(followed?.gates ?? leaderGates(broker, tellWaiting)),
-    // Read only when the phase begins, because attributes may have been set meanwhile.
+    // This reads the attributes only when the phase begins, because they may have changed meanwhile.
     get startRc1() {
       return phases.starter(broker, "rc1");
     },
@@ -238,7 +238,7 @@ async function live({
       report({ type: "state", state });
     },
     onTimeout: (timeoutMs) => {
-      // The modules that are killed now fail for this reason alone.
+      // The modules that this kills now fail for this reason alone.
       panic ??= `the shutdown took longer than broker.shutdown-timeout (${timeoutMs / 1000} s); Sluice killed the rest`;
       broker.log.append("broker", "err", panic);
     },

@@ -53,7 +53,7 @@ export function command(): Command {
     });
 }
 
-/** How the limits of programs are enforced depends on the machine, and is not a mistake. */
+/** The way to enforce the limits of programs depends on the machine, so it is not a mistake. */
 function memoryLimitLines(catalog: Catalog): string[] {
   const limited = catalog.units.filter(
     (unit) => unit.kind === "module" && unit.command !== undefined && unit.memoryLimitBytes !== undefined,

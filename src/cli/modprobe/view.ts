@@ -13,7 +13,7 @@ export interface ViewOptions {
   readonly quiet?: boolean;
   /** Events as JSON lines on standard output. */
   readonly json?: boolean;
-  /** Standard output is read into the log of the broker: the output of tasks goes there, with their names. */
+  /** The broker reads standard output into its log: the output of tasks goes to standard output, with their names. */
   readonly log?: { readonly isOnStderr: boolean } | undefined;
   /** A file descriptor of the process that shows the run: lines of `{command, event}`. */
   readonly eventsFd?: number;
@@ -82,8 +82,8 @@ interface PlainViewOptions {
 }
 
 /**
- * Shows the progress of a run to people on standard error: failures always, each start and end when verbose. Units
- * that were never started are grouped by their cause, with one line for each cause.
+ * Shows the progress of a run to people on standard error: failures always, each start and end when verbose. It
+ * groups units that never started by their cause, with one line for each cause.
  */
 class PlainView implements RunView {
   readonly isQuiet: boolean;

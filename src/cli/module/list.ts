@@ -43,7 +43,7 @@ const LISTED = {
   services: "string[]",
 } as const;
 
-/** In the long form, with little room for services, a longer list of services is cut with `+`. */
+/** The long form has little room for services, so it cuts a longer list of services and adds `+`. */
 const LONG_SERVICE_WIDTH = 24;
 
 function modulesWithRank({ rank, value }: RankAnswer<readonly JsonValue[]>): readonly JsonValue[] {

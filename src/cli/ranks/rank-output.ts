@@ -1,7 +1,7 @@
 import type { OutputStream } from "../../messages/index.js";
 
 /**
- * A line is passed on in pieces of this many bytes at most, because output without line ends must not fill the
+ * This passes a line on in pieces of at most this many bytes, because output without line ends must not fill the
  * memory.
  */
 const LONGEST_LINE = 1024 * 1024;

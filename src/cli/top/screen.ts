@@ -93,7 +93,7 @@ class Screen {
   }
 
   #listen(): void {
-    // The terminal is restored, whatever ends the process.
+    // This restores the terminal, whatever ends the process.
     process.once("exit", this.#onExit);
     process.stdout.on("resize", this.#onResize);
     process.stdin.on("data", this.#onKeys);
@@ -176,7 +176,7 @@ class Screen {
     this.#update(this.#frame(columns, rows).join("\n"));
   }
 
-  /** Plain text, all of it ASCII, is cut to the width before it is coloured. */
+  /** The text is plain ASCII, so this cuts it to the width before it adds colours. */
   #frame(columns: number, rows: number): string[] {
     const lines = this.#lines(columns);
     if (lines === undefined) return ["waiting for the broker"];

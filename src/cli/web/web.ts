@@ -119,7 +119,7 @@ async function serve(
   }
 }
 
-/** Above this number, waits are only counted. */
+/** Above this number, the page only counts waits. */
 const MOST_WAITS = 100;
 
 async function waitsOf(handle: Handle): Promise<string[]> {

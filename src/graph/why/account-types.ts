@@ -45,7 +45,7 @@ export interface Cause {
 export interface Candidacy {
   readonly unit: string;
   readonly priority: number;
-  /** Why it was not picked; undefined for the pick, and if no unit asked for the service. */
+  /** Why the plan did not pick it; undefined for the pick, and if no unit requests the service. */
   readonly lost: { readonly by: PickedBy | Reason["kind"]; readonly text: string } | undefined;
   readonly statements: readonly Statement[];
 }
@@ -53,7 +53,7 @@ export interface Candidacy {
 /** A service with more than one provider, or whose provider is not named like it. */
 export interface ServiceAccount {
   readonly service: string;
-  /** Undefined if the plan did not ask for the service. */
+  /** Undefined if the plan does not request the service. */
   readonly picked: string | undefined;
   /** The pick first, then in load order. */
   readonly providers: readonly Candidacy[];

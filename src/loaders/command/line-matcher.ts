@@ -1,6 +1,6 @@
 import { createContext, Script } from "node:vm";
 
-/** How long an expression may take for some lines before its run is stopped. */
+/** How long an expression may take for some lines before this stops it. */
 const LIMIT_MS = 250;
 
 /** Sequences that set colours and the like (ECMA-48), and those that name windows. */

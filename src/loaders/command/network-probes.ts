@@ -8,7 +8,7 @@ import { LineMatcher } from "./line-matcher.js";
 /** The outcome of an attempt: undefined for success, else the cause of the failure, in words for people. */
 export type AttemptOutcome = string | undefined;
 
-/** How much of an answer is read. */
+/** How much of an answer a probe reads. */
 const BODY_BYTES = 1024 * 1024;
 
 const ANY_STATUS = "200-399";

@@ -212,7 +212,7 @@ export class Program {
       throw error;
     } finally {
       giveUp.abort();
-      // A running attempt is ended too.
+      // This also ends a running attempt.
       await readiness.catch(() => undefined);
       this.#events.stopCollecting();
     }

@@ -8,7 +8,7 @@ export function isAddon(path: string): boolean {
 
 /**
  * Opens a Node-API addon. `require` takes one only by its suffix.
- * @param cacheDir where to open a copy of it; undefined: the file itself is opened
+ * @param cacheDir where to open a copy of it; undefined: opens the file itself
  * @returns its exports
  * @throws SluiceError `LOAD_FAILED` for one that needs a newer Node-API; an Error if the system refuses it
  */
@@ -60,7 +60,7 @@ export async function addonProblem(
 }
 
 /**
- * The function of an addon that gives its version. Compilers make it a constant, so the version is read from its
+ * The function of an addon that gives its version. Compilers make it a constant, so this reads the version from its
  * code.
  */
 const VERSION_FUNCTION = "node_api_module_get_api_version_v1\0";

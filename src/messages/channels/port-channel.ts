@@ -8,7 +8,7 @@ import { Tally, type TallyCounts } from "./tally.js";
 import type { Backlog, Channel, FlowControl, Message } from "../types.js";
 
 /**
- * Requests beyond this are held at the sender until the other end has taken some (docs/design/modules.md §2, back
+ * The sender holds requests beyond this until the other end has taken some (docs/design/modules.md §2, back
  * pressure).
  */
 const LIMITS: Backlog = { messages: 10_000, bytes: 64 * 1024 * 1024 };
@@ -22,12 +22,12 @@ const REPORT_BYTES = 1024 * 1024;
 const REPORT_MS = 20;
 
 /**
- * Messages that are delivered in one turn of the loop. The messages gathered before must not keep a host from its
- * timers.
+ * The number of messages that it delivers in one turn of the loop. The messages gathered before must not keep a host
+ * from its timers.
  */
 const TURN_MESSAGES = 64;
 
-/** Copies of at least this size are moved to the other thread. For smaller ones, a second copy is cheaper. */
+/** The channel moves copies of at least this size to the other thread. For smaller ones, a second copy is cheaper. */
 const TRANSFER_BYTES = 16 * 1024;
 
 /**
@@ -46,7 +46,7 @@ const PARCEL_HEAD = 4;
 
 /**
  * A channel over a `MessagePort`, between threads. Messages that are sent within one turn of the loop travel
- * together. Both ends must be made by this function: each reports the messages that it has taken, and the other end
+ * together. This function must make both ends: each reports the messages that it has taken, and the other end
  * computes its backlog from that.
  * @param port not used elsewhere
  * @param limits how much may be under way before requests are held here

@@ -104,7 +104,7 @@ export class OutgoingRequests {
     this.#post(topic, payload, FLAG.noresponse, nodeid, 0);
   }
 
-  /** Passes a response on to its request. If no caller waits for it any more, it is dropped. */
+  /** Passes a response on to its request. Drops the response if no caller waits for it any more. */
   settle(message: ResponseMessage): void {
     this.#exchanges.get(message.matchtag)?.receive(message);
   }

@@ -10,9 +10,9 @@ const NOTHING = Buffer.alloc(0);
 /**
  * Reads messages from a byte stream that arrives in pieces of any size.
  *
- * Frames that lie in one piece are read in place; only the remaining part of a piece is kept. Its buffer grows by
- * doubling as bytes arrive, never to a length that a header merely declares. So it copies each byte a bounded number
- * of times.
+ * It reads frames in place if they lie in one piece, and keeps only the remaining part of a piece. Its buffer grows
+ * by doubling as bytes arrive, never to a length that a header merely declares. So it copies each byte a bounded
+ * number of times.
  */
 export class FrameDecoder {
   readonly #limits: WireLimits;

@@ -23,7 +23,7 @@ export interface Sweepable {
 }
 
 const REFS = /sha256-[0-9a-f]{64}/g;
-/** The number of nodes that are read at once, before other work has its turn. */
+/** The number of nodes that it reads at once, before other work has its turn. */
 const NODES_A_TURN = 64;
 const INNER = '{"inner":[';
 const LEAF = '{"leaf":[';

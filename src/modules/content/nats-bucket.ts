@@ -125,7 +125,7 @@ export class NatsBucket {
     }
   }
 
-  /** A fault that an operator has to correct is reported without a wait. */
+  /** This reports a fault that an operator has to correct without a wait. */
   #forbidden(error: MissingRightError): Error {
     const text = `NATS bucket ${this.name}: ${error.message}`;
     if (this.#missingRight !== error.message) this.#refused(text);

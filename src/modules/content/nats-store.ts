@@ -35,8 +35,8 @@ interface Place extends Value {
   /** In order; empty if the blob is in one value. */
   readonly pieces: readonly Value[];
   /**
-   * Whether this process wrote it; otherwise it was only read. All others are written again when they are stored
-   * again, because a late removal by another process has an older revision.
+   * Whether this process wrote it; otherwise it was only read. If a client stores any other blob again, this writes
+   * it again, because a late removal by another process has an older revision.
    */
   isSure: boolean;
 }
@@ -336,7 +336,7 @@ export class NatsStore implements Backing, Sweepable {
       if (this.#kept.has(ref) || ref === this.#recordsBlob || isLive(ref)) total.liveBytes += place.bytes;
       else {
         total.bytes += place.bytes;
-        // If it is stored again, it is written again.
+        // If a client stores the blob again, the store must write it again.
         this.#places.delete(ref);
         dead.push(place);
       }

@@ -44,7 +44,7 @@ export class SegmentStore implements Backing, Sweepable {
   readonly #writes = new Writes();
   /** Oldest first; new batches go into the last one. */
   #segments: Segment[] = [];
-  /** Segments about to be emptied: if one of their blobs arrives again, it is written again. */
+  /** Segments whose removal is under way. If one of their blobs arrives again, the store writes it again. */
   readonly #condemned = new Set<Segment>();
   readonly #collector = new Collector(this);
   #writing: Promise<void> | undefined;
@@ -281,7 +281,7 @@ export class SegmentStore implements Backing, Sweepable {
     for (const batch of batches) this.#take(batch);
   }
 
-  /** An existing blob is not written again, unless its copy is damaged or about to be removed. */
+  /** The store does not write an existing blob again, unless its copy is damaged or about to be removed. */
   #withoutKnown(batch: Batch): Batch {
     const blobs = batch.blobs.filter(({ ref, bytes }) => {
       const found = this.#find(ref);

@@ -11,7 +11,7 @@ import {
   startTimer,
 } from "../../processes/index.js";
 
-/** A longer line of output is logged in pieces. */
+/** The job logs a longer line of output in pieces. */
 const LINE_MAX = 4096;
 /**
  * Lines of one turn of the event loop, because other modules share the thread, and a command may print without end.
@@ -71,7 +71,7 @@ export class Job {
   }
 }
 
-/** Output that is left when the pipes are given up is lost with them. */
+/** Output that is still in the pipes when the job abandons them is lost. */
 async function readLines(stream: Readable, take: (line: string) => void): Promise<void> {
   let taken = 0;
   try {

@@ -3,11 +3,11 @@ import type { Child, Entry, Inner, Leaf, NodeOf, TreeNode } from "./node.js";
 /** Most items of a node. A commit writes one node for each level, so a larger number means fewer, larger writes. */
 export const NODE_MAX_ITEMS = 32;
 /**
- * A node with fewer items is joined with its neighbour. The number is well below half, so that a split is not undone
- * at once.
+ * A change joins a node with fewer items with its neighbour. The number is well below half, so that a split is not
+ * undone at once.
  */
 const NODE_MIN_ITEMS = 8;
-/** The number of nodes that are read in parallel. */
+/** The number of nodes that it reads in parallel. */
 const NODES_AHEAD = 8;
 
 /** Reads a stored node. */

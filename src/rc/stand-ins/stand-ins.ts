@@ -12,8 +12,8 @@ const TEXTS: Readonly<Record<DecidingUse, string>> = {
 
 /**
  * Inert stand-ins for imports that cannot be found, while an rc file in TypeScript or JavaScript is read for a plan
- * (docs/design/flux.md §1). Attributes and calls of a stand-in are stand-ins too. Where one decides a part of the
- * plan, that is kept with its place, and always reported.
+ * (docs/design/flux.md §1). Attributes and calls of a stand-in are stand-ins too. If a stand-in decides a part of the
+ * plan, the host records and reports the place.
  */
 export class StandIns {
   readonly names: StandIn[] = [];

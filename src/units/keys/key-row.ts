@@ -29,7 +29,7 @@ export interface UnitValues {
   runlevels: readonly Runlevel[];
 }
 
-/** How the value of a key is read, and its type in a unit. */
+/** How to read the value of a key, and its type in a unit. */
 export type KeyKind = keyof UnitValues;
 
 /** All properties of a key of units, other than `name`. */

@@ -27,7 +27,7 @@ export function isConfigTable(value: ConfigValue | undefined): value is ConfigTa
   return isTable(value);
 }
 
-/** Lays one configuration over another: tables are merged key by key, other values are replaced. */
+/** Lays one configuration over another: it merges tables key by key, and replaces other values. */
 export function mergeConfig(below: ConfigTable, above: ConfigTable): ConfigTable {
   const merged = fresh(below);
   for (const [key, value] of Object.entries(above)) {

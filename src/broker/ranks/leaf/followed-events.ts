@@ -35,9 +35,9 @@ export class FollowedEvents {
   #order = this.#orderFrom(0);
   /** Whether a rank 0 has admitted this rank. */
   #isIn = false;
-  /** Whether rank 0 has been asked for missed events. */
+  /** Whether this rank has requested missed events from rank 0. */
   #isCatchingUp = false;
-  /** All own events up to this one have been ordered; later ones are to be sent again. */
+  /** All own events up to this one have their numbers. This rank must send later ones again. */
   #resendAfter: number | undefined;
 
   constructor(options: FollowedEventsOptions) {

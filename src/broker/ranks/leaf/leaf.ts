@@ -20,7 +20,7 @@ import { LeafInbox } from "./leaf-inbox.js";
 import { type Arrival, carriedMessage, type Notice, noticeMessage, readArrival } from "../overlay-wire.js";
 import { WakeCheck } from "./wake-check.js";
 
-/** Requests and events above this limit are refused while their receiver does not read. */
+/** This rank refuses requests and events above this limit while their receiver does not read. */
 const MAX_BACKLOG_BYTES = 64 * 1024 * 1024;
 
 export interface LeafOptions {

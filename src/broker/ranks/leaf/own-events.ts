@@ -15,7 +15,7 @@ type Waiting =
 
 /**
  * The events that a rank has published and whose number it has not received from rank 0. They come back in the order
- * in which they were sent. When another connection replaces the present one, they are sent again.
+ * in which they were sent. When another connection replaces the present one, this rank sends them again.
  */
 export class OwnEvents {
   readonly #send: (event: EventMessage) => void;

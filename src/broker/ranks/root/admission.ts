@@ -57,7 +57,7 @@ export class Admission {
   readonly #hasHosts: boolean;
   readonly #members: Members;
   readonly #host: AdmissionHost;
-  /** Brokers that claim the rank of a member; the member was asked whether it is still alive. */
+  /** Brokers that claim the rank of a member. Rank 0 has asked the member whether it still runs. */
   readonly #claims = new Map<number, Claim>();
   readonly #numbers: RankNumbers;
 
@@ -214,7 +214,7 @@ export class Admission {
   }
 
   /**
-   * Another broker claims the rank of a member, whose host may have failed. The claim is refused when the member
+   * Another broker claims the rank of a member, whose host may have failed. Rank 0 refuses the claim when the member
    * answers. It succeeds once the member has missed its heartbeats.
    */
   #claim(connection: Connection, { rank }: Hello, admit: () => void): void {

@@ -118,7 +118,7 @@ export class Root implements Overlay {
 
   places(): readonly RankPlace[] {
     const own = this.#transport.server?.();
-    // On one machine no report is needed.
+    // On one machine rank 0 needs no report.
     if (own === undefined) return [];
     const others = this.#members.all.map(({ rank, hello: { host }, alive: { seq, server } }) => {
       return { rank, host, server, lag: Math.max(this.#events.seq - seq, 0) };

@@ -59,7 +59,7 @@ export class RunRecording {
     }
   }
 
-  /** A record that cannot be read is ignored, because it only decides which unit goes first. */
+  /** This ignores an unreadable record, because it only decides which unit goes first. */
   #lastDurations(): ReadonlyMap<string, number> | undefined {
     try {
       const last = this.#store.list().find(({ command }) => command === this.#command);
