@@ -202,7 +202,7 @@ class Future:
             self.cancel()
 
     def __await__(self) -> Generator[Any, None, Any]:
-        # Only programs that use asyncio pay for importing it.
+        # Only programs that use asyncio import it.
         from .attachment import settled
 
         return settled(self).__await__()

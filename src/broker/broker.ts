@@ -94,7 +94,7 @@ export class Broker {
   readonly #shutdownListeners = new Set<(reason: ShutdownReason) => void>();
   #server: SocketServer | undefined;
   #stateLock: StateLock | undefined;
-  /** For the broker's own requests to modules. */
+  /** The handle for the broker's own requests to modules. */
   #handle: Handle | undefined;
   readonly #runs: Runs;
   #publishedEvents = 0;

@@ -9,7 +9,7 @@ import type { LifeOptions, PhaseProcess, StopReason } from "./life/instance-life
 import type { RankStatus, Roster } from "./ranks/roster.js";
 import type { RankOrder } from "./ranks/rank-orders.js";
 
-/** The places in its life where a rank waits for others. */
+/** The phases in which a rank waits for others. */
 export type RankGates = Pick<LifeOptions, "startJoin" | "startQuorum" | "startShutdown">;
 
 /** The parts of a broker that a leader or a follower needs. */
@@ -82,7 +82,7 @@ function sayAgain(attributes: Broker["attributes"], say: () => void): Pick<Timer
   return { cancel: () => timer.cancel() };
 }
 
-/** Such as `6 of 8 ranks are in and 8 are needed; rank 3 is lost, rc1 of ranks 5-6 failed`. */
+/** The state of a wait, such as `6 of 8 ranks are in and 8 are needed; rank 3 is lost, rc1 of ranks 5-6 failed`. */
 function missingText(ranks: readonly RankStatus[], needed: number): string {
   const idset = (...states: RankStatus["state"][]): string | undefined => {
     const missing = ranks.filter(({ state }) => states.includes(state)).map(({ rank }) => rank);

@@ -17,7 +17,7 @@ export interface RunModuleOptions extends StartModuleOptions {
 /** A module that runs without an instance. */
 export interface LoneModule extends StartedModule {
   /**
-   * Removes the module in the way of `module.remove`, and cleans up. If the module has failed, it only cleans up.
+   * Removes the module as `module.remove` does, and cleans up. If the module has failed, it only cleans up.
    * @param limits if the signal aborts or the time has passed, the module ends at once, and the promise
    * rejects after its end
    * @throws SluiceError with the module's own error if it fails while it ends; `ECANCELED` or `ETIMEDOUT` at a limit

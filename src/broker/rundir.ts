@@ -75,8 +75,8 @@ function removeNowOrAtExit(directory: string): void {
 }
 
 /**
- * Removes the files that a killed broker has left in the run directory of its instance: its socket, and state that
- * was to go with it.
+ * Removes the files that a killed broker has left in the run directory of its instance: its socket, and its temporary
+ * state.
  */
 export function removeRankFiles(rundir: string, rank: number): void {
   const isOurs = new RegExp(`^(local-${rank}|state-${rank}-.*)$`);

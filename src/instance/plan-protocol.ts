@@ -11,14 +11,14 @@ export interface PlanThreadSetup {
   readonly isAnswered: Int32Array<SharedArrayBuffer>;
 }
 
-/** To the thread that plans. */
+/** The messages to the thread that plans. */
 export type PlanOrder =
   /** Some more units of the catalog. The whole catalog at once would keep the sender busy for too long. */
   | { readonly kind: "units"; readonly units: readonly Unit[] }
   /** The catalog is complete, and the thread is to plan. */
   | {
       readonly kind: "plan";
-      /** Without its origins. */
+      /** The input of the plan, without its origins. */
       readonly input: PlanInput;
       readonly alternatives: readonly { readonly service: string; readonly unit: string }[];
       /** Names whose origin the thread can give. */
@@ -39,7 +39,7 @@ export type OriginQuestion =
 /** An origin as plain data; undefined without an origin. */
 export type OriginAnswer = { readonly label: string; readonly location: Location | undefined } | undefined;
 
-/** From the thread that plans. */
+/** The messages from the thread that plans. */
 export type PlanReport =
   | { readonly kind: "ask"; readonly question: OriginQuestion }
   | { readonly kind: "planned"; readonly plan: PortablePlan; readonly warnings: readonly Diagnostic[] }

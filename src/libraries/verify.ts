@@ -49,7 +49,7 @@ export interface VerifyInput {
   readonly host: LibraryHost;
 }
 
-/** The second phase (docs/design/modules.md §6): every objection to the picks, library by library. Pure. */
+/** The second phase (docs/design/modules.md §6): every problem of the picks, library by library. Pure. */
 export function verifyLibraries(input: VerifyInput): LibraryFailure[] {
   const { picks, libraries } = input;
   const paths = [...new Set(picks.map(({ path }) => path))];

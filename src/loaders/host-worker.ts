@@ -198,7 +198,7 @@ export class HostWorker {
   }
 }
 
-/** Such as `motd blocks thread group 'yard' for over 1 s`, with its stack. */
+/** A line for the log such as `motd blocks thread group 'yard' for over 1 s`, with its stack. */
 function blockedText(thread: string, { name, stack }: Blame): string {
   const what = name === undefined ? `${thread} is blocked` : `${name} blocks ${thread}`;
   return [`${what} for over 1 s`, ...stack.map((line) => `    ${line}`)].join("\n");

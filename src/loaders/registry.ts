@@ -46,7 +46,8 @@ export class LoaderRegistry {
    * The loader for a file: the requested one, else the loader of the longest matching suffix (`x.node.1.2` matches
    * `.node`). Else it is a loader that recognises the beginning of the file.
    * @param path of the file; read only if no suffix matches
-   * @throws SluiceError `LOAD_NO_LOADER`, listing the loaders, or for a shared object, which looks like a program; a system error if the file cannot be read
+   * @throws SluiceError `LOAD_NO_LOADER` with the list of loaders, also for a shared object, which only looks like a
+   *   program; a system error if the file cannot be read
    */
   async choose(path: string, { loader, exec }: LoaderChoice = {}): Promise<ModuleLoader> {
     if (loader !== undefined) return loader.includes("/") ? programLoader(loader) : this.#named(loader);

@@ -1,7 +1,7 @@
 /**
  * The code of the worker threads of the thread loader: hosts the modules that the loader sends, one after the other
- * or side by side. Bundled into one file. It imports parts that a plain `.mjs` module does not need only when a
- * module needs them.
+ * or side by side. The build bundles it into one file. It imports parts that a plain `.mjs` module does not need only
+ * when a module needs them.
  */
 import { parentPort, workerData } from "node:worker_threads";
 import { type Channel, portChannel, runModuleMain } from "../messages/index.js";

@@ -64,7 +64,7 @@ export interface EventMessage extends MessageCommon {
   readonly seq: number;
 }
 
-/** Between a broker and the two ends of one channel; never routed. */
+/** A message between the two ends of one channel, which no broker passes on. */
 export interface ControlMessage extends MessageCommon {
   readonly type: "control";
   readonly control: "welcome" | "status" | "disconnect";

@@ -13,7 +13,7 @@ export interface NatsConnectOptions extends NatsCredentials {
   readonly servers: NatsServers;
   /** How long the first connection may take, in milliseconds; Infinity: no limit. */
   readonly connectTimeoutMs: number;
-  /** For the servers' monitoring. */
+  /** The name of the connection, for the monitoring of the servers. */
   readonly name: string;
   /** The prefix of the subjects of answers. */
   readonly inboxPrefix?: string | undefined;
@@ -29,7 +29,7 @@ export interface NatsConnectOptions extends NatsCredentials {
 /** How long one server may take, in milliseconds. */
 const SERVER_TIMEOUT_MS = 1000;
 
-/** Between two rounds of the first connection. */
+/** The time between two rounds of the first connection. */
 const ROUND_PAUSE_MS = 100;
 
 /** The time that is left for the answer when the greeting was late, in milliseconds. */

@@ -149,7 +149,7 @@ export class LastingConnection {
     const again = async (): Promise<void> => {
       if (connection !== this.#connection || connection.isClosed()) return;
       this.#subscribe(connection, subject, take);
-      // An objection of the server arrives before its answer.
+      // An error of the server arrives before its answer.
       await connection.flush();
       if (this.#withdrawn.get(subject) !== times + 1) return;
       this.#withdrawn.delete(subject);

@@ -8,7 +8,7 @@ import type { PlacedTie, Sheet } from "./sheet.js";
 import { styleSheet, type Theme } from "./theme.js";
 import { element, escapeText } from "./xml.js";
 
-/** Between two lines of the same two boxes. */
+/** The distance between two lines of the same two boxes. */
 const BESIDE = 5;
 
 /** A sheet as an SVG document, which needs only a font. */

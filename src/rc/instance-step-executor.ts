@@ -191,7 +191,7 @@ async function removeModule(
 /** A signal that aborts with another signal, or after a time. */
 interface Limited {
   readonly signal: AbortSignal;
-  /** From now on. */
+  /** Sets the time-out, counted from now on. */
   limit(limitMs: number): void;
   stop(): void;
 }

@@ -17,7 +17,7 @@ import { takeDeclaredTasks } from "./task.js";
 const LIBRARY_FILE = fileURLToPath(new URL("../index.js", import.meta.url));
 
 /**
- * Resolves in the way of `require()`, because `import()` does not work in code that V8 got in compiled form (ADR 5).
+ * Resolves like `require()`, because `import()` does not work in code that V8 got in compiled form (ADR 5).
  */
 const require = createRequire(import.meta.url);
 

@@ -39,7 +39,7 @@ export function createFileGuard(): FileGuard {
 
 /**
  * The check for files that Sluice loads rather than reads.
- * @throws SluiceError `UNIT_INSECURE` with `EPERM` and all objections to the file, one a line
+ * @throws SluiceError `UNIT_INSECURE` with `EPERM` and all problems of the file, one a line
  */
 export function refuseInsecure(guard: FileGuard, path: string): void {
   refuse(path, guard.check(path));
@@ -103,7 +103,7 @@ class OwnerGuard implements FileGuard {
   }
 
   /**
-   * Follows a path in the way of the kernel, one name after the other, so that it checks each link.
+   * Follows a path as the kernel does, one name after the other, so that it checks each link.
    * @param wanted the path that the caller wants in the end
    */
   #follow(path: string, wanted: string): Way {

@@ -73,7 +73,7 @@ function socketAt(path: string): string | undefined {
   }
 }
 
-/** Several ranks of one instance on this machine are one, and the first of them answers. */
+/** Several ranks of one instance on this machine count as one instance. The first of them answers. */
 function oneOf(instances: readonly RegisteredInstance[]): FoundInstance {
   const byId = new Map<string, RegisteredInstance>();
   for (const instance of instances) {

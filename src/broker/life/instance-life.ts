@@ -137,7 +137,7 @@ export class InstanceLife {
     return ended;
   }
 
-  /** From `init` to `cleanup`. */
+  /** Runs the states from `init` to `cleanup`. */
   async #live(): Promise<number> {
     const { startRc1, startQuorum, startProgram } = this.#options;
     const rc1 = await this.#phase("init", startRc1);
@@ -158,7 +158,7 @@ export class InstanceLife {
     return status;
   }
 
-  /** `shutdown` and `finalize`; resolves to 1 if a part of it failed. */
+  /** Runs `shutdown` and `finalize`. Resolves to 1 if a part of them failed. */
   async #end(): Promise<number> {
     const { startRc3, startShutdown, startTakeDown } = this.#options;
     await this.#phase("shutdown", startShutdown);

@@ -42,10 +42,10 @@ export interface SupervisorOptions {
 const KILL_GRACE_MS = 5000;
 
 /**
- * The process of `sluice start`, apart from the brokers. It starts the brokers, and runs the initial program on
- * its own standard input and output. It cleans up after all of them however they end, and has the exit status.
+ * The process of `sluice start`, apart from the brokers. It starts the brokers, and runs the initial program on its
+ * own standard input and output. It cleans up after all of them, even after a SIGKILL, and ends with the exit status.
  *
- * Rank 0 takes the other ranks down with it. If rank 0 is lost, the other ranks notice that themselves.
+ * Rank 0 shuts the other ranks down. If rank 0 is lost, the other ranks notice that themselves.
  */
 export class Supervisor {
   readonly #options: SupervisorOptions;
@@ -169,7 +169,7 @@ export class Supervisor {
     return state === "shutdown" || state === "finalize" || state === "goodbye";
   }
 
-  /** After rank 0 has ended, cleanly or not. */
+  /** Ends the other ranks after rank 0 has ended, cleanly or not. */
   async #endOthers(): Promise<void> {
     for (const broker of this.#brokers.slice(1)) {
       // Joined ranks have already received it, and would count it as a second signal.

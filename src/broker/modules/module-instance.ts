@@ -26,10 +26,10 @@ import { ownerCredentials, Peer } from "../routing/peer.js";
 import type { Router } from "../routing/router.js";
 import { Watchdog } from "./watchdog.js";
 
-/** The broker's verdict on the end of a module. */
+/** How a module ended, as the broker classifies it. */
 export type ModuleEnd =
   | { readonly kind: "ok" }
-  /** By `remove` with `cancel`, or at the end of the broker. */
+  /** Cancelled by `remove` with `cancel`, or at the end of the broker. */
   | { readonly kind: "cancelled" }
   | ModuleFailure;
 
@@ -37,7 +37,7 @@ export interface ModuleFailure {
   readonly kind: "failed";
   readonly errnum: number;
   readonly message: string;
-  /** With the stack if there is one. */
+  /** The message, or the stack if there is one. */
   readonly detail: string;
 }
 

@@ -43,7 +43,7 @@ export function takeDownOrder(loaded: readonly Loaded[], plans: Iterable<LoadOrd
 
 interface Graph {
   nodeCount: number;
-  /** Pairs: the module that goes first, and the one that goes then. */
+  /** Pairs of modules: the first one goes before the second one. */
   readonly edges: (readonly [number, number])[];
 }
 

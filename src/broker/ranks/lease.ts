@@ -24,7 +24,7 @@ const RENEWALS = 4;
  */
 const MARGIN = 10;
 
-/** The clocks that judge a lease. One stops while a machine sleeps, and the operator may set the other. */
+/** The clocks that measure a lease. One stops while a machine sleeps, and the operator may set the other. */
 export interface LeaseClock {
   /** Milliseconds since a fixed moment. */
   monotonic(): number;

@@ -77,7 +77,7 @@ export class BackPressure {
     return "hold";
   }
 
-  /** To be called when a peer has taken some of the messages that wait for it. */
+  /** Call this when a peer has taken some of the messages that wait for it. */
   drained(peer: Peer): void {
     if (hasWaiters(peer) && !isOver(LOW_WATER, peer.queue?.backlog())) this.#drain(peer);
   }

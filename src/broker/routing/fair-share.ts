@@ -43,7 +43,7 @@ interface Sender {
 
 /** One sender's share of the broker's time. */
 export interface Share {
-  /** To be called when a response goes to the sender of a request that expects only one. */
+  /** Call this when a response goes to the sender of a request that expects only one. */
   answered(): void;
 }
 

@@ -13,7 +13,7 @@ export interface TraceFilter {
   readonly matchesTopic: ((topic: string) => boolean) | undefined;
   /** None = all. */
   readonly types: ReadonlySet<Message["type"]>;
-  /** With their payloads. */
+  /** Whether to show their payloads. */
   readonly isFull: boolean;
 }
 
@@ -31,7 +31,7 @@ const OWN_TOPIC = "module.trace";
 /** The open traces of the messages of one broker's modules. */
 export class MessageTrace {
   /**
-   * To be called with each message of a module. It is undefined while no trace is open, so that tracing then costs
+   * Call this with each message of a module. It is undefined while no trace is open, so that tracing then costs
    * only this check.
    */
   tap: ((name: string, direction: TraceDirection, message: Message) => void) | undefined;

@@ -80,8 +80,8 @@ export interface OverlayReceiver {
 
 /**
  * The connection between the brokers of an instance (docs/design/instance.md §5). It carries messages between any two
- * ranks, gives events one order, and keeps the list of ranks. The broker where a message entered has stamped the
- * credentials of each message that this delivers.
+ * ranks, gives events one order, and keeps the list of ranks. Each message that it delivers has the credentials that
+ * its first broker wrote into it.
  */
 export interface Overlay {
   readonly rank: number;

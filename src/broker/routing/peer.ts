@@ -9,7 +9,7 @@ import {
 } from "../../messages/index.js";
 import type { Share } from "./fair-share.js";
 
-/** The sender of a message, with which the broker stamps it on entry (docs/design/modules.md §2). */
+/** The credentials of a sender, which the broker writes into each message on entry (docs/design/modules.md §2). */
 export interface Credentials {
   readonly userid: number;
   readonly rolemask: number;
@@ -74,7 +74,7 @@ export interface PeerOptions {
   readonly id: string;
   /** For messages and logs: the name of the module, or of the connection. */
   readonly name: string;
-  /** Stamped on all messages of the peer. Undefined for another broker, which has already stamped them. */
+  /** The credentials for all messages of the peer. Undefined for another broker, which has already written them. */
   readonly credentials: Credentials | undefined;
   /** The number of the rank that it stands for, if it stands for one. */
   readonly rank?: number;

@@ -89,7 +89,7 @@ export class Router {
     peer.onDetach?.();
   }
 
-  /** To be called when a peer has taken some of the messages that wait for it. */
+  /** Call this when a peer has taken some of the messages that wait for it. */
   drained(peer: Peer): void {
     this.#pressure.drained(peer);
   }

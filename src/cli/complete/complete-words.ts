@@ -3,7 +3,7 @@ import { type Answer, type Candidate, NOTHING } from "./complete-answer.js";
 import { valuesOf } from "./complete-values.js";
 import type { MakeProgram } from "../lazy.js";
 
-/** The place of the cursor: in a command, after so many of its arguments, or in the value of one of its options. */
+/** The place of the cursor: in a command, after a number of its arguments, or in the value of one of its options. */
 interface Place {
   readonly command: Command;
   readonly argumentCount: number;

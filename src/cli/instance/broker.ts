@@ -272,7 +272,7 @@ async function live({
   return Math.max(status, closed.status);
 }
 
-/** Such as `rc1 failed: kvs: no space left on device`. */
+/** The failure of a phase, such as `rc1 failed: kvs: no space left on device`. */
 function failureText(failure: PhaseFailure | undefined): string | undefined {
   if (failure === undefined) return undefined;
   const { phase, unit, message } = failure;

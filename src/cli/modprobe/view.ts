@@ -63,7 +63,7 @@ function outputToLog({ isOnStderr }: { readonly isOnStderr: boolean }): (line: O
 /** How many names of units one line has before it counts the others. */
 const NAMES_SHOWN = 12;
 
-/** After the failure of an optional unit. */
+/** The end of the line about the failure of an optional unit. */
 const OPTIONAL = " (optional, left out)";
 
 const DONE: Readonly<Record<"load" | "remove" | "run", string>> = {

@@ -51,7 +51,7 @@ function modulesWithRank({ rank, value }: RankAnswer<readonly JsonValue[]>): rea
   return value.map((module) => ({ rank, ...(module as Readonly<Record<string, JsonValue>>) }));
 }
 
-/** With a column for the rank if several have answered. */
+/** Prints the table, with a column for the rank if several have answered. */
 function printModules(answers: readonly RankAnswer<readonly JsonValue[]>[], long: boolean): void {
   const rankCell = (text: string): string => (answers.length > 1 ? `${text.padStart(4)} ` : "");
   const head = moduleLine(["Module", "Idle", "S ", "Sendq", "Recvq", "Service"], long ? "Path" : undefined);

@@ -38,7 +38,9 @@ export class IncomingRequest implements Request {
     return (this.message.flags & FLAG.noresponse) !== 0;
   }
 
-  /** A message without a broker's stamp comes from the other end of a private channel, and so from the owner. */
+  /**
+   * A message without credentials from a broker comes from the other end of a private channel, and so from the owner.
+   */
   get rolemask(): number {
     return this.message.rolemask ?? ROLE.owner;
   }

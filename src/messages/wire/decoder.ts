@@ -27,7 +27,7 @@ export class FrameDecoder {
 
   /**
    * Takes the next bytes, and delivers each completed message in order. Messages share no memory with the chunk.
-   * @param atMost so many messages
+   * @param atMost the largest number of messages
    * @returns the rest of the chunk after these, to be given first the next time; empty when all of it was taken
    * @throws SluiceError `BROKER_PROTOCOL` if the bytes are no message; earlier whole messages have been delivered,
    *   and nothing further can be decoded
@@ -59,7 +59,7 @@ export class FrameDecoder {
   }
 
   /**
-   * To be called when the stream has ended.
+   * Call this when the stream has ended.
    * @throws SluiceError `BROKER_PROTOCOL` if it ended inside a message
    */
   end(): void {

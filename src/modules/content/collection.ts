@@ -38,7 +38,7 @@ export class Collector {
     this.#store = store;
   }
 
-  /** To be called with each stored blob, known or new, before the answer to its store. */
+  /** Call this with each stored blob, known or new, before the answer to its store. */
   renew(ref: string): void {
     this.#current?.renew(ref);
   }

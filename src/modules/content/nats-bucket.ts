@@ -13,7 +13,7 @@ import { sleep } from "../../processes/index.js";
 /** How long one answer may take, in milliseconds. */
 const ANSWER_MS = 2000;
 
-/** Between two tries while no server answers, in milliseconds. */
+/** The time between two tries while no server answers, in milliseconds. */
 const RETRY_MS = 100;
 
 /** The errors of the servers while they elect a leader; they are temporary. */

@@ -20,7 +20,7 @@ export interface SegmentEntry {
 /** The content of a segment. */
 export interface SegmentScan {
   readonly entries: readonly SegmentEntry[];
-  /** After the last whole batch. */
+  /** The place after the last whole batch. */
   readonly end: number;
   /**
    * Bytes in front of it that belong to no complete batch. They are damage, because a complete batch follows them.

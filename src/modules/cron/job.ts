@@ -17,7 +17,7 @@ const LINE_MAX = 4096;
  * Lines of one turn of the event loop, because other modules share the thread, and a command may print without end.
  */
 const LINES_A_TURN = 64;
-/** Between SIGTERM and SIGKILL. */
+/** The time between SIGTERM and SIGKILL. */
 const GRACE_MS = 500;
 
 /** The reports of a job. */

@@ -47,18 +47,18 @@ export class Garbage {
     };
   }
 
-  /** To be called between two writes. Does not wait. */
+  /** Call this between two writes. Does not wait. */
   collectIfWorth(): void {
     if (this.#writtenBytes >= Math.max(WORTH_BYTES, this.#liveBytes)) this.#startIfFree();
   }
 
-  /** To be called between two writes. Does not wait. */
+  /** Call this between two writes. Does not wait. */
   collectIfWritten(): void {
     if (this.#writtenBytes > 0) this.#startIfFree();
   }
 
   /**
-   * To be called between two writes: collects even a small amount of garbage.
+   * Call this between two writes: it collects even a small amount of garbage.
    * @returns `started` false if another collection has to end first
    * @throws `EBUSY` while something is stored that nothing refers to yet, as by a restore
    */

@@ -95,7 +95,7 @@ export class RemoteService {
     if (this.#isFinal || leftMs <= 0) throw this.#gaveUp(cause);
     const timer = new AbortController();
     const tooLate = sleep(leftMs, timer.signal).then(() => "late" as const);
-    // Cancelled later, if the service exists in time.
+    // This rejects if the service exists in time, because the code below cancels the wait.
     tooLate.catch(() => undefined);
     try {
       const there = this.appears().then(() => "there" as const);

@@ -302,7 +302,10 @@ function socketOf(stream: unknown): Socket {
   throw new SluiceError("INTERNAL", "a program has started without its channel");
 }
 
-/** From `ERRNUM STEP`. The step is missing if the program itself could not be executed. */
+/**
+ * The error of a failed start, from the text `ERRNUM STEP`. The step is missing if the program itself could not be
+ * executed.
+ */
 function startError(text: string): Error {
   const [errnum = "0", ...step] = text.split(" ");
   const what = step.join(" ");

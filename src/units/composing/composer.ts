@@ -21,7 +21,7 @@ export interface DisableRequest {
 
 type OptionsChange = Extract<Change, { kind: "options" }>;
 
-/** A search for a similar name compares all names. After so many unknown names the user reads no hints. */
+/** A search for a similar name compares all names. After this many unknown names, the user no longer reads hints. */
 const HINT_LIMIT = 50;
 
 /** Composes fragments over each other, in the order of docs/design/planning.md §2. */

@@ -5,7 +5,7 @@ export interface Piece {
   /** Whether the header was `[[…]]`. */
   readonly isArray: boolean;
   readonly start: number;
-  /** After the brackets of the header. */
+  /** The offset after the brackets of the header. */
   readonly headerEnd: number;
   readonly end: number;
 }

@@ -11,7 +11,7 @@ import {
   type TabMessage,
 } from "./session.js";
 
-/** Between two tries to reach the server. */
+/** The time between two tries to reach the server. */
 const FIRST_WAIT_MS = 250;
 const LONGEST_WAIT_MS = 5000;
 

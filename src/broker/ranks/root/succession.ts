@@ -86,7 +86,7 @@ async function askFor(newest: Heir, least: number, timeoutMs: number): Promise<v
 
 function inheritanceOf(newest: Heir, least: number, keptBytes: () => number): Inheritance {
   const { seq } = newest.hello;
-  // Without the answers of all of them it can give no number.
+  // The last event in the answer. If the answer ends before `seq`, the ring starts empty after `seq`.
   let last = least;
   const ring = new EventRing(least, keptBytes);
   for (const batch of newest.repeated) {

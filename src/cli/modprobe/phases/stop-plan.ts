@@ -13,8 +13,8 @@ import { composeSoundFor, PREFIX, sayReading } from "../units.js";
 type LiveContext = PlanningContext & { readonly handle: Handle };
 
 /**
- * Plans the way down of a live instance (docs/design/instance.md §1). Modules go in the order that the broker has
- * recorded. Files only decide which tasks run on the way. It reports unreadable parts of them once, and leaves them
+ * Plans the shutdown of a live instance (docs/design/instance.md §1). Modules go in the order that the broker has
+ * recorded. Files only decide which tasks run meanwhile. It reports unreadable parts of them once, and leaves them
  * out.
  * @throws ExitError when the function has run, if the tasks of an rc file or of a unit are missing
  */
