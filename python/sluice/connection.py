@@ -122,7 +122,7 @@ class Connection:
         self._poll.poll(None if timeout is None else int(timeout * 1000 + 0.999))
 
     def disconnect(self, error: Optional[OSError] = None) -> None:
-        """Ends the exchange of messages; the descriptor stays open until ``close()``.
+        """Ends the exchange of messages. The descriptor stays open until ``close()``.
 
         :param error: of later calls, if this end has a reason
         """

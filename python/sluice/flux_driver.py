@@ -1,9 +1,9 @@
 """``flux python -m sluice.flux_driver SOCKET``: lets Sluice drive a live Flux instance (docs/design/flux.md §2).
 
 Uses the wire form of docs/wire-protocol.md on its standard input and output, and with each client of the
-socket: for them it is the broker. It translates the requests of Sluice to a broker; all other requests go
-to Flux unchanged. Each request has a thread, and each thread its own ``flux.Flux()``, so that modules load
-at the same time.
+socket: for them it is the broker. It translates the requests of Sluice to a broker. All other requests go
+to Flux unchanged. Each request has a thread, and each thread its own ``flux.Flux()``, so that modules
+load at the same time.
 """
 
 import contextlib
@@ -239,7 +239,7 @@ class Connection:
                     workers.submit(self._answer, message)
 
     def send(self, message: Message) -> None:
-        """Sends a message; any thread may call it. A disconnected client gets no message."""
+        """Sends a message. Any thread may call it. A disconnected client gets no message."""
         with self._sending:
             try:
                 self._write(encode_message(message))

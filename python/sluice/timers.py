@@ -16,7 +16,7 @@ class Timer(Protocol):
         """Calls back. ``due``: when the call was due, in seconds of ``time.monotonic()``."""
 
     def stop(self) -> None:
-        """Stops the timer; no callback runs afterwards."""
+        """Stops the timer. No callback runs afterwards."""
 
 
 class Timers:

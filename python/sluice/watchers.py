@@ -194,7 +194,7 @@ class TimerWatcher:
         return self._generation
 
     def fire(self, due: float) -> None:
-        """Calls back; a repeating timer is first set to its next time.
+        """Calls back. A repeating timer is first set to its next time.
 
         :param due: when the call was due, in seconds of ``time.monotonic()``
         :raises BaseException: the exception of the callback

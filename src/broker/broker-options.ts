@@ -22,7 +22,7 @@ export interface BrokerOptions {
   readonly checkConfig?: ((config: JsonObject) => string | undefined) | undefined;
   /** Colon-separated directories of modules. Default: `FLUX_MODULE_PATH` of `env`. */
   readonly modulePath?: string | undefined;
-  /** Loaders besides the shipped ones; a loader with the name of a shipped one replaces it. */
+  /** Loaders besides the shipped ones. A loader with the name of a shipped one replaces it. */
   readonly loaders?: readonly ModuleLoader[] | undefined;
   /** Finds modules in place of `modulePath` and `loaders`. */
   readonly findModule?: ModuleFinder | undefined;
@@ -53,7 +53,7 @@ export interface BrokerOptions {
 export type ShutdownReason =
   /** `broker.shutdown`. */
   | { readonly kind: "request" }
-  /** A module with the policy `panic` failed; the exit status is to be 1. */
+  /** A module with the policy `panic` failed. The exit status is to be 1. */
   | { readonly kind: "panic"; readonly message: string };
 
 /** How a broker ended. */

@@ -134,7 +134,7 @@ export class Broker {
     const { onStderr, onLog, onProgramLine } = options;
     this.log = new BrokerLog({ clock: this.#clock, attributes: this.attributes, onStderr, onLog });
     this.#router = new Router(this.#overlay, () => this.#wireLimits().payloadBytes);
-    // The log file has all lines; the log of the broker has only its own lines.
+    // The log file has all lines. The log of the broker has only its own lines.
     this.#programs = new ProgramLogs(this.#clock, ({ time, unit, text, leftOutBytes }) => {
       const shown = leftOutBytes === undefined ? text : `${leftOutBytes} bytes of output are left out`;
       onProgramLine?.({ time, level: "info", name: unit, text: shown });
@@ -287,7 +287,7 @@ export class Broker {
     return value === undefined ? {} : { [MARK_VARIABLE]: value };
   }
 
-  /** Whether the state is to outlive the broker; an empty value counts as unset. */
+  /** Whether the state is to outlive the broker. An empty value counts as unset. */
   #keepsState(): boolean {
     return Boolean(this.#options.attributes?.["statedir"]);
   }

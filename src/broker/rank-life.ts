@@ -102,7 +102,7 @@ function ranksText(ranks: readonly number[]): string {
   return `${ranks.length === 1 ? "rank" : "ranks"} ${formatRankSet(rankSetOf(ranks))}`;
 }
 
-/** Each rank keeps to the time-out itself; this grace is for a rank that does not. */
+/** Each rank keeps to the time-out itself. This grace is for a rank that does not. */
 const DEPARTURE_GRACE_MS = 1000;
 
 function waitForDepartures(broker: RankBroker): PhaseProcess {
@@ -135,7 +135,7 @@ export class Follower {
   readonly #roster: Roster;
   readonly #handle: Handle;
   readonly #log: (level: LogLevel, text: string) => void;
-  /** The last report to rank 0; a new rank 0 may not have it. */
+  /** The last report to rank 0. A new rank 0 may not have it. */
   #state: "online" | "failed" | undefined;
   #mayBegin: (status: number) => void = () => undefined;
   readonly #begun = new Promise<number>((resolve) => (this.#mayBegin = resolve));
@@ -241,7 +241,7 @@ interface Waiting {
   readonly outcome: () => number | undefined;
   readonly timeoutMs: number;
   readonly onTimeout: () => number;
-  /** Whether a signal ends it; a kill always does. */
+  /** Whether a signal ends it. A kill always does. */
   readonly endsOnSignal: boolean;
 }
 

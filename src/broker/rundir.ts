@@ -22,7 +22,7 @@ import { RUNDIR_PREFIX, runtimeDirectory } from "./runtime-directory.js";
 export interface RunDirectory {
   /** Absolute, mode 0700. */
   readonly path: string;
-  /** For transpiled files, mode 0700; all ranks of the directory share it. */
+  /** For transpiled files, mode 0700. All ranks of the directory share it. */
   readonly cacheDir: string;
   /** The directory of durable state without a statedir, mode 0700. */
   readonly stateDir: string;
@@ -49,7 +49,7 @@ export function openRunDirectory(
   const cacheDir = join(path, "cache");
   mkdirSync(cacheDir, { recursive: true, mode: 0o700 });
   const stateDir = mkdtempSync(join(path, `state-${rank}-`));
-  // Rank 0 is the last to end; until then other ranks may need the cache.
+  // Rank 0 is the last to end. Until then other ranks may need the cache.
   const own = rank === 0 ? [cacheDir, stateDir] : [stateDir];
   const made = isOurs ? [path] : own;
   return {

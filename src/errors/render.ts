@@ -43,7 +43,7 @@ function excerpt(location: Location): string[] {
   return [`  ${shown}`, `  ${indent}${"^".repeat(Math.min(width, room))}`];
 }
 
-/** Control characters of a hostile file must not reach the terminal; each keeps its width, for the caret below. */
+/** Control characters of a hostile file must not reach the terminal. Each keeps its width, for the caret below. */
 function printable(text: string): string {
   return text.replace(/[^\t]/gu, (char) => (hasControls(char) ? "\u00b7" : char));
 }

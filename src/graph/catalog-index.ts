@@ -176,7 +176,7 @@ export function isUnknown(index: CatalogIndex, name: string): boolean {
   return service === undefined || index.providers.count(service) === 0;
 }
 
-/** The unit of a number that came out of an index; an index has a unit for each number, so the unit exists. */
+/** The unit of a number that came out of an index. An index has a unit for each number, so the unit exists. */
 export function unitAt(index: CatalogIndex, id: number): Unit {
   const unit = index.units[id];
   if (unit === undefined) throw new RangeError(`no unit ${id} in a catalog of ${index.unitCount}`);

@@ -40,7 +40,7 @@ export class Csr {
     return new Csr(this.offsets, this.items.map(itemOf));
   }
 
-  /** Rows and items with their roles exchanged; each new row ascends. */
+  /** Rows and items with their roles exchanged. Each new row ascends. */
   reversed(itemCount: number): Csr {
     const offsets = offsetsOf(this.items, itemCount);
     const next = offsets.slice();
@@ -58,7 +58,7 @@ export class Csr {
     return new Csr(offsets, items);
   }
 
-  /** The same without repeated items in a row; the first place of each stays. */
+  /** The same without repeated items in a row. The first place of each stays. */
   withoutRepeats(itemCount: number): Csr {
     const lastRow = new Int32Array(itemCount).fill(-1);
     const offsets = new Uint32Array(this.offsets.length);

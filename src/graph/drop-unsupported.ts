@@ -12,7 +12,7 @@ export const ORPHANED = 2;
 export interface SupportGraph {
   /** Node → nodes that it requests; called only before the removal of a node. */
   readonly asks: () => Csr;
-  /** Nodes that are present at the start; all of them can be reached from held ones. */
+  /** Nodes that are present at the start. All of them can be reached from held ones. */
   readonly included: Uint8Array;
   /** Nodes that a root requests. */
   readonly held: Uint8Array;

@@ -20,7 +20,7 @@ export interface UnknownName {
   readonly requiredBy?: string | undefined;
 }
 
-/** Each suggestion compares all names; the errors after this number come without one. */
+/** Each suggestion compares all names. The errors after this number come without one. */
 const SUGGESTIONS = 20;
 
 /** Groups that an error about an unknown one lists. */

@@ -182,7 +182,7 @@ class SituationBuilder {
     return { units, services };
   }
 
-  /** A named unit becomes the alternative for all its services; later names override earlier ones. */
+  /** A named unit becomes the alternative for all its services. Later names override earlier ones. */
   loadTerms(named: ReadonlySet<number>): SituationTerms {
     const { unconditional, isTask, provides } = this.index;
     const isExpected = (id: number): boolean =>

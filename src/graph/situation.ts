@@ -42,7 +42,7 @@ export interface Roots {
   readonly units: readonly number[];
 }
 
-/** A service and the unit that is to provide it; later ones win. */
+/** A service and the unit that is to provide it. Later ones win. */
 export interface Choice {
   readonly service: number;
   readonly unit: number;

@@ -11,7 +11,7 @@ const UNITS_AT_A_TIME = 200;
 
 /**
  * Plans in a worker thread, for inputs so large that {@link plan} would block the calling thread for too
- * long. The result is the same; the calling thread computes details of the plan when the caller reads them.
+ * long. The result is the same. The calling thread computes details of the plan when the caller reads them.
  *
  * It also looks up the places of problems, if the plan has problems.
  * @param catalog all composed units
@@ -83,7 +83,7 @@ async function send(worker: Worker, catalog: Catalog, { input, isOver }: Sending
 
 type PlanEnd = Exclude<PlanReport, { readonly kind: "ask" }>;
 
-/** The last message of the thread; until then the caller answers its questions. */
+/** The last message of the thread. Until then the caller answers its questions. */
 function reportOf(
   worker: Worker,
   answer: (question: OriginQuestion) => void,

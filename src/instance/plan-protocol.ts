@@ -7,7 +7,7 @@ import type { Unit } from "../units/index.js";
 export interface PlanThreadSetup {
   /** Answers come here. */
   readonly answers: MessagePort;
-  /** Becomes 1 when an answer has been sent; the thread sleeps before that. */
+  /** Becomes 1 when an answer has been sent. The thread sleeps before that. */
   readonly isAnswered: Int32Array<SharedArrayBuffer>;
 }
 

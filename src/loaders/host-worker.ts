@@ -62,7 +62,7 @@ export class HostWorker {
   #monitor: ThreadMonitor | undefined;
   #lastId = 0;
   #state: "open" | "exiting" | "exited" = "open";
-  /** The error that the worker threw; its exit follows. */
+  /** The error that the worker threw. Its exit follows. */
   #uncaught: { readonly error: unknown } | undefined;
   #terminating: { readonly id: number } | undefined;
   /** Ends of modules that are reported after the thread has ended. */

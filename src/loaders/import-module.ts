@@ -67,7 +67,7 @@ async function importPlain({ path, url }: ModuleFile): Promise<unknown> {
   const times = imported.get(path) ?? 0;
   imported.set(path, times + 1);
   if (times === 0) return await importUrl(url);
-  // The query makes a new ES module; the cache has CommonJS modules by path.
+  // The query makes a new ES module. The cache has CommonJS modules by path.
   Reflect.deleteProperty(requireFrom(path).cache, path);
   return await importUrl(`${url}?load=${times}`);
 }

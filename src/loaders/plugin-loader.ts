@@ -12,7 +12,7 @@ export interface PluginLoaderOptions {
   readonly magic?: Uint8Array | undefined;
   /** Absolute path of a file that exports a {@link ModuleLoader}, as `loader` or by default. */
   readonly plugin: string;
-  /** Called before the file is imported; an error that it throws prevents the import. */
+  /** Called before the file is imported. An error that it throws prevents the import. */
   readonly verify?: () => void;
 }
 

@@ -15,7 +15,7 @@ export interface CommandLoaderOptions {
   readonly suffixes: readonly string[];
   /** First bytes of its files. */
   readonly magic?: Uint8Array | undefined;
-  /** Program and arguments; the module's path is appended. */
+  /** Program and arguments. The module's path is appended. */
   readonly command: readonly string[];
 }
 

@@ -112,7 +112,7 @@ async function reportFinalizing(handle: ChannelHandle): Promise<void> {
   try {
     await handle.rpc("module.status", { status: MODULE_STATUS.finalizing });
   } catch (error) {
-    // The broker has gone, or has no such service; the module ends in any case.
+    // The broker has gone, or has no such service. The module ends in any case.
     handle.log("debug", `module.status: ${messageOf(error)}`);
   }
 }

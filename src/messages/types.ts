@@ -284,7 +284,7 @@ export interface Handle {
 
   /** Sends all messages, then closes. Pending requests fail with `ECANCELED`. */
   close(limits?: Limits): Promise<void>;
-  /** Settles when the connection has ended; resolves to `undefined` after `close()`. */
+  /** Settles when the connection has ended. Resolves to `undefined` after `close()`. */
   readonly closed: Promise<Error | undefined>;
   ref(): void;
   unref(): void;

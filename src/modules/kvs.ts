@@ -26,7 +26,7 @@ const METHODS = [
  * commits. It publishes a commit as the event `NAME.commit`: `{version, keys}`. Requests and errors:
  * docs/services.md.
  *
- * Rank 0 has the store; other ranks pass requests on to it, so that all ranks see one order of commits.
+ * Rank 0 has the store. Other ranks pass requests on to it, so that all ranks see one order of commits.
  */
 export async function modMain(h: Handle): Promise<void> {
   if (h.rank === 0) await serve(h);

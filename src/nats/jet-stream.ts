@@ -59,7 +59,7 @@ export interface Stored {
   readonly value: Buffer | undefined;
 }
 
-/** The settings of a new bucket; an existing bucket keeps its own. */
+/** The settings of a new bucket. An existing bucket keeps its own. */
 export interface BucketOptions {
   readonly name: string;
   /** How long a value stays, in milliseconds; Infinity: no limit. */

@@ -171,7 +171,7 @@ export class LastingConnection {
     }
   }
 
-  /** A request to JetStream itself fails with the missing right; a missing optional right is no failure. */
+  /** A request to JetStream itself fails with the missing right. A missing optional right is no failure. */
   #refused(error: Error): void {
     const { PermissionViolationError } = natsLibrary().errors;
     const violation = error instanceof PermissionViolationError ? error : undefined;

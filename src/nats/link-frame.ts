@@ -13,7 +13,7 @@ export interface LinkFrame {
    * Else 0.
    */
   readonly number: number;
-  /** The number of received bytes without a gap; the end counts as one. */
+  /** The number of received bytes without a gap. The end counts as one. */
   readonly ack: number;
   /** The total number of bytes that the other end may send. */
   readonly room: number;

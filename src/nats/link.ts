@@ -7,7 +7,7 @@ import { LinkSender } from "./link-sender.js";
 /** How long an acknowledgement waits for a message that it can go with. */
 const ACK_DELAY_MS = 20;
 
-/** The first retry interval for an end without an answer, which may not have joined; it doubles each time. */
+/** The first retry interval for an end without an answer, which may not have joined. It doubles each time. */
 const FIRST_RETRY_MS = 25;
 
 /** The limit of the interval, because the other end may join at any time. */

@@ -86,7 +86,7 @@ function chains(graph: BoxGraph, centre: string | undefined): BoxGraph {
   return graph.merged([...new Set(rowOf.values())], "chain");
 }
 
-/** One box a level; a unit is one level after the last of its predecessors. Many levels become bands of several. */
+/** One box a level. A unit is one level after the last of its predecessors. Many levels become bands of several. */
 function levels(graph: BoxGraph): BoxGraph {
   const level = new Uint32Array(graph.boxes.length);
   let deepest = 0;

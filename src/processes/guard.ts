@@ -67,7 +67,7 @@ export class Guard {
     if (this.#groups.delete(pgid)) this.#guard?.stdin?.write(`- ${pgid}\n`);
   }
 
-  /** Ends the guard, and kills the remaining processes; resolves when it has ended. */
+  /** Ends the guard, and kills the remaining processes. Resolves when it has ended. */
   async close(): Promise<void> {
     const guard = this.#guard;
     this.#guard = undefined;

@@ -26,7 +26,7 @@ export function becomeOwner({ graceSeconds }: OwnerOptions): Mark | undefined {
   return mark;
 }
 
-/** The mark for processes to start; its guard is ready before the first starts. */
+/** The mark for processes to start. Its guard is ready before the first starts. */
 export function owner(): Mark | undefined {
   own?.guard?.stand();
   return own?.mark;

@@ -9,7 +9,7 @@ import { owner } from "./owner.js";
 import { noteRealPipes, withRealPipes } from "./real-pipes.js";
 import { spawnSafely } from "./spawn-safely.js";
 
-/** How a process is started; the other options are those of `spawn`. */
+/** How a process is started. The other options are those of `spawn`. */
 export type ProcessOptions = Pick<
   SpawnOptions,
   "cwd" | "env" | "stdio" | "detached" | "signal" | "killSignal"

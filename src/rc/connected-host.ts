@@ -26,7 +26,7 @@ interface PendingRead extends Pending<RcFileReport> {
 }
 
 interface PendingRun extends Pending<void> {
-  /** The reason of the signal that abandoned it; the host ends as soon as only such requests are left. */
+  /** The reason of the signal that abandoned it. The host ends as soon as only such requests are left. */
   givenUp: Error | undefined;
 }
 

@@ -50,7 +50,7 @@ export interface RcHost {
    */
   run(task: string, signal: AbortSignal): Promise<void>;
   update(state: HostState): void;
-  /** Whether it is to be killed, or has ended; it then takes no more work. */
+  /** Whether it is to be killed, or has ended. It then takes no more work. */
   readonly doomed: boolean;
   /** Lets the host exit, and kills it if it does not. Resolves when it has ended and its output has been read. */
   close(): Promise<void>;

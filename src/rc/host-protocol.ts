@@ -39,7 +39,7 @@ export type ToHost =
   | { readonly op: "run"; readonly task: string }
   | { readonly op: "cancel"; readonly task: string }
   | { readonly op: "update"; readonly state: HostState }
-  /** To a `setenv` or `refresh`; an `update` before it has the changes. */
+  /** To a `setenv` or `refresh`. An `update` before it has the changes. */
   | { readonly op: "reply"; readonly id: number; readonly error?: string }
   | { readonly op: "exit" };
 

@@ -29,7 +29,7 @@ export interface InstanceStepExecutorOptions {
   readonly isStart?: boolean | undefined;
   /** The broker's id of the plan whose modules are loaded (`module.plan`). */
   readonly plan?: number | undefined;
-  /** Digests of libraries that were verified for the plan, by unit; the loaded file must still have them. */
+  /** Digests of libraries that were verified for the plan, by unit. The loaded file must still have them. */
   readonly digests?: Readonly<Record<string, string>> | undefined;
 }
 
@@ -109,7 +109,7 @@ export class InstanceStepExecutor implements StepExecutor {
 
   async #remove({ name, command }: ModuleUnit, signal: AbortSignal): Promise<void> {
     const handle = this.#handle(name);
-    // A program gets the time of its `stop`; the broker itself kills it afterwards.
+    // A program gets the time of its `stop`. The broker itself kills it afterwards.
     const isHurried = command === undefined;
     const removal = withLimit(signal, isHurried ? this.#cancelRemovalAfterMs : undefined);
     if (isHurried) this.#removals.add(removal);

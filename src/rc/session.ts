@@ -166,7 +166,7 @@ export class RcSession {
     await host.run(name, signal);
   }
 
-  /** Ends all hosts; resolves when they have ended and their output has been passed on. */
+  /** Ends all hosts. Resolves when they have ended and their output has been passed on. */
   async close(): Promise<void> {
     const hosts = [...[...this.#slots.values()].map(({ host }) => host), ...this.#retired];
     this.#slots.clear();

@@ -23,7 +23,7 @@ export interface RunOptions {
    * After a failure, continues with all units that do not require or need the failed one. Removals always do so.
    */
   readonly keepGoing?: boolean | undefined;
-  /** The durations of units in the last recorded run, by name; a missing unit counts as 1. */
+  /** The durations of units in the last recorded run, by name. A missing unit counts as 1. */
   readonly durationsMs?: ReadonlyMap<string, number> | undefined;
   /** Which of the ready steps comes next, in place of the one with the longest path; one at a time unless `jobs` is set. */
   readonly shuffle?: Shuffle | undefined;

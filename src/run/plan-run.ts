@@ -11,7 +11,7 @@ import { expectedDurations, remainingPaths } from "./schedule.js";
 import { shuffleWeights } from "./shuffle.js";
 import { StepStates } from "./step-states.js";
 
-/** A step in the executor; it keeps its slot until its promise settles or its grace time has passed. */
+/** A step in the executor. It keeps its slot until its promise settles or its grace time has passed. */
 interface RunningStep {
   readonly index: number;
   readonly step: Step;
@@ -155,7 +155,7 @@ export class PlanRun {
     );
   }
 
-  /** The promise of a step settled; the result counts unless its last event has already been sent. */
+  /** The promise of a step settled. The result counts unless its last event has already been sent. */
   #settled(running: RunningStep, error: Error | undefined): void {
     if (!this.#running.delete(running)) return;
     running.stopTimer();

@@ -7,7 +7,7 @@ import { Frontier } from "./frontier.js";
  */
 export type Shuffle =
   | { readonly kind: "seed"; readonly text: string; readonly seed: number }
-  /** The first of these that is ready; all others come after. */
+  /** The first of these that is ready. All others come after. */
   | { readonly kind: "order"; readonly text: string; readonly units: readonly string[] };
 
 /** A shuffle from a seed. */

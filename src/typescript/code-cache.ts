@@ -111,7 +111,7 @@ export class ShippedCode {
       const kept = readFileSync(join(this.#directory, basename(path)), "utf8");
       return kept.startsWith(`${readFileSync(path, "utf8")}\0`);
     } catch (error) {
-      // An unreadable file did not come with the package; its import reports the reason.
+      // An unreadable file did not come with the package. Its import reports the reason.
       if (error instanceof Error && "code" in error) return false;
       throw error;
     }

@@ -64,7 +64,7 @@ export function explainErrors(
   known: readonly string[],
 ): Problem[] {
   const all = (errors ?? []).slice(0, PROBLEMS_PER_SOURCE + 1);
-  // The errors of each branch of a choice would confuse the user; the error of the choice is enough.
+  // The errors of each branch of a choice would confuse the user. The error of the choice is enough.
   const choices = all.filter((error) => error.keyword === "anyOf");
   const isInChoice = (error: ValidationError) =>
     error.schemaPath.includes("/oneOf/") ||

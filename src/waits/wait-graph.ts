@@ -71,7 +71,7 @@ interface Seen {
 }
 
 /**
- * A request that has gone on to another rank counts for that rank; a request on its way stays with the rank before.
+ * A request that has gone on to another rank counts for that rank. A request on its way stays with the rank before.
  */
 function merged(seen: readonly Seen[]): readonly Seen[] {
   if (seen.every(({ request }) => request.target.rank === undefined)) return seen;

@@ -5,7 +5,7 @@ import { startInterval, type Timer } from "../processes/index.js";
 /** Pages that may be open at a time, each in a browser of its own: the tabs of one share a stream. */
 const MOST_STREAMS = 64;
 
-/** The limit of waiting data in one stream; a slower page gets one new full state in place of the missed changes. */
+/** The limit of waiting data in one stream. A slower page gets one new full state in place of the missed changes. */
 const MOST_WAITING_BYTES = 1024 * 1024;
 
 /** The number of changes that the server keeps for a page that reconnects. */

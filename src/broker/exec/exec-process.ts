@@ -28,7 +28,7 @@ export interface ExecCommand {
   /** Absolute. */
   readonly cwd: string;
   readonly env: Readonly<Record<string, string>>;
-  /** Whether its standard input will be written to; otherwise the input is empty. */
+  /** Whether its standard input will be written to. Otherwise the input is empty. */
   readonly hasInput: boolean;
   /** How many bytes of each output may be under way unacknowledged; undefined: any number. */
   readonly windowBytes: number | undefined;

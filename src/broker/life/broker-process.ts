@@ -134,7 +134,7 @@ export class BrokerProcess {
   /** Waits, after it has ended, until all its processes have ended; kills them after the grace time. */
   async cleanUp(): Promise<void> {
     await this.#endPhases();
-    // A broker that ended by itself has killed its processes; a remaining one belongs to another user.
+    // A broker that ended by itself has killed its processes. A remaining one belongs to another user.
     if (this.#child.signalCode !== null) await sweep(this.#mark);
   }
 

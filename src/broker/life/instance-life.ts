@@ -124,7 +124,7 @@ export class InstanceLife {
   }
 
   /**
-   * Runs from `join` to `goodbye`; resolves to the exit status of the rank, which on rank 0 is that of the instance.
+   * Runs from `join` to `goodbye`. Resolves to the exit status of the rank, which on rank 0 is that of the instance.
    */
   async run(): Promise<number> {
     const joined = await this.#phase("join", this.#options.startJoin);

@@ -17,12 +17,12 @@ import { removeRankFiles } from "../rundir.js";
 export interface SupervisorOptions {
   /** The command lines of the brokers, by rank. */
   readonly brokerArgvs: readonly (readonly string[])[];
-  /** The run directory of all brokers; its maker removes it. */
+  /** The run directory of all brokers. Its maker removes it. */
   readonly rundir: string;
   /** The initial program; undefined if there is none. */
   readonly programArgv: readonly string[] | undefined;
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** How long an orderly shutdown may take. Brokers keep to it themselves; this limit is for a broker that cannot. */
+  /** How long an orderly shutdown may take. Brokers keep to it themselves. This limit is for a broker that cannot. */
   readonly shutdownTimeoutMs: number;
   /** Within this time after the first signal, a further one counts as the same. Default: {@link SAME_SIGNAL_MS}. */
   readonly sameSignalMs?: number | undefined;
@@ -67,7 +67,7 @@ export class Supervisor {
     this.#signals = new SignalWindow(() => options.sameSignalMs ?? SAME_SIGNAL_MS);
   }
 
-  /** Runs the instance to its end; resolves to the exit status. */
+  /** Runs the instance to its end. Resolves to the exit status. */
   async run(): Promise<number> {
     const leader = this.#startBroker(0, (report) => this.#onReport(report));
     this.#startOthers(availableParallelism() - 1);

@@ -34,7 +34,7 @@ export interface LogFileOptions {
   readonly onError: (error: SluiceError) => void;
 }
 
-/** The limit of waiting lines for an unwritable file; further lines are lost. */
+/** The limit of waiting lines for an unwritable file. Further lines are lost. */
 const BUFFER_BYTES = 1024 * 1024;
 
 /**

@@ -26,7 +26,7 @@ export interface ProgramLine {
   readonly text: string;
   readonly part?: number | undefined;
   readonly hasMore?: boolean | undefined;
-  /** The number of bytes missing here; the text is empty. */
+  /** The number of bytes missing here. The text is empty. */
   readonly leftOutBytes?: number | undefined;
 }
 

@@ -32,7 +32,7 @@ export interface ForegroundChoice {
   readonly insecure?: boolean | undefined;
 }
 
-/** The first matchtag of our own requests on the module's connection; a handle counts its own from 1. */
+/** The first matchtag of our own requests on the module's connection. A handle counts its own from 1. */
 const OWN_MATCHTAG = 0xffff_fff0;
 
 /** When this many messages are on their way to the instance, this side holds the requests of the module. */
@@ -46,7 +46,7 @@ export class ForegroundModule {
   readonly name: string;
   /** Resolves when it runs. Rejects with the errors of `module.load` if it ends before. */
   readonly ready: Promise<void>;
-  /** Resolves when it has ended; rejects with its error if it failed after it ran. */
+  /** Resolves when it has ended. Rejects with its error if it failed after it ran. */
   readonly ended: Promise<void>;
   readonly #path: string;
   readonly #running: RunningModule;

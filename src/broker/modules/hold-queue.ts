@@ -20,11 +20,11 @@ const HOLD_LIMITS = { requests: 1000, timeMs: 10_000 } as const;
 export class HoldQueue {
   /** Owns the services while the module is reloaded. */
   readonly peer: Peer;
-  /** Services that the new instance has registered; it gets them when it runs. */
+  /** Services that the new instance has registered. It gets them when it runs. */
   readonly claimed = new Set<string>();
   readonly #router: Router;
   readonly #timer: Timer;
-  /** Requests that the old instance received and did not read; they are older than all held ones. */
+  /** Requests that the old instance received and did not read. They are older than all held ones. */
   #returned: RequestMessage[] = [];
   #held: RequestMessage[] = [];
   #bytes = 0;

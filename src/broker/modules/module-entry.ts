@@ -139,7 +139,7 @@ export class ModuleEntry {
   onChange: () => void = () => undefined;
   /** The latest run; undefined until its loader has started it. */
   instance: ModuleInstance | undefined;
-  /** Settles when the start or reload under way has been decided; it never rejects. */
+  /** Settles when the start or reload under way has been decided. It never rejects. */
   busy: Promise<void> = Promise.resolve();
   /** The environment that its latest run was started with. */
   started: KeptEnvironment | undefined;

@@ -85,7 +85,7 @@ interface FinderOptions {
 
 /**
  * Looks on the module path of the options. It runs the files that it finds with our loaders, theirs, and those of the
- * configuration; the later of these win.
+ * configuration. The later of these win.
  */
 export function moduleFinder({
   modulePath,

@@ -118,7 +118,7 @@ export async function startInstance(
 async function admit(host: ModuleHost, entry: ModuleEntry, others: Others): Promise<void> {
   const { file, request } = entry;
   if (file?.member === undefined) return;
-  // The first run must have the digest verified with the plan; later runs may use a changed file.
+  // The first run must have the digest verified with the plan. Later runs may use a changed file.
   const digest = entry.instance === undefined ? request.digest : undefined;
   const asked = { ...request, unit: entry.name };
   entry.library = await host.libraries.admit({ ...file, member: file.member }, asked, { digest, others });

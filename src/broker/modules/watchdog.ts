@@ -8,7 +8,7 @@ const CHECKS = 4;
 interface WatchedModule {
   /** Sends a ping. Its answer causes a call of {@link Watchdog.answered}. */
   ping(): void;
-  /** The number of requests that it has answered; if the number grows, a ping behind other requests is on its way. */
+  /** The number of requests that it has answered. If the number grows, a ping behind other requests is on its way. */
   answers(): number;
   /** Whether the broker holds messages to it back on purpose. */
   isDeferred(): boolean;

@@ -138,7 +138,7 @@ export interface DirectListener {
    * @param hasStandby whether another broker waits to lead
    */
   beat(seq: number, hasStandby: boolean): void;
-  /** Another broker leads now; a connection to rank 0 leads to that broker. */
+  /** Another broker leads now. A connection to rank 0 leads to that broker. */
   leads(uuid: string): void;
   /** The connection to the other ranks was interrupted. Messages that rank 0 has sent meanwhile may be lost. */
   restored(): void;

@@ -295,7 +295,7 @@ class Taking {
       this.#known = Math.max(this.#known, holder.epoch);
     } catch (error) {
       if (error instanceof LeaseMismatch) throw error;
-      // At the start a missing right is a mistake; later an operator may be about to restore it.
+      // At the start a missing right is a mistake. Later an operator may be about to restore it.
       if (error instanceof MissingRightError && !this.#hasLooked) throw error;
       // A wait would not help, because a server joins a cluster only after a change of its configuration.
       if (error instanceof JetStreamError && error.number === NO_CLUSTER)

@@ -158,7 +158,7 @@ export class Peer {
     if (this.#heldFor.size === 1) this.#setFlow?.("hold");
   }
 
-  /** Ends that hold; its requests resume when no other hold is left. */
+  /** Ends that hold. Its requests resume when no other hold is left. */
   resumeFor(receiver: Peer | number): void {
     if (this.#heldFor.delete(receiver) && this.#heldFor.size === 0) this.#setFlow?.("resume");
   }

@@ -258,7 +258,7 @@ export class Router {
     if (peer !== undefined) this.drained(peer);
   }
 
-  /** Fails the requests that a stalled rank has not answered; its services, subscriptions and users stay. */
+  /** Fails the requests that a stalled rank has not answered. Its services, subscriptions and users stay. */
   rankStalled(rank: number): void {
     const peer = this.#ranks.get(rank);
     if (peer === undefined) return;

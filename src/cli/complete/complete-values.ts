@@ -199,7 +199,7 @@ async function attributes(): Promise<Candidate[]> {
   }));
 }
 
-/** Keys of the directory that the word has reached; the key of a directory continues after its dot. */
+/** Keys of the directory that the word has reached. The key of a directory continues after its dot. */
 async function keys(begun: string): Promise<Answer> {
   const above = begun.slice(0, Math.max(0, begun.lastIndexOf(".")));
   const { entries } = await ask("kvs.dir", { entries: "array" }, above === "" ? {} : { key: above });

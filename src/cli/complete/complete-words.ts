@@ -103,7 +103,7 @@ function placeOf(root: Command, words: readonly string[]): Place {
       const next = given.length === 0 ? subcommand(command, word) : undefined;
       if (next === undefined) given.push(word);
       else [command, given] = [next, []];
-      // The library does not publish this setting; a variadic last argument named `args` or `command` has it.
+      // The library does not publish this setting. A variadic last argument named `args` or `command` has it.
       onlyArguments ||= next === undefined && passesOn(command, given.length);
     }
   }

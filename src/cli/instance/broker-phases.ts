@@ -190,7 +190,10 @@ export function report(message: BrokerReport): void {
   if (process.connected) process.send?.(message, undefined, {}, () => undefined);
 }
 
-/** The initial program runs on the supervisor's standard input and output; the broker only requests its start, and receives its status. */
+/**
+ * The initial program runs on the supervisor's standard input and output. The broker only requests its start, and
+ * receives its status.
+ */
 export function supervisedProgram(broker: Broker): PhaseProcess {
   let program: ProgramProcess | undefined;
   const exited = new Promise<number>((resolve) => {

@@ -90,7 +90,7 @@ function rankNumber(text: string): number | "auto" {
   return text === "auto" ? text : wholeNumber(text);
 }
 
-/** How long the processes of a killed broker may take to end by themselves; a supervisor ends them sooner. */
+/** How long the processes of a killed broker may take to end by themselves. A supervisor ends them sooner. */
 const ORPHAN_GRACE_SECONDS = 3;
 
 async function runBroker(options: BrokerCommandOptions): Promise<void> {

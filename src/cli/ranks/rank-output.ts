@@ -109,7 +109,7 @@ function splitterOf(options: LineOptions | undefined): RankLines | undefined {
   return options && new RankLines(options.label);
 }
 
-/** Resolves when the reader, or the pipe to it, has taken all; a disconnected reader counts as having taken all. */
+/** Resolves when the reader, or the pipe to it, has taken all. A disconnected reader counts as having taken all. */
 function written(stream: OutputStream, pieces: readonly Buffer[]): Promise<void> | undefined {
   if (pieces.length === 0) return undefined;
   return new Promise((resolve) => process[stream].write(Buffer.concat(pieces), () => resolve()));

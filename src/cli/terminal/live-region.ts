@@ -69,7 +69,7 @@ export class LiveRegion {
     this.#drawing = drawing;
   }
 
-  /** Takes the events of a run; its last event removes the view. */
+  /** Takes the events of a run. Its last event removes the view. */
   show(event: RunEvent | RunEventJson): void {
     if (event.type === "plan") {
       this.#progress = new RunProgress();

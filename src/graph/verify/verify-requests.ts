@@ -49,7 +49,7 @@ export function startupRequestWarnings(
   );
 }
 
-/** Requests by the required service that they go to; a request may use another name of its provider. */
+/** Requests by the required service that they go to. A request may use another name of its provider. */
 function asked(
   plan: Plan,
   unit: Unit,

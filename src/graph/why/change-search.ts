@@ -26,7 +26,7 @@ export interface Advice {
 }
 
 export interface SearchOptions {
-  /** The most units to plan over all tries; a plan of 25 units counts 25. Default a million. */
+  /** The most units to plan over all tries. A plan of 25 units counts 25. Default a million. */
   readonly budget?: number;
 }
 

@@ -31,7 +31,7 @@ export class OutputLines {
     this.#append(bytes.subarray(start));
   }
 
-  /** The last output may lack a newline; the next output begins a new line. */
+  /** The last output may lack a newline. The next output begins a new line. */
   end(): void {
     if (this.#pending > 0 || this.#parts > 0) this.#end();
   }

@@ -1,7 +1,7 @@
 import { open, type FileHandle } from "node:fs/promises";
 import { ERRNO, SluiceError } from "../../errors/index.js";
 
-/** Whether a file is a Node-API addon; a version may follow its suffix. */
+/** Whether a file is a Node-API addon. A version may follow its suffix. */
 export function isAddon(path: string): boolean {
   return /\.node(?:\.\d+)*$/.test(path);
 }
@@ -40,7 +40,7 @@ export async function refuseAddon(path: string): Promise<void> {
   throw new SluiceError("LOAD_FAILED", `${path}: ${problem}`, { errnum: ERRNO.EINVAL });
 }
 
-/** The version for functions that are still experimental; every Node takes it. */
+/** The version for functions that are still experimental. Every Node takes it. */
 const EXPERIMENTAL = 2 ** 31 - 1;
 
 /**

@@ -37,7 +37,7 @@ function mentions(main: ReadonlySet<string> | undefined, name: string): boolean 
   return main === undefined || main.has(name);
 }
 
-/** `TOPIC = "kvs.get"` at the left margin; a name with two values is left out. */
+/** `TOPIC = "kvs.get"` at the left margin. A name with two values is left out. */
 function constantsOf(list: TokenList, lines: readonly PythonLine[]): Map<string, string | undefined> {
   const constants = new Map<string, string | undefined>();
   for (const { indent, from, to } of lines) {

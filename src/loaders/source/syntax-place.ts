@@ -28,7 +28,7 @@ export async function checkSyntax(path: string): Promise<void> {
   throw new SluiceError("LOAD_FAILED", `${path}: ${message}`, { cause: error, errnum: ERRNO.EINVAL });
 }
 
-/** The output of `node --check`, empty without an error; it begins with `PATH:LINE`, the line and a caret. */
+/** The output of `node --check`, empty without an error. It begins with `PATH:LINE`, the line and a caret. */
 async function checkReport(path: string): Promise<string> {
   const [node, ...flags] = NODE_COMMAND;
   const child = startProcess(node, [...flags, "--check", path], { stdio: ["ignore", "ignore", "pipe"] });

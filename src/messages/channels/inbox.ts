@@ -106,7 +106,7 @@ export class Inbox {
   }
 
   #route(message: Message, listener: (message: Message) => void): void {
-    // While held requests are being delivered a new one may arrive; it must stay behind them.
+    // While held requests are being delivered a new one may arrive. It must stay behind them.
     if (message.type === "request" && isHoldable(message) && this.#mustWait(message)) {
       this.#held.push(message);
       this.#heldBytes += payloadBytes(message.payload);

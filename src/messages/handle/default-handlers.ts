@@ -5,7 +5,7 @@ import type { ChannelHandle } from "./handle.js";
 import { resourceUsage } from "../rusage.js";
 import type { JsonValue, Payload, Request } from "../types.js";
 
-/** Guests may call these, too; the other methods are for the owner. */
+/** Guests may call these, too. The other methods are for the owner. */
 const FOR_GUESTS = { allowGuest: true };
 
 /** How long an ending module may take to answer the requests that it has received. */

@@ -11,7 +11,7 @@ type EventListener = (event: Event) => void;
 interface ListenersPort {
   /** A listener threw. */
   fault(error: Error): void;
-  /** An event is invalid; an event has no requester to answer. */
+  /** An event is invalid. An event has no requester to answer. */
   warn(text: string): void;
   /** A subscription has ended, and its listener has no `onEnd`. */
   deaf(error: SluiceError): void;

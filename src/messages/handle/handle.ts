@@ -257,7 +257,7 @@ export class ChannelHandle implements Handle {
     this.#serveEarly();
   }
 
-  /** Takes a message of the channel; only the maker of the handle may call it. */
+  /** Takes a message of the channel. Only the maker of the handle may call it. */
   receive(message: Message): void {
     this.#rx[message.type]++;
     switch (message.type) {
@@ -272,13 +272,13 @@ export class ChannelHandle implements Handle {
         this.#events.deliver(message);
         break;
       case "control":
-        // A second welcome has no new data; only `disconnect` needs an action.
+        // A second welcome has no new data. Only `disconnect` needs an action.
         if (message.control === "disconnect") this.#channel.close();
         break;
     }
   }
 
-  /** The handler runs with the new configuration; if it throws, the module keeps the old one. */
+  /** The handler runs with the new configuration. If it throws, the module keeps the old one. */
   #configured(handler: RequestHandler): RequestHandler {
     return async (request) => {
       const old = this.configuration.whole;
@@ -310,7 +310,7 @@ export class ChannelHandle implements Handle {
     this.#tx[message.type]++;
   }
 
-  /** A module fails with this error; in any other program it is an uncaught error, as with any emitter. */
+  /** A module fails with this error. In any other program it is an uncaught error, as with any emitter. */
   #fault(error: Error): void {
     if (this.#kind === "module") {
       this.stop(error);

@@ -2,7 +2,7 @@ import { decodePayload } from "../wire/payload.js";
 import { methodOf } from "../topic.js";
 import { FLAG, type Payload, type Request, type RequestMessage, ROLE } from "../types.js";
 
-/** A request as its handler gets it; it has all that an answer needs. */
+/** A request as its handler gets it. It has all that an answer needs. */
 export class IncomingRequest implements Request {
   readonly topic: string;
   readonly method: string;

@@ -32,7 +32,7 @@ export function encodeBatch({ blobs, records, kept, last }: Batch): Uint8Array {
 }
 
 /**
- * Reads a batch; its blobs are views of the payload.
+ * Reads a batch. Its blobs are views of the payload.
  * @throws `EPROTO` for another form
  */
 export function decodeBatch(payload: Uint8Array): Batch {

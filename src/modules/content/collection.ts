@@ -109,7 +109,7 @@ class Collection {
     }
   }
 
-  /** The nodes that a node refers to; it marks the values that the node refers to. */
+  /** The nodes that a node refers to. It marks the values that the node refers to. */
   #referredTo(ref: string, bytes: Uint8Array | undefined): readonly string[] {
     if (bytes === undefined || blobref(bytes) !== ref) {
       throw requestError("EIO", `garbage collection failed: blob ${ref} is ${bytes ? "damaged" : "missing"}`);

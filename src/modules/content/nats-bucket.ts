@@ -16,7 +16,7 @@ const ANSWER_MS = 2000;
 /** The time between two tries while no server answers, in milliseconds. */
 const RETRY_MS = 100;
 
-/** The errors of the servers while they elect a leader; they are temporary. */
+/** The errors of the servers while they elect a leader. They are temporary. */
 const PASSING: readonly number[] = [10008, 10009, 10039, 10076];
 
 /** No room is left: for the server, the account or the bucket. */

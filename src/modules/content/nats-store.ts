@@ -15,7 +15,7 @@ const AT_ONCE = 64;
 /** Blobs that are checked in one part of a sweep; writes wait for its end. */
 const SWEEP_BLOBS = 500;
 
-/** The key of all records; its value also names the writer. */
+/** The key of all records. Its value also names the writer. */
 const RECORDS = "records";
 
 /** Keys of blobs: `b` in one value, `m` in pieces `p`; `k` for a blob that stays. */
@@ -35,7 +35,7 @@ interface Place extends Value {
   /** In order; empty if the blob is in one value. */
   readonly pieces: readonly Value[];
   /**
-   * Whether this process wrote it; otherwise it was only read. If a client stores any other blob again, this writes
+   * Whether this process wrote it. Otherwise it was only read. If a client stores any other blob again, this writes
    * it again, because a late removal by another process has an older revision.
    */
   isSure: boolean;

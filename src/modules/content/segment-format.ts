@@ -13,7 +13,7 @@ const HEAD_BYTES = 12;
 /** A batch of a segment. */
 export interface SegmentEntry {
   readonly batch: Batch;
-  /** Where its blobs begin; they are consecutive. */
+  /** Where its blobs begin. They are consecutive. */
   readonly blobsAt: number;
 }
 
@@ -84,7 +84,7 @@ function entryAt(file: Buffer, at: number): FoundEntry | undefined {
   return { entry: { batch, blobsAt: bodyAt + blobsOffset(body, batch) }, end, isWhole };
 }
 
-/** The readable part of a damaged batch; its records may be wrong. */
+/** The readable part of a damaged batch. Its records may be wrong. */
 function blobsOf(body: Buffer): Batch | undefined {
   try {
     return { ...decodeBatch(body), records: {} };

@@ -158,7 +158,7 @@ export class SegmentStore implements Backing, Sweepable {
     for (const { batch } of newest?.entries ?? []) this.#take(batch);
   }
 
-  /** Reads the newest segment that any answer came from; it begins with all records. */
+  /** Reads the newest segment that any answer came from. It begins with all records. */
   #scanNewest(): { readonly entries: SegmentScan["entries"]; readonly isWhole: boolean } | undefined {
     for (let last = this.#segments.at(-1); last !== undefined; last = this.#segments.at(-1)) {
       const { entries, end, damaged } = last.scan();
@@ -259,7 +259,7 @@ export class SegmentStore implements Backing, Sweepable {
     try {
       await active.sync();
     } catch (error) {
-      // The state of this file on the disk is now unknown; the next write goes to another file.
+      // The state of this file on the disk is now unknown. The next write goes to another file.
       this.#warn(`${active.path}: ${String(error)}`);
       await this.#rewrite(news);
       return;

@@ -40,7 +40,7 @@ export class Segment {
     return new Segment(path, number, openSync(path, "wx+", 0o600));
   }
 
-  /** Opens an existing segment; its blobs are known after {@link readIndex} or {@link scan}. */
+  /** Opens an existing segment. Its blobs are known after {@link readIndex} or {@link scan}. */
   static open(path: string, number: number): Segment {
     return new Segment(path, number, openSync(path, "r+"));
   }

@@ -92,7 +92,7 @@ export class Tree {
     });
   }
 
-  /** Removes a key; a missing key changes nothing. */
+  /** Removes a key. A missing key changes nothing. */
   async delete(key: string): Promise<Tree> {
     return await this.#change(key, (leaf) => {
       const index = lastAtMost(leaf.keys, key);
@@ -115,7 +115,7 @@ export class Tree {
     return new Tree(this.#load, topOf(pieces));
   }
 
-  /** Replaces a child by its new pieces; a piece that became too small is first joined with its neighbour. */
+  /** Replaces a child by its new pieces. A piece that became too small is first joined with its neighbour. */
   async #replace({ parent, index }: Passage, pieces: readonly TreeNode[]): Promise<Inner> {
     const [only] = pieces;
     if (pieces.length > 1 || only === undefined || !isSmall(only) || parent.items.length === 1) {
@@ -172,7 +172,7 @@ function splice<Kind, Item>(
   };
 }
 
-/** The first piece replaces the old child and keeps its boundary; a second one begins with its own first key. */
+/** The first piece replaces the old child and keeps its boundary. A second one begins with its own first key. */
 function putPieces(parent: Inner, at: number, count: number, pieces: readonly TreeNode[]): Inner {
   const keys = pieces.map((piece, index) =>
     itemAt(index === 0 ? parent.keys : piece.keys, index === 0 ? at : 0),

@@ -41,7 +41,7 @@ export class StandIns {
   }
 
   /**
-   * Records whether values of a plan come from stand-ins; the caller then ignores the values.
+   * Records whether values of a plan come from stand-ins. The caller then ignores the values.
    * @param what the part of the plan that the values decide, as in "and WHAT depends on it"
    */
   decides(what: string, values: readonly unknown[], line = this.#line()): boolean {

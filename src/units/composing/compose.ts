@@ -157,7 +157,7 @@ function checkWildcards(draft: UnitDraft): readonly Diagnostic[] {
 const NEEDS_COMMAND = rowsOf("module").flatMap(({ key, ...row }) => ("isOfPrograms" in row ? [key] : []));
 const EXCLUDED_BY_COMMAND = ["module", "loader", "exec", "thread"] as const;
 
-/** An ordinary program has no entry function; other modules cannot have its keys. */
+/** An ordinary program has no entry function. Other modules cannot have its keys. */
 function checkCommand(draft: UnitDraft): readonly Diagnostic[] {
   if (draft.kind !== "module") return NOTHING;
   const { settings } = draft;

@@ -13,7 +13,7 @@ import type { Alternative } from "../types.js";
 export interface DisableRequest {
   readonly name: string;
   readonly origin: Origin;
-  /** All units that provide the service, also beside a unit of that name; no such unit is no error. */
+  /** All units that provide the service, also beside a unit of that name. No such unit is no error. */
   readonly isService?: boolean;
   /** A name that no unit has is no error. */
   readonly mayBeUnknown?: boolean;

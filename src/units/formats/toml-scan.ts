@@ -1,4 +1,4 @@
-/** A header line and the lines below it, up to the next header; the first piece of a file has no header. */
+/** A header line and the lines below it, up to the next header. The first piece of a file has no header. */
 export interface Piece {
   /** The keys of the header as written between its brackets; empty for the first piece. */
   readonly header: string;

@@ -8,7 +8,7 @@ export interface UnitValues {
   integer: number;
   boolean: boolean;
   text: string;
-  /** A text that is a path if it starts with `./` or `../`; in a unit, the path is absolute. */
+  /** A text that is a path if it starts with `./` or `../`. In a unit, the path is absolute. */
   path: string;
   /** In a unit, in milliseconds; see {@link TextProperty} for the text. */
   duration: number;

@@ -6,7 +6,7 @@ import type { ConfigTable, ConfigValue } from "../types.js";
 /** The limit of nesting, so that code may recurse over a configuration. */
 const DEPTH_LIMIT = 100;
 
-/** A table under construction; it has no prototype, so that all keys are ordinary. */
+/** A table under construction. It has no prototype, so that all keys are ordinary. */
 type Fresh = Record<string, ConfigValue>;
 
 /**

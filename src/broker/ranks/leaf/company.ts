@@ -68,7 +68,7 @@ export class Company {
     this.#options.receiver()?.left(rank, how);
   }
 
-  /** Rank 0 no longer leads; the next rank 0 reports the stalled ranks. */
+  /** Rank 0 no longer leads. The next rank 0 reports the stalled ranks. */
   loseLeader(): void {
     if (this.#present.delete(0)) this.#options.receiver()?.left(0, "lost");
     this.#stalled.clear();

@@ -36,7 +36,7 @@ export interface AdmissionHost {
   succession(): Succession | undefined;
   /** The number of leaders so far, including this one. */
   epoch(): number;
-  /** The newest event; all earlier ones have been sent too. */
+  /** The newest event. All earlier ones have been sent too. */
   seq(): number;
   receive(member: Member, arrival: Arrival): void;
 }

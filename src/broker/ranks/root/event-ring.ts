@@ -40,7 +40,7 @@ export class EventRing {
   }
 
   /**
-   * The batches with the events after one, oldest first; the first batch may also have earlier events.
+   * The batches with the events after one, oldest first. The first batch may also have earlier events.
    * @param limitBytes the number of bytes after which it returns no more batches
    * @returns undefined if the ring no longer keeps some of them
    */

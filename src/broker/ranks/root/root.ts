@@ -274,7 +274,7 @@ export class Root implements Overlay {
     if (member !== undefined) this.#members.lost(member);
   }
 
-  /** Sends a rank a part of the events that it has missed; the rank requests more. */
+  /** Sends a rank a part of the events that it has missed. The rank requests more. */
   #repeat(member: Member, seq: number): void {
     const missed = this.#events.since(seq);
     for (const batch of missed ?? []) this.#members.give(member, batch);

@@ -69,7 +69,7 @@ export class Succession {
     return inheritanceOf(newest, least, keptBytes);
   }
 
-  /** Admits all ranks that wait; no others will come. */
+  /** Admits all ranks that wait. No others will come. */
   close(): void {
     const heirs = [...this.#heirs.values()];
     const company = heirs.map(({ hello }) => hello);

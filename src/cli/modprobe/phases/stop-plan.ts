@@ -60,7 +60,7 @@ async function readSound(
   const read = await readSoundRcFiles(files, session, onLoading, context);
   const composed = await composeSoundFor(options, context, {
     rc: read.reading.fragments,
-    // A task of rc1 may be disabled too; it is in no file of rc3.
+    // A task of rc1 may be disabled too. It is in no file of rc3.
     disableFromEnv: "known",
     onRead,
   });
