@@ -11,7 +11,7 @@ export interface LuckyMessage {
   /** The unit that answered. */
   readonly asked: string;
   readonly topics: readonly string[];
-  /** Whether an order of the two would close a ring with those of the lucky messages before it. */
+  /** Whether an order of the two units would close a ring with the orders for the messages before this one. */
   readonly closesRing: boolean;
 }
 

@@ -10,9 +10,9 @@ export interface StateLock {
 }
 
 /**
- * Prevents that other instances use the same directory of durable state. Two brokers that write their own versions of
- * it in turns would each lose the answers of the other. The lock is a lock of the kernel, through SQLite, so that it
- * ends with the process in any case. Node has no locks of its own.
+ * Prevents other instances from using the same directory of durable state. Two brokers that write their own versions
+ * of it in turns would each lose the answers of the other. The lock is a lock of the kernel, through SQLite, so that
+ * it ends with the process in any case. Node has no locks of its own.
  * @param directory the result of `openStateDirectory`
  * @param rank each rank of an instance has a lock of its own
  * @throws SluiceError `BROKER_STATE` with `EBUSY` if another instance holds it

@@ -5,7 +5,7 @@ import type { Unit } from "../units/index.js";
 
 /** The start data of the planning thread. */
 export interface PlanThreadSetup {
-  /** Answers come here. */
+  /** The port for the answers. */
   readonly answers: MessagePort;
   /** Becomes 1 when an answer has been sent. The thread sleeps before that. */
   readonly isAnswered: Int32Array<SharedArrayBuffer>;

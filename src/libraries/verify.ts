@@ -28,7 +28,7 @@ export interface LibraryFailure {
   readonly module: string | undefined;
   /** The units that it concerns. */
   readonly units: readonly string[];
-  /** With both versions, without the library and the module. */
+  /** The problem with both versions, without the names of the library and the module. */
   readonly message: string;
 }
 

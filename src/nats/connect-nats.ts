@@ -91,7 +91,7 @@ interface Round {
 /** Tries every server once. @returns undefined if it was aborted */
 async function tryAll(options: NatsConnectOptions, timeoutMs: number): Promise<Round | undefined> {
   const { servers, signal } = options;
-  // In the order of the list.
+  // The failures, in the order of the list of servers.
   const failures: Failure[] = [];
   let isOver = false;
   const tried = new Promise<Round>((resolve) => {

@@ -11,7 +11,7 @@ const TIES_MAX = 700;
 /** The most levels that have a box of their own. */
 const LEVELS_MAX = 40;
 
-/** Instead of the number of a neighbour. */
+/** The value for a missing neighbour. */
 const NONE = -1;
 const SEVERAL = -2;
 

@@ -1,10 +1,10 @@
-/** In pixels, from the upper left. */
+/** A point in pixels, from the upper left. */
 export interface Point {
   readonly x: number;
   readonly y: number;
 }
 
-/** In pixels. */
+/** A size in pixels. */
 export interface Size {
   readonly width: number;
   readonly height: number;

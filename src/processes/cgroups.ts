@@ -27,9 +27,9 @@ const REMOVE_AGAIN_MS = 20;
 
 /** The places where this process can make cgroups (docs/design/programs.md §1). */
 export interface CgroupPlaces {
-  /** In version 2, for finding and killing. */
+  /** The directory in version 2, for finding and killing. */
   readonly unified: string | undefined;
-  /** In version 1, for limits of memory. */
+  /** The directory in version 1, for limits of memory. */
   readonly memory: string | undefined;
 }
 

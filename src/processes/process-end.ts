@@ -71,7 +71,7 @@ export function isSuccess(end: ProcessEnd): boolean {
   return end.kind === "exited" && end.status === 0;
 }
 
-/** In the form of a shell: the status, or 128 + the number of the signal. */
+/** The status in the form of a shell: the status, or 128 + the number of the signal. */
 export function shellStatus(end: ProcessEnd): number {
   return end.kind === "exited" ? end.status : 128 + constants.signals[end.signal];
 }

@@ -19,7 +19,7 @@ export interface OutputLine {
 /** The result of reading one rc file. */
 export interface RcFileReport {
   readonly file: string;
-  /** In the order declared. */
+  /** The tasks in the order declared. */
   readonly tasks: readonly TaskReport[];
   /** Effects of its `setup()`, in order. */
   readonly effects: readonly SetupEffect[];

@@ -46,7 +46,7 @@ export type ToHost =
 /** A task in the report of a host. */
 export interface TaskReport {
   readonly name: string;
-  /** By the keys of unit files. */
+  /** The options of the task, by the keys of unit files. */
   readonly keys: JsonObject;
   /** Line of the declaration, from 1; 0 if unknown. */
   readonly line: number;

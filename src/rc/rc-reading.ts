@@ -22,7 +22,7 @@ import type { RcSession } from "./session.js";
 
 /** The contents of the rc files of a run, ready to be composed and planned. */
 export interface RcReading {
-  /** In the order read, to be composed after the configuration. */
+  /** The fragments in the order read. Composition takes them after the configuration. */
   readonly fragments: readonly Fragment[];
   /** Names of their tasks, which are roots. */
   readonly tasks: readonly string[];
@@ -39,7 +39,7 @@ export interface RcReading {
 /** A file with missing imports. */
 export interface ReadWithStandIns {
   readonly file: string;
-  /** In the order of their first imports. */
+  /** The names of the packages, in the order of their first imports. */
   readonly names: readonly string[];
 }
 

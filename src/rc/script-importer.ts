@@ -81,7 +81,10 @@ export class ScriptImporter {
   }
 }
 
-/** By default jiti would run a file by Node first, and then again in its own way if that failed. */
+/**
+ * Runs a file in jiti's own way only. By default jiti would run a file by Node first, and run it again if that
+ * failed.
+ */
 async function evaluate(jiti: Jiti.Jiti, file: string, source: string): Promise<object> {
   const known = jiti.cache[file];
   if (known?.loaded === true) return known.exports as object;

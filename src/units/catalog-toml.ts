@@ -33,7 +33,7 @@ function unitLines(catalog: Catalog, unit: Unit): string[] {
   ];
 }
 
-/** On one line if one line set the whole value, else each element with its own origin. */
+/** The lines of a key: one line if one place set the whole value, else each element with its own origin. */
 function keyLines(
   catalog: Catalog,
   unit: string,

@@ -57,7 +57,7 @@ const ENTRY = {
   mark: "string?",
 } as const;
 
-/** In a run directory. */
+/** The file of an entry in a run directory. */
 const ENTRY_FILE = "instance.json";
 
 /** The prefix of the link to a run directory elsewhere. */

@@ -28,7 +28,7 @@ export interface SupervisorOptions {
   readonly sameSignalMs?: number | undefined;
   /** Whether a terminal sends its own signals to the initial program. */
   readonly onTerminal: boolean;
-  /** For people. */
+  /** Prints a message for people. */
   readonly say: (text: string) => void;
   /** The line for the user before the initial program gets the terminal. */
   readonly welcome?: string | undefined;

@@ -41,7 +41,7 @@ export interface RootTransport {
 
 /** The right to lead, which another broker may get. */
 export interface Leadership {
-  /** Higher than the epoch of each leader before. */
+  /** The epoch, which is higher than that of each leader before. */
   epoch(): number;
   /** Whether it is certain that no other broker leads now. */
   isHeld(): boolean;

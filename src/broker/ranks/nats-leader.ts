@@ -203,7 +203,8 @@ export class NatsLeader implements RootTransport {
   async listen(to: RootListener): Promise<void> {
     this.#network.listen({
       log: (level, text) => to.log(level, text),
-      // A leader that was frozen must not take ranks from the next one: they try until a broker that leads answers.
+      // A leader that was frozen must not take ranks from the next leader. The ranks try until a leading broker
+      // answers.
       accepts: (_rank, { to: named }) =>
         this.#isLeading() && (named === UNKNOWN || named === this.#network.uuid),
       linked: (rank, link) => to.connected(linkConnection(link), rank),

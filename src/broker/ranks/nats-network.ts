@@ -82,7 +82,7 @@ export class NatsNetwork {
   readonly rank: number;
   readonly #options: NatsNetworkOptions;
   #uuid: string;
-  /** By place and uuid of the other end; `-` for an unknown uuid. */
+  /** The links by place and uuid of the other end; `-` for an unknown uuid. */
   readonly #links = new Map<string, Link>();
   /** Brokers whose link has closed: this rank ignores their later frames. */
   readonly #past = new Set<string>();

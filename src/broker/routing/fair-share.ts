@@ -49,7 +49,7 @@ export interface Share {
 
 interface Slice {
   readonly sender: Sender;
-  /** In requests. */
+  /** The limit in requests. */
   readonly limit: number;
   spent: number;
 }
@@ -65,11 +65,11 @@ interface Slice {
  * responses, because there are only as many as there were requests.
  */
 export class FairShare {
-  /** In the order of their last slices. */
+  /** The waiting senders, in the order of their last slices. */
   readonly #waiting = new Set<Sender>();
   /**
-   * Lasts longer than the requests that waited for it, until another sender is routed or waits. A lone flooding
-   * sender does not have to stop.
+   * The current slice. It lasts longer than the requests that waited for it, until the broker routes another sender,
+   * or another sender waits. A lone flooding sender does not have to stop.
    */
   #slice: Slice | undefined;
   /** Whether the requests that waited for the slice are being routed. */

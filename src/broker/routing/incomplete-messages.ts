@@ -21,7 +21,7 @@ interface Incomplete {
  */
 export class IncompleteMessages {
   readonly #clock: Clock;
-  /** In the order of their first bytes. */
+  /** The incomplete messages, in the order of their first bytes. */
   readonly #byConnection = new Map<object, Incomplete>();
   #bytes = 0;
 

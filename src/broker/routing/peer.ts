@@ -72,7 +72,7 @@ export type ReceiveQueue = Pick<Channel, "backlog" | "requestBacklog">;
 export interface PeerOptions {
   /** Unique within the broker. Each message that the peer sends has it on its route stack. */
   readonly id: string;
-  /** For messages and logs: the name of the module, or of the connection. */
+  /** The name of the module, or of the connection, for messages and logs. */
   readonly name: string;
   /** The credentials for all messages of the peer. Undefined for another broker, which has already written them. */
   readonly credentials: Credentials | undefined;
@@ -110,7 +110,7 @@ export class Peer {
   readonly share: Share | undefined;
   readonly fail: (error: unknown) => void;
   readonly onDetach: (() => void) | undefined;
-  /** By target. */
+  /** The links by target. */
   readonly outgoing = new Map<Peer, Link>();
   readonly incoming = new Set<Link>();
   /** The broker answers new requests to it with `ENOSYS`, although it still owns its services. */

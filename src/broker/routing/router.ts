@@ -182,7 +182,7 @@ export class Router {
     }
   }
 
-  /** A response to a request in the form that its receiver got. */
+  /** Answers a request, which is in the form that its receiver got. */
   answer(request: RequestMessage, from: Peer, payload?: RawPayload): void {
     if ((request.flags & FLAG.noresponse) !== 0) return;
     this.respond({ ...responseTo(request), errnum: 0, payload }, from);
@@ -246,8 +246,8 @@ export class Router {
   /** Another rank holds or resumes the requests of one of our peers. The peer may have gone in the meantime. */
   setFlowForRank(rank: number, id: string, flow: FlowControl): void {
     const peer = this.#peers.get(id);
-    // By the number of the rank. The peer may also be held for the peer of the rank, because of messages that wait to
-    // be sent there.
+    // The peers of other ranks, by the number of the rank. The peer may also be held for the peer of the rank,
+    // because of messages that wait to be sent there.
     if (flow === "hold") peer?.holdFor(rank);
     else peer?.resumeFor(rank);
   }

@@ -19,7 +19,7 @@ interface Ended {
 
 /** The subscriptions of one peer. */
 interface Asked {
-  /** By topic, each with the request whose end is that of the subscription. */
+  /** The subscriptions by topic, each with the request whose end is that of the subscription. */
   readonly topics: Map<string, Stream | undefined>;
   /** The approximate size: the characters of all topics. */
   bytes: number;

@@ -191,7 +191,7 @@ interface Interrupts {
   readonly first: AbortSignal;
   /** Aborted when the running steps are to be cancelled. */
   readonly second: AbortSignal;
-  /** The exit status in that case. */
+  /** The exit status after an interruption. */
   readonly status: number;
   stop(): void;
 }

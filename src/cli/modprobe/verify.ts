@@ -53,7 +53,7 @@ export function command(): Command {
     });
 }
 
-/** The way to enforce the limits of programs depends on the machine, so it is not a mistake. */
+/** The lines about memory limits. They report no mistake, because the machine decides how to enforce a limit. */
 function memoryLimitLines(catalog: Catalog): string[] {
   const limited = catalog.units.filter(
     (unit) => unit.kind === "module" && unit.command !== undefined && unit.memoryLimitBytes !== undefined,

@@ -186,7 +186,7 @@ interface ReportingOptions {
   readonly output: (line: OutputLine) => void;
 }
 
-/** For `start`, which has the terminal and so shows the run. */
+/** Reports the events to `start`, which has the terminal and so shows the run. */
 class ReportingView implements RunView {
   readonly isQuiet = true;
   readonly #command: string;
@@ -236,7 +236,7 @@ class ReportingView implements RunView {
   }
 }
 
-/** For people at a terminal: shows the running steps below the lines that stay. */
+/** Shows people at a terminal the running steps, below the lines that stay. */
 class LiveView implements RunView {
   readonly isQuiet = true;
   readonly #region: LiveRegion;

@@ -111,7 +111,7 @@ class Search {
     return [];
   }
 
-  /** In diagonals, so that two likely changes come before a likely and an unlikely one. */
+  /** Tries pairs in diagonals, so that two likely changes come before a likely and an unlikely one. */
   pairs(candidates: readonly Candidate[]): Remedy[] {
     const last = candidates.length - 1;
     for (let sum = 1; sum < 2 * last; sum++) {

@@ -122,7 +122,7 @@ export class Inbox {
   #deliverHeld(): void {
     while (!this.#holding && this.#listener !== undefined) {
       const message = this.#held.peek();
-      // Nothing may delay the end.
+      // No hold may delay the end.
       if (message === undefined || (this.#end === undefined && !this.#admit(message))) break;
       this.#held.shift();
       this.#heldBytes -= payloadBytes(message.payload);

@@ -74,7 +74,7 @@ class PortChannel extends BaseChannel implements Channel {
   /** Requests beyond the limits. */
   readonly #held = new Fifo<Message>();
   #heldBytes = 0;
-  /** Taken, and not reported. */
+  /** Messages that the listener has taken, and that this end has not reported yet. */
   readonly #taken = new Tally();
   #flushScheduled = false;
   #reportTimer: NodeJS.Timeout | undefined;

@@ -32,7 +32,7 @@ interface Value {
 /** The place of a blob. */
 interface Place extends Value {
   readonly bytes: number;
-  /** In order; empty if the blob is in one value. */
+  /** The pieces in order; empty if the blob is in one value. */
   readonly pieces: readonly Value[];
   /**
    * Whether this process wrote it. Otherwise it was only read. If a client stores any other blob again, this writes

@@ -42,7 +42,7 @@ export class SegmentStore implements Backing, Sweepable {
   readonly #reserve: Reserve;
   readonly #records: Map<string, JsonValue>;
   readonly #writes = new Writes();
-  /** Oldest first; new batches go into the last one. */
+  /** The segments, the oldest first. New batches go into the last one. */
   #segments: Segment[] = [];
   /** Segments whose removal is under way. If one of their blobs arrives again, the store writes it again. */
   readonly #condemned = new Set<Segment>();

@@ -14,7 +14,8 @@ import {
 /** The job logs a longer line of output in pieces. */
 const LINE_MAX = 4096;
 /**
- * Lines of one turn of the event loop, because other modules share the thread, and a command may print without end.
+ * The number of lines that it logs in one turn of the event loop, because other modules share the thread, and a
+ * command may print without end.
  */
 const LINES_A_TURN = 64;
 /** The time between SIGTERM and SIGKILL. */
@@ -44,7 +45,8 @@ export class Job {
     this.ended = new Promise((resolve) => {
       this.#settle = resolve;
       child.once("error", (error) => resolve(error.message));
-      // Not `close`, because a process that the command left behind may hold the pipes for ever.
+      // This waits for `exit` and not for `close`, because a process that the command left behind may hold the pipes
+      // for ever.
       child.once("exit", (code, signal) => {
         const end = endOf(code, signal);
         resolve(isSuccess(end) ? undefined : commandEndText(end));

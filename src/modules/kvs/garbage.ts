@@ -69,7 +69,7 @@ export class Garbage {
     return { started: true, ended: this.#start() };
   }
 
-  /** At the end of an instance: garbage may be a large part of a small store. */
+  /** Collects at the end of an instance, because garbage may be a large part of a small store. */
   async finish(): Promise<void> {
     await this.#running;
     if (this.#writtenBytes >= Math.max(WORTH_AT_END_BYTES, this.#liveBytes / 4)) await this.#collect();

@@ -85,7 +85,7 @@ export class KvsStore {
   #snapshot: Snapshot;
   #counters: Counters = {};
   #checkpoints: readonly Checkpoint[] = [];
-  /** Oldest first; the last is the newest. */
+  /** The kept heads, the oldest first. */
   #history: readonly Head[] = [];
 
   constructor(options: StoreOptions) {

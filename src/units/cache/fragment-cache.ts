@@ -91,7 +91,7 @@ function nameOf({ file, bytes, meaning }: ReadFile, build: string): string {
   return `${digestOf([Buffer.from(`${what}\n`), bytes]).toString("hex")}.catalog`;
 }
 
-/** Like the digests, not imported at the top, because both take milliseconds to load, and few commands need them. */
+/** This import, like that of the digests, is not at the top. Both take milliseconds, and few commands need them. */
 function v8() {
   return process.getBuiltinModule("node:v8");
 }

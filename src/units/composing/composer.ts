@@ -27,9 +27,9 @@ const HINT_LIMIT = 50;
 /** Composes fragments over each other, in the order of docs/design/planning.md §2. */
 export class Composer {
   readonly diagnostics: Diagnostic[] = [];
-  /** By name, in load order. */
+  /** The drafts by name, in load order. */
   readonly drafts = new Map<string, UnitDraft>();
-  /** In the order of their settings; not yet checked. */
+  /** The alternatives in the order of their settings, without a check. */
   readonly alternatives: Alternative[] = [];
   readonly #options: OptionsChange[] = [];
   /** Providers of a service by more than their name. */

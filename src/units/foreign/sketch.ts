@@ -4,7 +4,7 @@ export type FragmentValue =
 
 /** A key of the source: its line and its spelling. */
 export interface SourceKey {
-  /** From 1. */
+  /** The line, from 1. */
   readonly line: number;
   readonly text: string;
 }

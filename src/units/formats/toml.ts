@@ -40,7 +40,7 @@ function inOurWords(message: string, text: string, at: number): Pick<SyntaxProbl
 }
 
 const UNSAFE = "__proto__";
-/** A document without these texts has no such key, because the key is written out or has an escape. */
+/** A document with such a key contains the key itself, or an escape. */
 const MAY_BE_UNSAFE = /__proto__|\\[uUx]/;
 const UNSAFE_LIMIT = 20;
 

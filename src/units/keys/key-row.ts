@@ -34,7 +34,7 @@ export type KeyKind = keyof UnitValues;
 
 /** All properties of a key of units, other than `name`. */
 export interface KeyRow {
-  /** In the spelling of unit files. */
+  /** The key in the spelling of unit files. */
   readonly key: string;
   /**
    * What `apply` does where the key differs from the value that a module was loaded with

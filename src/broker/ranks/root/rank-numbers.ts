@@ -16,7 +16,7 @@ export class RankNumbers {
   readonly #size: number;
   /** Ranks whose modules may still run, until the time has passed. */
   readonly #held = new Map<number, Timer>();
-  /** By the uuid of the broker. */
+  /** The reservations by the uuid of the broker. */
   readonly #reserved = new Map<string, Reservation>();
   /** The last host of each rank. */
   readonly #hosts = new Map<number, string>();
