@@ -33,8 +33,8 @@ export interface RequestSituation {
 }
 
 /**
- * rc1 and similar starts: leaves out every unusable unit, even if other units request it (docs/design/planning.md
- * §5).
+ * rc1 and similar starts: leaves out every unusable unit, even if other units request it
+ * (docs/design/planning.md §5).
  */
 export function situationForStart(basis: SituationBasis, rootNames: readonly string[]): RequestSituation {
   const frame = new SituationBuilder(basis);

@@ -13,7 +13,7 @@ export interface LoaderChoice {
   readonly exec?: boolean | undefined;
 }
 
-/** How much of a file a loader gets to recognise it, in bytes; as much as Linux gives to binfmt_misc. */
+/** The number of bytes of a file by which a loader may recognise it: the same number as for binfmt_misc of Linux. */
 const HEAD_BYTES = 256;
 
 /** Other names of loaders (docs/design/modules.md §4). */

@@ -44,9 +44,9 @@ export interface ReadWithStandIns {
 }
 
 /**
- * Reads rc files of all kinds, in order. The `setup()` of each runs before the next is read (docs/design/planning.md
- * §8). Errors: `UNIT_INSECURE`, `RC_INVALID`, `RC_FAILED`, and the errors of `readRcFragment` and `codeFragment`; of
- * all files at once. Warnings: `RC_STAND_IN`.
+ * Reads rc files of all kinds, in order. The `setup()` of each runs before the next is read
+ * (docs/design/planning.md §8). Errors: `UNIT_INSECURE`, `RC_INVALID`, `RC_FAILED`, and the errors of
+ * `readRcFragment` and `codeFragment`; of all files at once. Warnings: `RC_STAND_IN`.
  * @param session has the hosts of the files with code
  * @param onLoading gets each file before it is read, for `loading FILE`
  * @param reading how files are read
