@@ -31,7 +31,7 @@ class Flux(Sluice):
         """
         *others, last = event_topics(topic)
         for each in others:
-            # The subscriptions end together, the last one last.
+            # All of these subscriptions end together, so only the last one calls ``on_end``.
             super().event_subscribe(each, None if on_end is None else lambda _: None)
         super().event_subscribe(last, on_end)
 

@@ -113,7 +113,7 @@ def _of(hosts: Any) -> List[_Host]:
 
 
 class Hostlist:
-    """A list of host names in their order; a name may occur several times.
+    """A list of host names in their order. A name may occur several times.
 
     :param arg: text such as ``n[0-3,7]``, several such texts, or another list
     :raises ValueError: invalid text

@@ -29,7 +29,7 @@ def put(flux_handle: Sluice, key: str, value: Any) -> None:
 
 
 def commit(flux_handle: Sluice) -> int:
-    """Makes all put values durable; after an error, none of them is.
+    """Makes all put values durable. After an error, none of them is.
 
     :returns: the version of the store that has it
     :raises OSError: ``EINVAL`` for an invalid key, ``EISDIR``, ``ENOTDIR``; the put values are

@@ -18,7 +18,7 @@ def _no_counts() -> Dict[str, Dict[str, int]]:
 
 
 class Connection:
-    """Sends and receives messages without waiting; ``wait()`` and ``close()`` are the only calls that wait.
+    """Sends and receives messages. Only ``wait()`` and ``close()`` wait.
 
     :param sock: a connected stream socket that nothing else uses; this makes it non-blocking
     """
@@ -122,7 +122,7 @@ class Connection:
         self._poll.poll(None if timeout is None else int(timeout * 1000 + 0.999))
 
     def disconnect(self, error: Optional[OSError] = None) -> None:
-        """Ends the exchange of messages; the descriptor stays open until ``close()``.
+        """Ends the exchange of messages. The descriptor stays open until ``close()``.
 
         :param error: of later calls, if this end has a reason
         """

@@ -12,8 +12,7 @@ _LAST_ERRNUM = 0x7FFFFFFF
 
 
 class ProtocolError(Exception):
-    """The other end sent an invalid message (docs/design/modules.md §2); this end then closes the
-    connection.
+    """The other end sent an invalid message (docs/design/modules.md §2). This end then closes the connection.
     """
 
 

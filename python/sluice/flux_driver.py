@@ -1,9 +1,9 @@
 """``flux python -m sluice.flux_driver SOCKET``: lets Sluice drive a live Flux instance (docs/design/flux.md §2).
 
 Uses the wire form of docs/wire-protocol.md on its standard input and output, and with each client of the
-socket: for them it is the broker. It translates the requests of Sluice to a broker; all other requests go
-to Flux unchanged. Each request has a thread, and each thread its own ``flux.Flux()``, so that modules load
-at the same time.
+socket: for them it is the broker. It translates the requests of Sluice to a broker. All other requests go
+to Flux unchanged. Each request has a thread, and each thread its own ``flux.Flux()``, so that modules
+load at the same time.
 """
 
 import contextlib
@@ -160,7 +160,8 @@ def _list(client: Client, _: Any) -> Any:
     for each in client.ask("module.list", {"service": "module"})["mods"]:
         name = each["name"]
         services = [service for service in each.get("services", []) if service != name]
-        # Flux does not report which modules were loaded by name: a removal removes no other module.
+        # Flux does not report which modules a user loaded by name, so a removal of one module removes no
+        # other.
         modules.append({"name": name, "path": each.get("path", ""), "services": services, "explicit": True})
     return {"modules": modules}
 
@@ -238,7 +239,7 @@ class Connection:
                     workers.submit(self._answer, message)
 
     def send(self, message: Message) -> None:
-        """Sends a message; any thread may call it. A disconnected client gets no message."""
+        """Sends a message. Any thread may call it. A disconnected client gets no message."""
         with self._sending:
             try:
                 self._write(encode_message(message))

@@ -161,8 +161,8 @@ class Future:
         self._schedule()
 
     def call_back(self) -> None:
-        """Calls the callback once for each response; the last call is for the response that ends
-        the request."""
+        """Calls the callback once for each response. The last call is for the response that ends the
+        request."""
         if self._callback is None or self._is_seen or not self.is_ready():
             return
         callback, args, kwargs = self._callback
@@ -202,7 +202,7 @@ class Future:
             self.cancel()
 
     def __await__(self) -> Generator[Any, None, Any]:
-        # Only programs that use asyncio pay for importing it.
+        # Only programs that use asyncio import it.
         from .attachment import settled
 
         return settled(self).__await__()

@@ -111,7 +111,7 @@ class Sluice(BrokerServices):
         self.rpc(topic, payload, nodeid, c.RPC_NORESPONSE)
 
     def respond(self, request: Message, payload: Any = None) -> None:
-        """Answers a request; a streaming request gets many responses.
+        """Answers a request. A streaming request gets many responses.
 
         :param payload: a JSON value, JSON text as a string, bytes, or None
         :raises OSError: ``EINVAL`` if the request has been answered, or JSON cannot express the payload; ``EMSGSIZE``
@@ -134,7 +134,7 @@ class Sluice(BrokerServices):
     def answer_failure(self, request: Message, error: Exception) -> None:
         """Answers with the error that a handler raised.
 
-        An ``OSError`` is an answer; any other error is also a fault of the program.
+        An ``OSError`` is an answer. Any other error is also a fault of the program.
 
         :param request: the request; or an event, which gets no answer
         :raises Exception: the fault
@@ -154,8 +154,7 @@ class Sluice(BrokerServices):
     ) -> MessageWatcher:
         """A watcher that calls ``callback(handle, watcher, message, args)`` after ``start()``.
 
-        The matching watcher that started last answers a request; all matching watchers get an
-        event.
+        The matching watcher that started last answers a request. All matching watchers get an event.
 
         :param type_mask: ``MSGTYPE_REQUEST``, ``MSGTYPE_EVENT``, or both
         :param topic_glob: with ``*``, ``?`` and ``[…]``
@@ -243,7 +242,8 @@ class Sluice(BrokerServices):
 
     @claimed
     def reactor_stop_error(self, error: Optional[BaseException] = None) -> None:
-        """Ends ``reactor_run()`` with an error, by default an ``OSError`` of ``ECONNRESET``; the first one counts."""
+        """Ends ``reactor_run()`` with an error, by default an ``OSError`` of ``ECONNRESET``. The first
+        one counts."""
         self._reactor.stop_error(error)
 
     def entering(self) -> None:

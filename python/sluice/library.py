@@ -49,7 +49,7 @@ def describe(library: Mapping[str, Any], host: Mapping[str, Any], names: Optiona
     """The manifest of a library, without its functions:
     ``main`` is whether the function exists, ``compatible`` is its answer.
 
-    :param host: what ``compatible`` gets
+    :param host: the description of the host, which ``compatible`` gets
     :param names: the modules to ask whether they are compatible; None for all
     """
     members = library.get("modules")

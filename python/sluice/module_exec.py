@@ -149,7 +149,7 @@ def _report_finalizing(h: ModuleSluice) -> None:
     try:
         h.report_finalizing()
     except OSError as error:
-        # The broker has disconnected, or has no such service; the module ends in any case.
+        # The broker has disconnected, or has no such service. The module ends in any case.
         h.log("debug", f"module.status: {message_of(error)}")
     h.refuse_requests()
 
@@ -210,7 +210,7 @@ def main(argv: List[str]) -> int:
     symbols = None if plugin is None else plugin.split(",")
     failure = run_module(connect(uri), path, limit_bytes, member, kind, symbols)
     if failure is not None and not isinstance(failure, OSError):
-        # Its text has been reported to the broker; this is for the module's author.
+        # Its text has been reported to the broker. This is for the module's author.
         print(stack_of(failure) if errnum_of(failure) is None else message_of(failure), file=sys.stderr)
     return 0
 

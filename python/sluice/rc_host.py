@@ -1,7 +1,7 @@
 """``python3 -m sluice.rc_host``: hosts the Python rc files of one run.
 
 Uses the protocol of src/rc/host-protocol.ts, one JSON object a line, on the descriptor that
-``SLUICE_RC_URI=fd://N`` names. The main thread listens; each reading of a file and each task has its own
+``SLUICE_RC_URI=fd://N`` names. The main thread listens. Each reading of a file and each task has its own
 thread.
 """
 
@@ -102,7 +102,7 @@ class Host:
     # -- for contexts ---------------------------------------------------------------------------------------------
 
     def send(self, message: Mapping[str, Any]) -> None:
-        """Sends one line to the runner; any thread may call it.
+        """Sends one line to the runner. Any thread may call it.
 
         :raises OSError: ``EPIPE`` or ``ECONNRESET`` if the runner has gone
         """
@@ -302,7 +302,7 @@ def _site(error: BaseException, file: str) -> Tuple[int, int]:
 
 
 def _prepare_real_flux() -> None:
-    """Files of Flux declare tasks with ``flux.modprobe``, which must be the module of Sluice; all other
+    """Files of Flux declare tasks with ``flux.modprobe``, which must be the module of Sluice. All other
     modules are Flux's own."""
     import flux
 
@@ -344,7 +344,7 @@ def main() -> None:
     except Exception as error:  # noqa: BLE001 - the runner has no other way to learn of it
         host.send({"op": "fatal", "message": message_of(error), "stack": stack_of(error)})
         os._exit(1)
-    # Threads of cancelled tasks may still run; they end with this process.
+    # Threads of cancelled tasks may still run. They end with this process.
     os._exit(0)
 
 

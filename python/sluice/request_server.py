@@ -73,7 +73,7 @@ class RequestServer:
     def answer_failure(self, request: Message, error: Exception) -> None:
         """Answers with the error that a handler raised.
 
-        An ``OSError`` is an answer; any other error is also a fault of the program.
+        An ``OSError`` is an answer. Any other error is also a fault of the program.
 
         :param request: the request; or an event, which gets no answer
         :raises Exception: the fault

@@ -22,7 +22,7 @@ class Responder:
         self._streams: Dict[str, Dict[int, Message]] = {}
 
     def respond(self, request: Message, payload: Any = None) -> None:
-        """Sends a response; a streaming request gets many of them. Has no effect if the sender has
+        """Sends a response. A streaming request gets many of them. Has no effect if the sender has
         abandoned the request.
 
         :param payload: a JSON value, JSON text as a string, bytes, or None

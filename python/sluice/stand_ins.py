@@ -101,7 +101,7 @@ def stand_in_for(name: str) -> Any:
 def decides(what: str, *values: Any) -> bool:
     """Whether values of a plan come from a stand-in, which it records; ignore such values then.
 
-    :param what: what they decide, as in "and WHAT depends on it"
+    :param what: the part of the plan that they decide, as in "and WHAT depends on it"
     """
     if _report is None:
         return False

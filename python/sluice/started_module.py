@@ -111,9 +111,8 @@ class _Helper:
 class StartedModule:
     """A module that runs without an instance; ``run_module()`` makes it.
 
-    The end of a
-    ``with`` block stops and unloads it. A call during a call of another thread raises an ``OSError`` of ``EBUSY``;
-    the handle has its own rule.
+    The end of a ``with`` block stops and unloads it. A call during a call of another thread raises an
+    ``OSError`` of ``EBUSY``. The handle has its own rule.
     """
 
     def __init__(self, helper: _Helper, name: str, uri: str) -> None:

@@ -13,10 +13,10 @@ class Timer(Protocol):
         """The number of its stops, by which the queue recognises entries of an earlier start."""
 
     def fire(self, due: float) -> None:
-        """Calls back. ``due``: when it should have been, in seconds of ``time.monotonic()``."""
+        """Calls back. ``due``: when the call was due, in seconds of ``time.monotonic()``."""
 
     def stop(self) -> None:
-        """Stops the timer; no callback runs afterwards."""
+        """Stops the timer. No callback runs afterwards."""
 
 
 class Timers:

@@ -136,7 +136,7 @@ class TimerWatcher:
     """Calls ``callback(handle, watcher, revents, args)`` after some seconds, either once or repeatedly.
 
     :param handle: the handle that the callback gets
-    :param reactor: whose timers it is among between start and stop
+    :param reactor: its timers include this one between start and stop
     :param after: seconds from ``start()`` to the first call
     :param repeat: seconds from each call to the next; 0 for one call
     :raises ValueError: ``after`` or ``repeat`` is negative
@@ -190,13 +190,13 @@ class TimerWatcher:
 
     @property
     def generation(self) -> int:
-        """How often it was stopped: entries of the queue from an earlier start are invalid."""
+        """The number of stops. Entries of the queue from before the last stop are invalid."""
         return self._generation
 
     def fire(self, due: float) -> None:
-        """Calls back; a repeating timer is first set to its next time.
+        """Calls back. A repeating timer is first set to its next time.
 
-        :param due: when it should have been, in seconds of ``time.monotonic()``
+        :param due: when the call was due, in seconds of ``time.monotonic()``
         :raises BaseException: the exception of the callback
         """
         if self.repeat > 0:

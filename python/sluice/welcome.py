@@ -17,11 +17,11 @@ class Welcome(NamedTuple):
     #: The uuid of the module; for a client, a uuid that the broker made.
     name: str
     uuid: str
-    #: Of the broker, from 0.
+    #: The rank of the broker, from 0.
     rank: int
     #: Number of ranks of the instance.
     size: int
-    #: Of the module.
+    #: The arguments of the module.
     args: Tuple[str, ...]
     #: Attributes that never change.
     attrs: Dict[str, str]

@@ -13,7 +13,7 @@ from .message import Message, RawPayload
 HEADER_LIMIT = 64 * 1024
 PAYLOAD_LIMIT = 64 * 1024 * 1024
 ERROR_TEXT_LIMIT = 8192
-"""Characters; a response cuts longer error texts, so that it fits the limit of a header."""
+"""The number of characters. A response cuts longer error texts, so that it fits the limit of a header."""
 
 _UINT32 = 0xFFFFFFFF
 _KEYS = {

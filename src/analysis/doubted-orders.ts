@@ -5,7 +5,7 @@ import type { RunRecord } from "./record.js";
 
 /** An order that tries whether two units need each other although no relation orders them. */
 export interface DoubtedOrder {
-  /** The units to take first, each as soon as it is ready; all others come after them. */
+  /** The units to take first, each as soon as it is ready. All others come after them. */
   readonly units: readonly string[];
   /** The reversed pairs: the first unit of each sent a request to the other in the recorded run, and got an answer. */
   readonly pairs: readonly Adjacent[];

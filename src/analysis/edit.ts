@@ -8,7 +8,7 @@ export interface Removed {
     | { readonly kind: "asked" }
     /** It needs a left-out unit. */
     | { readonly kind: "need"; readonly unit: string }
-    /** Only units that are left out asked for this unit. */
+    /** Only left-out units requested this unit. */
     | { readonly kind: "unused" };
 }
 
@@ -35,14 +35,14 @@ export function withoutEdges(plan: RecordedPlan, edges: readonly Edge[]): Record
 export interface EditedPlan {
   readonly plan: RecordedPlan;
   readonly removed: readonly Removed[];
-  /** For each step of the edited plan, its number in the one before. */
+  /** For each step of the edited plan, its number in the plan before the edit. */
   readonly was: readonly number[];
 }
 
 /**
  * The plan as it would have been without some units. It also leaves out the units that need them, and the units that
- * only those had asked for. An order that led through a left-out unit is gone with it, because it depends on that
- * unit (docs/design/planning.md §1).
+ * only those requested. An order through a left-out unit disappears, because it depends on that unit
+ * (docs/design/planning.md §1).
  * @param steps numbers of the steps to leave out
  */
 export function without(plan: RecordedPlan, steps: readonly number[]): EditedPlan {
@@ -57,7 +57,7 @@ export function without(plan: RecordedPlan, steps: readonly number[]): EditedPla
   };
 }
 
-/** Counters, not passes: a chain of needs stays linear. */
+/** Counts the remaining providers of each need, so that the time is linear even for a chain of needs. */
 function removeNeeding({ steps }: RecordedPlan, removed: Map<number, Removed["because"]>): void {
   const supplies = steps.map((): { readonly of: number; left: number }[] => []);
   for (const [of, { needs }] of steps.entries()) {
@@ -87,7 +87,7 @@ function removeUnused({ steps }: RecordedPlan, removed: Map<number, Removed["bec
 function reachable(steps: readonly RecordedStep[], isIn: (step: number) => boolean): Set<number> {
   const roots = [...steps.keys()].filter((step) => steps[step]?.root === true && isIn(step));
   const reached = new Set(roots);
-  // Grows while it is walked.
+  // The loop adds to the set that it iterates over.
   for (const step of reached) {
     for (const required of steps[step]?.requires ?? []) if (isIn(required)) reached.add(required);
   }

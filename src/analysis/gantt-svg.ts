@@ -13,7 +13,7 @@ const LEGEND = 44;
 const LETTER = 6.7;
 const LONGEST_LABEL = 34;
 
-/** The style of a chart; in a page it is to be nested below an element of its own. @public */
+/** The style of a chart. A page must nest it below a separate element. @public */
 export const GANTT_STYLE = `
 svg { font: 12px ui-sans-serif, system-ui, "Helvetica Neue", Arial, sans-serif; }
 .paper { fill: #ffffff; } .title { font-size: 15px; font-weight: 600; fill: #1b2733; }
@@ -148,7 +148,7 @@ class Drawing {
     ].join("");
   }
 
-  /** From the end of each critical bar to the start of the next. */
+  /** The lines from the end of each critical bar to the start of the next one. */
   #chain(): string {
     const { bars, chain } = this.#gantt;
     const hops = chain.slice(1).map((row, index) => {
@@ -204,7 +204,7 @@ function told(bar: GanttBar): string {
   return `${unit}: ${action}, @${timespan(startNs)} +${timespan(endNs - startNs)}${end}\nslack ${timespan(slackNs)}${after}`;
 }
 
-/** Round times, some eight of them. */
+/** About eight round times, for the marks of the axis. */
 function ticks(durationNs: number): number[] {
   const rough = Math.max(durationNs, 1) / 8;
   const power = 10 ** Math.floor(Math.log10(rough));

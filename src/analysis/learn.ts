@@ -11,7 +11,7 @@ export interface LuckyMessage {
   /** The unit that answered. */
   readonly asked: string;
   readonly topics: readonly string[];
-  /** Whether an order of the two would close a ring with those of the lucky messages before it. */
+  /** Whether an order of the two units would close a ring with the orders for the messages before this one. */
   readonly closesRing: boolean;
 }
 
@@ -23,7 +23,7 @@ export interface UnusedEdge extends Edge {
 
 /** The comparison of a run's messages with its relations (docs/design/planning.md §10). */
 export interface Lesson {
-  /** Whether all messages of the run are known. If they are not, no edge counts as unused. */
+  /** Whether the record has all messages of the run. If not, no edge counts as unused. */
   readonly isComplete: boolean;
   /** The sender asked before it ran: a start in another order fails. */
   readonly missing: readonly LuckyMessage[];
@@ -78,7 +78,7 @@ function luckyMessage(
 
 /**
  * Direct relations of modules that send messages, where no message went from one to the other, directly or through
- * others. A wildcard gives no single relation. Tasks and ordinary programs send no messages that are recorded.
+ * others. A wildcard gives no single relation. A record has no messages of tasks and ordinary programs.
  */
 function unusedEdges(record: RunRecord, now: Orders | undefined): UnusedEdge[] {
   const { plan, messages } = record;
@@ -120,7 +120,7 @@ class Uses {
     let reached = this.#reached.get(from);
     if (reached === undefined) {
       const found = new Set([from]);
-      // Grows while it is walked.
+      // The loop adds to the set that it iterates over.
       for (const unit of found) for (const next of this.#next.get(unit) ?? []) found.add(next);
       this.#reached.set(from, (reached = found));
     }

@@ -36,7 +36,7 @@ export class Orders {
     const to = this.#stepOf.get(later);
     if (from === undefined || to === undefined) return false;
     const reached = new Set([from]);
-    // Grows while it is walked.
+    // The loop adds to the set that it iterates over.
     for (const node of reached) {
       for (const next of this.#next[node] ?? []) {
         if (next === to) return true;
@@ -50,7 +50,7 @@ export class Orders {
   upTo(unit: string): string[] {
     const step = this.#stepOf.get(unit);
     const reached = new Set(step === undefined ? [] : [step]);
-    // Grows while it is walked.
+    // The loop adds to the set that it iterates over.
     for (const node of reached) for (const before of this.#before[node] ?? []) reached.add(before);
     return this.#names.filter((_, each) => reached.has(each));
   }

@@ -121,7 +121,7 @@ function valueOf(value: string | number | boolean): OtlpValue {
   return Number.isInteger(value) ? { intValue: String(value) } : { doubleValue: value };
 }
 
-/** Takes so many hexadecimal digits. OTLP forbids an identifier of zeros only, which no digest of ours is. */
+/** Takes this number of hexadecimal digits. OTLP forbids an identifier of zeros only, which no digest of ours is. */
 function identifier(text: string, digits: number): string {
   return createHash("sha256").update(text).digest("hex").slice(0, digits);
 }

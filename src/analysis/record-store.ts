@@ -5,9 +5,9 @@ import { readLimited } from "../processes/index.js";
 import type { RunRecord } from "./record.js";
 import { recordFromText, recordToText } from "./record-text.js";
 
-/** Recorded runs that are kept. */
+/** The number of recorded runs that the store keeps. */
 const KEPT = 10;
-/** The limit for all of them together; the oldest go first. */
+/** The limit for all of them together. The store removes the oldest first. */
 const TOTAL_BYTES = 64 * 1024 * 1024;
 /** The unfinished file of a process that ended during a write. */
 const STALE_MS = 3_600_000;

@@ -6,7 +6,7 @@ import { dagOf, type RecordedPlan, type RecordedStep, type RunRecord } from "./r
 const FORMAT = "sluice-run";
 const VERSION = 1;
 
-/** The message of a failure may be a whole log; only this much of it is kept. */
+/** The message of a failure may be a whole log. A record keeps only this much of it. */
 const MESSAGE_LIMIT = 2000;
 
 /**

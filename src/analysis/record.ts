@@ -13,11 +13,11 @@ export interface RecordedStep {
   readonly expectedMs: number;
   /** Whether the request itself names the unit, rather than another unit requiring it. */
   readonly root: boolean;
-  /** The indices of its direct predecessors; an index at or above the number of steps is a barrier. */
+  /** The indices of its direct predecessors. An index at or above the number of steps is a barrier. */
   readonly after: readonly number[];
   /** The indices of the steps of the units that it requires. */
   readonly requires: readonly number[];
-  /** For each of its needs, the steps that satisfy it; at least one must run. */
+  /** For each of its needs, the steps that satisfy it. At least one must run. */
   readonly needs: readonly (readonly number[])[];
   /** Whether the unit is an ordinary program, whose messages the broker does not note. */
   readonly isProgram?: true | undefined;

@@ -6,9 +6,9 @@ import { dagOf, type RecordedPlan } from "./record.js";
 /** The durations and delays of a replayed step, in nanoseconds. */
 export interface StepCost {
   readonly durationNs: number;
-  /** Between being eligible and being started. */
+  /** The time from the moment at which the step could start to its start. */
   readonly lagNs: number;
-  /** The time after its start until the next step can be handed out. */
+  /** The time after its start until the next step can start. */
   readonly holdNs: number;
   readonly ended: StepEnd;
 }
@@ -16,8 +16,7 @@ export interface StepCost {
 /**
  * Runs a plan once more without running anything, with the runner's own frontier and priorities and with the recorded
  * durations.
- * @param costs by the number of the step; a step without a duration did not run, and is passed as soon as its
- *   predecessors are
+ * @param costs by the number of the step; a step without a duration did not run, and takes no time
  * @param jobs steps that may run at the same time
  * @param order the units as a shuffled run has started them
  */
@@ -34,17 +33,17 @@ class Replay {
   readonly #frontier: Frontier;
   readonly #costs: ReadonlyMap<number, StepCost>;
   readonly #jobs: number;
-  /** In the order in which they were started. */
+  /** The steps in the order of their starts. */
   readonly #started: number[] = [];
   readonly #endNs: Float64Array;
   /**
-   * A heap by their places in that order, the first to end on top. Of steps that end together, the first that started
-   * comes first.
+   * The running steps, by their places in that order. The step that ends first is on top. If two end together, the
+   * one that started first is on top.
    */
   readonly #running: Heap;
   readonly #moves: Move[] = [];
   #nowNs = 0;
-  /** Steps are handed out one at a time. */
+  /** The time from which the next step may start, because the runner starts one step at a time. */
   #freeFromNs = 0;
 
   constructor(
@@ -76,7 +75,7 @@ class Replay {
     this.#advance();
     for (let next = this.#running.pop(); next !== undefined; next = this.#running.pop()) {
       const step = this.#started[next] ?? 0;
-      // The end of a step during the start of another one is handled after that start.
+      // If a step ends during the start of another one, the runner handles that end after the start.
       this.#nowNs = Math.max(this.#endNs[next] ?? 0, this.#freeFromNs);
       this.#moves.push({
         kind: "end",

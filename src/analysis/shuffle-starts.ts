@@ -157,8 +157,8 @@ function hasSame(some: readonly string[], others: readonly string[]): boolean {
 }
 
 /**
- * Describes the first failure of a recorded run. For a run that was cut short, it describes the steps that the run
- * waited for.
+ * Describes the first failure of a recorded run. For an interrupted run, it describes the steps that the run waited
+ * for.
  */
 export function failureIn({ events }: RunRecord): StartFailure | undefined {
   for (const event of events) {

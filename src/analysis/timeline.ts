@@ -106,7 +106,7 @@ class Layout {
     const ready = this.#readyAt[step] ?? { order: -1, atNs: 0, step: undefined };
     const isSlotLast = this.#freed.order > ready.order;
     const eligible = isSlotLast ? this.#freed : ready;
-    // It was eligible when the step before it was handed out, so that it had to wait for that step to be done.
+    // The step could start when the runner began to start the previous step, so it had to wait for the runner.
     const isNext = this.#lastStart.order > eligible.order;
     if (isNext && this.#lastStarted !== undefined) this.#lastStarted.holdNs = atNs - this.#lastStart.atNs;
     const time: StepTimeDraft = {
@@ -177,8 +177,9 @@ function waitFor(step: number | undefined, isSlot: boolean): Wait {
 }
 
 /**
- * The slack of a step is how long the steps after it, or the next in its slot, could have waited. Latest start of
- * each node backwards through the DAG; steps that did not run and barriers are passed through.
+ * Finds the slack of each step: how long the steps after it, or the next step in its slot, could have waited. Goes
+ * backwards through the DAG and computes the latest start of each node. Barriers and steps that did not run take no
+ * time.
  */
 function findSlack(
   times: readonly StepTimeDraft[],
@@ -215,7 +216,7 @@ function backwards(before: readonly (readonly number[])[], times: readonly StepT
   };
   for (const node of before.keys()) for (const from of links(node)) count(from, 1);
   const order = [...before.keys()].filter((node) => successors[node] === 0);
-  // Grows while it is walked.
+  // The loop adds to the list that it iterates over.
   for (const node of order) for (const from of links(node)) if (count(from, -1) === 0) order.push(from);
   return order;
 }

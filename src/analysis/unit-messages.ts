@@ -13,7 +13,7 @@ export interface RunMessages {
   readonly between: readonly UnitLink[];
 }
 
-/** Messages between units of a plan; other modules were loaded before. */
+/** Messages between units of a plan. Other modules were loaded before. */
 export function messagesWithin(
   units: ReadonlySet<string>,
   { isComplete, between }: RunMessages,

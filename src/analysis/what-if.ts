@@ -66,7 +66,7 @@ function costOf({ startNs, endNs, lagNs, holdNs, ended }: StepTime, factor: numb
   return { durationNs: Math.round((endNs - startNs) / factor), lagNs, holdNs, ended };
 }
 
-/** When the last step ended; the run is over a little later. */
+/** When the last step ended. The run is over a little later. */
 function lastEndNs({ times }: Timeline): number {
   return times.reduce((last, { endNs }) => Math.max(last, endNs), 0);
 }

@@ -11,7 +11,7 @@ import type { Overlay } from "./routing/overlay.js";
 export interface BrokerOptions {
   /** Default: {@link loopback}, an instance of this rank alone. The overlay gives rank and size. */
   readonly overlay?: Overlay | undefined;
-  /** Whether a rank that was lost joins again; else the broker asks to be shut down. Default: true. */
+  /** Whether a lost rank joins again; else the broker requests its own shutdown. Default: true. */
   readonly rejoin?: boolean | undefined;
   /** Attributes to begin with, by name. */
   readonly attributes?: Readonly<Record<string, string>> | undefined;
@@ -22,7 +22,7 @@ export interface BrokerOptions {
   readonly checkConfig?: ((config: JsonObject) => string | undefined) | undefined;
   /** Colon-separated directories of modules. Default: `FLUX_MODULE_PATH` of `env`. */
   readonly modulePath?: string | undefined;
-  /** Loaders besides the shipped ones; a loader with the name of a shipped one replaces it. */
+  /** Loaders besides the shipped ones. A loader with the name of a shipped one replaces it. */
   readonly loaders?: readonly ModuleLoader[] | undefined;
   /** Finds modules in place of `modulePath` and `loaders`. */
   readonly findModule?: ModuleFinder | undefined;
@@ -53,7 +53,7 @@ export interface BrokerOptions {
 export type ShutdownReason =
   /** `broker.shutdown`. */
   | { readonly kind: "request" }
-  /** A module with the policy `panic` failed; the exit status is to be 1. */
+  /** A module with the policy `panic` failed. The exit status is to be 1. */
   | { readonly kind: "panic"; readonly message: string };
 
 /** How a broker ended. */

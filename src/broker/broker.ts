@@ -94,7 +94,7 @@ export class Broker {
   readonly #shutdownListeners = new Set<(reason: ShutdownReason) => void>();
   #server: SocketServer | undefined;
   #stateLock: StateLock | undefined;
-  /** For the broker's own requests to modules. */
+  /** The handle for the broker's own requests to modules. */
   #handle: Handle | undefined;
   readonly #runs: Runs;
   #publishedEvents = 0;
@@ -134,7 +134,7 @@ export class Broker {
     const { onStderr, onLog, onProgramLine } = options;
     this.log = new BrokerLog({ clock: this.#clock, attributes: this.attributes, onStderr, onLog });
     this.#router = new Router(this.#overlay, () => this.#wireLimits().payloadBytes);
-    // The log file has all lines; the log of the broker has only its own lines.
+    // The log file has all lines. The log of the broker has only its own lines.
     this.#programs = new ProgramLogs(this.#clock, ({ time, unit, text, leftOutBytes }) => {
       const shown = leftOutBytes === undefined ? text : `${leftOutBytes} bytes of output are left out`;
       onProgramLine?.({ time, level: "info", name: unit, text: shown });
@@ -192,7 +192,7 @@ export class Broker {
   /**
    * Calls the listener at each request to shut the instance down. The listener has to remove the modules and
    * call {@link close}.
-   * @returns removes the listener
+   * @returns a function that removes the listener
    */
   onShutdown(listener: (reason: ShutdownReason) => void): () => void {
     this.#shutdownListeners.add(listener);
@@ -293,14 +293,14 @@ export class Broker {
     return value === undefined ? {} : { [MARK_VARIABLE]: value };
   }
 
-  /** Whether the state is to outlive the broker; an empty value counts as unset. */
+  /** Whether the state is to outlive the broker. An empty value counts as unset. */
   #keepsState(): boolean {
     return Boolean(this.#options.attributes?.["statedir"]);
   }
 
   async #open(): Promise<void> {
     const statedir = this.attributes.get("statedir");
-    // Rank 0 locks for all ranks, because the directories of other ranks are used only with its own.
+    // Rank 0 locks for all ranks, because no instance uses the directories of other ranks without that of rank 0.
     if (this.#keepsState() && statedir !== undefined && this.rank === 0) {
       this.#stateLock = lockStateDirectory(statedir, this.rank);
     }

@@ -25,7 +25,7 @@ export interface ConfigHost {
 export class Configuration {
   readonly #host: ConfigHost;
   #current: JsonObject;
-  /** Changes are made one after the other. */
+  /** It makes one change after the other. */
   #last: Promise<void> = Promise.resolve();
 
   constructor(initial: ConfigTable, host: ConfigHost) {
@@ -39,7 +39,8 @@ export class Configuration {
 
   /**
    * Replaces the configuration, and resolves when every module has taken it.
-   * @throws SluiceError BROKER_REQUEST `EINVAL` if it is not valid or a module refused it; the old one is in place then
+   * @throws SluiceError BROKER_REQUEST `EINVAL` if it is not valid or a module refused it; the broker then keeps the
+   *   old one
    */
   load(config: JsonObject): Promise<void> {
     return this.#inTurn(() => this.#change(config));
@@ -99,7 +100,7 @@ export class Configuration {
   async #change(config: JsonObject): Promise<void> {
     this.#refuseInvalid(config);
     const before = this.#current;
-    // First, so that a module that is loaded meanwhile starts with it.
+    // This comes first, so that a module that loads meanwhile starts with the new configuration.
     this.#current = config;
     const modules = this.#host.modules();
     const results = await Promise.allSettled(modules.map((name) => this.#host.tell(name, config)));

@@ -2,7 +2,7 @@ import { requestError } from "../errors/index.js";
 
 /**
  * The environment of the instance: the variables that the broker started with, and those that rc files have set
- * since. It is a map of its own; the environment of the process stays as it is.
+ * since. It is a map of its own. The environment of the process stays as it is.
  */
 export class Environment {
   readonly #variables: Map<string, string>;
@@ -40,7 +40,7 @@ export class Environment {
     }
   }
 
-  /** @param names unset variables are left out */
+  /** @param names the result leaves out those that are not set */
   some(names: readonly string[]): Record<string, string> {
     return Object.fromEntries(
       names.flatMap((name) => {

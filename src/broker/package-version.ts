@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 
-/** From the package's own description, two directories up from here both in `src` and in `dist`. */
+/** The version in the package's own description, which is two directories up both from `src` and from `dist`. */
 export function packageVersion(): string {
   const text = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
   const description: unknown = JSON.parse(text);

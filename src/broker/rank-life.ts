@@ -9,7 +9,7 @@ import type { LifeOptions, PhaseProcess, StopReason } from "./life/instance-life
 import type { RankStatus, Roster } from "./ranks/roster.js";
 import type { RankOrder } from "./ranks/rank-orders.js";
 
-/** The places in its life where a rank waits for others. */
+/** The phases in which a rank waits for others. */
 export type RankGates = Pick<LifeOptions, "startJoin" | "startQuorum" | "startShutdown">;
 
 /** The parts of a broker that a leader or a follower needs. */
@@ -82,7 +82,7 @@ function sayAgain(attributes: Broker["attributes"], say: () => void): Pick<Timer
   return { cancel: () => timer.cancel() };
 }
 
-/** Such as `6 of 8 ranks are in and 8 are needed; rank 3 is lost, rc1 of ranks 5-6 failed`. */
+/** The state of a wait, such as `6 of 8 ranks are in and 8 are needed; rank 3 is lost, rc1 of ranks 5-6 failed`. */
 function missingText(ranks: readonly RankStatus[], needed: number): string {
   const idset = (...states: RankStatus["state"][]): string | undefined => {
     const missing = ranks.filter(({ state }) => states.includes(state)).map(({ rank }) => rank);
@@ -102,7 +102,7 @@ function ranksText(ranks: readonly number[]): string {
   return `${ranks.length === 1 ? "rank" : "ranks"} ${formatRankSet(rankSetOf(ranks))}`;
 }
 
-/** Each rank keeps to the time-out itself; this grace is for a rank that does not. */
+/** Each rank keeps to the time-out itself. This grace is for a rank that does not. */
 const DEPARTURE_GRACE_MS = 1000;
 
 function waitForDepartures(broker: RankBroker): PhaseProcess {
@@ -135,7 +135,7 @@ export class Follower {
   readonly #roster: Roster;
   readonly #handle: Handle;
   readonly #log: (level: LogLevel, text: string) => void;
-  /** The last report to rank 0; a new rank 0 may not have it. */
+  /** The last report to rank 0. A new rank 0 may not have it. */
   #state: "online" | "failed" | undefined;
   #mayBegin: (status: number) => void = () => undefined;
   readonly #begun = new Promise<number>((resolve) => (this.#mayBegin = resolve));
@@ -162,7 +162,7 @@ export class Follower {
     this.#report("failed");
   }
 
-  /** A client or signal of this rank asks for the end of the whole instance. */
+  /** A client or signal of this rank requests the end of the whole instance. */
   async requestShutdown(reason: ShutdownReason, stop: (reason: StopReason) => void): Promise<void> {
     const [topic, payload] =
       reason.kind === "panic"
@@ -172,7 +172,7 @@ export class Follower {
       await this.#handle.rpc(topic, payload, { rank: 0 });
     } catch (error) {
       this.#log("warning", `the request to rank 0 for a shutdown failed: ${messageOf(error)}`);
-      // This rank then follows the request at least alone.
+      // At least this rank then shuts down.
       stop(reason);
     }
   }
@@ -241,7 +241,7 @@ interface Waiting {
   readonly outcome: () => number | undefined;
   readonly timeoutMs: number;
   readonly onTimeout: () => number;
-  /** Whether a signal ends it; a kill always does. */
+  /** Whether a signal ends it. A kill always does. */
   readonly endsOnSignal: boolean;
 }
 

@@ -26,7 +26,7 @@ const socket = new Socket({ fd: 0, readable: true, writable: true });
 
 async function main(): Promise<void> {
   outliveSignals();
-  // It has ended without a message, as a killed process does; the end of its orders follows.
+  // It has ended without a message, as a killed process does. The end of its orders follows.
   socket.on("error", () => socket.destroy());
   const orders = createInterface({ input: socket })[Symbol.asyncIterator]();
   const first = await orders.next();

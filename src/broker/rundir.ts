@@ -22,7 +22,7 @@ import { RUNDIR_PREFIX, runtimeDirectory } from "./runtime-directory.js";
 export interface RunDirectory {
   /** Absolute, mode 0700. */
   readonly path: string;
-  /** For transpiled files, mode 0700; all ranks of the directory share it. */
+  /** For transpiled files, mode 0700. All ranks of the directory share it. */
   readonly cacheDir: string;
   /** The directory of durable state without a statedir, mode 0700. */
   readonly stateDir: string;
@@ -49,7 +49,7 @@ export function openRunDirectory(
   const cacheDir = join(path, "cache");
   mkdirSync(cacheDir, { recursive: true, mode: 0o700 });
   const stateDir = mkdtempSync(join(path, `state-${rank}-`));
-  // Rank 0 is the last to end; until then other ranks may need the cache.
+  // Rank 0 is the last to end. Until then other ranks may need the cache.
   const own = rank === 0 ? [cacheDir, stateDir] : [stateDir];
   const made = isOurs ? [path] : own;
   return {
@@ -61,8 +61,8 @@ export function openRunDirectory(
 }
 
 /**
- * Without a free descriptor no directory can be read. The directory then goes when this process ends, which has
- * closed some by then.
+ * Without a free descriptor, this process cannot read a directory. It then removes the directory at its end, when it
+ * has closed some descriptors.
  */
 function removeNowOrAtExit(directory: string): void {
   const remove = (): void => rmSync(directory, { recursive: true, force: true });
@@ -75,8 +75,8 @@ function removeNowOrAtExit(directory: string): void {
 }
 
 /**
- * Removes the files that a killed broker has left in the run directory of its instance: its socket, and state that
- * was to go with it.
+ * Removes the files that a killed broker has left in the run directory of its instance: its socket, and its temporary
+ * state.
  */
 export function removeRankFiles(rundir: string, rank: number): void {
   const isOurs = new RegExp(`^(local-${rank}|state-${rank}-.*)$`);
@@ -86,8 +86,8 @@ export function removeRankFiles(rundir: string, rank: number): void {
 }
 
 /**
- * Removes the run directory of an instance without a supervisor; the last rank that leaves does it. The files of killed
- * ranks are removed with it.
+ * Removes the run directory of an instance without a supervisor; the last rank that leaves does it. This also removes
+ * the files of killed ranks.
  */
 export async function removeAbandonedRundir(rundir: string): Promise<void> {
   try {
@@ -184,7 +184,7 @@ export function openStateDirectory(
     });
   }
   if (realpathSync(path) === realpathSync(rundir)) {
-    // Both have a file instance.json, and the run directory is removed with the instance.
+    // Both have a file instance.json, and the instance removes its run directory at its end.
     throw new SluiceError("BROKER_STATE", `statedir ${path} is also the rundir; choose another directory`, {
       errnum: ERRNO.EINVAL,
     });

@@ -68,7 +68,7 @@ export class Call {
     this.#answer(encodePayload(payload));
   }
 
-  /** Answers with none. A stream that the request opens is not awaited any more: it can only end. */
+  /** Answers without a payload. A stream that the request opens counts as answered: it can only end. */
   confirm(): void {
     this.#onAnswer(0, undefined);
     this.#router.confirm(this.request, this.#service);

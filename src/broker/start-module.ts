@@ -33,7 +33,7 @@ export interface ModuleChoice {
 }
 
 /**
- * Starts a module with a broker of its own, in memory; resolves when the module runs.
+ * Starts a module with a broker of its own, in memory. Resolves when the module runs.
  * @throws SluiceError as `module.load`; by then everything is cleaned up
  */
 export async function startModule(

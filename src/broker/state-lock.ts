@@ -10,15 +10,15 @@ export interface StateLock {
 }
 
 /**
- * Prevents that other instances use the same directory of durable state. Two brokers that write their own versions of
- * it in turns would each lose the answers of the other. The lock is a lock of the kernel, through SQLite, so that it
- * ends with the process in any case. Node has no locks of its own.
+ * Prevents other instances from using the same directory of durable state. Two brokers that write their own versions
+ * of it in turns would each lose the answers of the other. The lock is a lock of the kernel, through SQLite, so that
+ * it ends with the process in any case. Node has no locks of its own.
  * @param directory the result of `openStateDirectory`
  * @param rank each rank of an instance has a lock of its own
  * @throws SluiceError `BROKER_STATE` with `EBUSY` if another instance holds it
  */
 export function lockStateDirectory(directory: string, rank: number): StateLock {
-  // The library is native, and is loaded only with a statedir.
+  // The library is native, so a broker loads it only with a statedir.
   const Database = createRequire(import.meta.url)("libsql") as typeof Libsql;
   const file = join(directory, `lock-${rank}.sqlite`);
   // SQLite would make the file readable for other users. Closing a file that is already locked would release the
@@ -26,7 +26,7 @@ export function lockStateDirectory(directory: string, rank: number): StateLock {
   if (!existsSync(file)) closeSync(openSync(file, "a", 0o600));
   const database = new Database(file, { timeout: 0 });
   try {
-    // Without a journal of its own it takes no page: a full disk can still be read.
+    // A journal in memory needs no space on the disk, so that a store on a full disk can still be read.
     database.exec("PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE");
   } catch (cause) {
     database.close();

@@ -30,7 +30,7 @@ export interface Keeping {
 
 /**
  * Files that can be made again, in a directory of this user alone. A fault in the directory or a file only costs
- * time: then nothing is kept there or read from there. The most recently used files stay.
+ * time, because the cache then neither reads nor writes files. The most recently used files stay.
  */
 export class KeptFiles {
   readonly #keeping: Keeping;
@@ -99,7 +99,7 @@ export class KeptFiles {
       this.#isOurs ??= isOwnDirectory(this.#keeping.directory);
       return this.#isOurs ? action() : undefined;
     } catch {
-      // The directory is missing, full, read-only or just removed: then nothing is kept.
+      // The directory is missing, full, read-only or just removed, so the cache keeps no file.
       return undefined;
     }
   }

@@ -26,7 +26,7 @@ export function isOwnDirectory(directory: string): boolean {
 
 /**
  * Makes a directory of mode 0700, and the missing ones above it.
- * @param levels so many at most, including itself
+ * @param levels the largest number of directories that it makes, including the directory itself
  * @throws Error if it would lie in a directory of another user, so that root leaves no files in the home of another
  */
 export function makeOwnDirectory(directory: string, levels: number): void {

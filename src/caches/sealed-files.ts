@@ -41,7 +41,7 @@ export class SealedFiles {
 
 /** SHA-256 of the parts, one after the other. */
 export function digestOf(parts: readonly (Uint8Array | string)[]): Buffer {
-  // Not imported at the top: a caller without a file to look for does not need it, and it takes 3 ms.
+  // This import is not at the top: it takes 3 ms, and a caller without a file to look for does not need it.
   const hash = process.getBuiltinModule("node:crypto").createHash("sha256");
   for (const part of parts) hash.update(part);
   return hash.digest();

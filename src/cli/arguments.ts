@@ -28,7 +28,7 @@ export function assignment(text: string): readonly [name: string, value: string]
   return [text.slice(0, at), text.slice(at + 1)];
 }
 
-/** For options that the user may give several times. */
+/** Collects the values of an option that the user may give several times. */
 export function collect<T>(
   parse: (text: string) => T,
 ): (text: string, before: readonly T[] | undefined) => readonly T[] {

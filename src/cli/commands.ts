@@ -115,8 +115,8 @@ export function isOwnCommand(name: string): boolean {
 }
 
 /**
- * The whole command line, or the part of it that the words name. It is parsed, completed and described in manual
- * pages.
+ * The whole command line, or the part of it that the words name. The program parses and completes it, and makes the
+ * manual pages from it.
  */
 export async function sluiceProgram(words: Words): Promise<Command> {
   const program = new Command("sluice")

@@ -105,7 +105,7 @@ function humanPrinter(): Print {
   };
 }
 
-/** Such as `Nov29 20:10`. */
+/** A local time such as `Nov29 20:10`. */
 function localTime(time: number): string {
   const date = new Date(time * 1000);
   const month = date.toLocaleString("en", { month: "short" });

@@ -60,7 +60,7 @@ async function subscribe(topics: readonly string[], options: SubOptions): Promis
   );
 }
 
-/** Resolves after as many events as the user asked for, or when aborted; rejects when the instance has ended. */
+/** Resolves after as many events as the user asked for, or when aborted. Rejects when the instance has ended. */
 function printEvents(
   handle: Handle,
   topics: readonly string[],

@@ -17,7 +17,7 @@ const SCRIPT_MAIN = fileURLToPath(new URL("../rc/script-main.cjs", import.meta.u
  * @returns false if there is no such program
  */
 export async function runExternal(name: string, args: readonly string[]): Promise<boolean> {
-  // A path is no name of a command.
+  // A name of a command is never a path.
   if (!/^[\w@:+-]+$/.test(name)) return false;
   const { SLUICE_EXEC_PATH = "", PATH = "" } = process.env;
   for (const directory of [SLUICE_EXEC_PATH, PATH].flatMap((path) => path.split(":")).filter(Boolean)) {
@@ -36,7 +36,7 @@ export async function runExternal(name: string, args: readonly string[]): Promis
   return false;
 }
 
-/** An executable file may still not run: a script whose interpreter is missing. */
+/** An executable file may fail to run, for example a script without its interpreter. */
 async function runProgramFile(file: string, args: readonly string[]): Promise<void> {
   try {
     await passThrough(file, args, process.env);
@@ -52,7 +52,7 @@ async function isFile(path: string, mode: number): Promise<boolean> {
     await access(path, mode);
     return (await stat(path)).isFile();
   } catch (error) {
-    // After any error, the next directory may have one.
+    // After any error, the next directory may have the file.
     if (error instanceof Error && "code" in error) return false;
     throw error;
   }

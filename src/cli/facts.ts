@@ -11,7 +11,7 @@ import type { InstanceFacts } from "../instance/instance-facts.js";
 import { ExitError, say, sayDiagnostics, UsageError } from "./terminal/output.js";
 import { instanceUri, namedOrOnlyInstance, withConnection, withUri } from "./session.js";
 
-/** Options with the facts of the plan; a missing option takes the value of the instance. */
+/** Options with the facts of the plan. A missing option takes the value of the instance. */
 export interface FactOptions extends ConfigOptions, InsecureOption {
   readonly uri?: string;
   readonly rank?: number;
@@ -19,7 +19,7 @@ export interface FactOptions extends ConfigOptions, InsecureOption {
   readonly attr?: readonly (readonly [string, string])[];
   /** False for `--no-cache`. */
   readonly cache?: boolean;
-  /** The other system whose instance is driven; only `flux` is supported. */
+  /** The other system whose instance is driven. Only `flux` is supported. */
   readonly on?: string;
   /** Takes the instance that this process was started in, whatever the value of `uri`. */
   readonly here?: boolean;
@@ -139,7 +139,7 @@ export function withLiveContext<T>(
   });
 }
 
-/** A missing size is only a default; a given size limits the ranks. */
+/** A missing size is only a default. A given size limits the ranks. */
 function refuseImpossibleRank({ rank = 0, size = Infinity }: FactOptions): void {
   if (rank >= size)
     throw new UsageError(`invalid rank ${rank}: an instance of size ${size} has ranks 0 to ${size - 1}`);

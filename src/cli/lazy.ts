@@ -6,7 +6,7 @@ export type Words = readonly string[] | "all";
 /** Makes the whole command line again, for the few commands that are about it. */
 export type MakeProgram = (words: Words) => Promise<Command>;
 
-/** A command that is loaded only when the user names it: `sluice modprobe show` must not pay for the broker. */
+/** A command that is loaded only when the user names it, so that `sluice modprobe show` does not load the broker. */
 export interface LazyCommand {
   readonly name: string;
   readonly aliases?: readonly string[];

@@ -21,7 +21,7 @@ export async function passThrough(
   const child = startProcess(file, args, { stdio: isInit ? "inherit" : inheritedStdio(), env });
   const forward = (signal: NodeJS.Signals): boolean => child.kill(signal);
   const end = (): boolean => child.kill("SIGTERM");
-  // A Ctrl-C in the terminal reaches it too; only its end matters.
+  // A Ctrl-C in the terminal also reaches the program, so this process only waits for its end.
   const ignore = (): void => undefined;
   const interrupt = isInit && !process.stdin.isTTY ? forward : ignore;
   process.on("SIGINT", interrupt).on("SIGTERM", forward).on("SIGHUP", forward);
@@ -30,7 +30,7 @@ export async function passThrough(
     const [status, signal] = (await once(child, "exit")) as [number | null, NodeJS.Signals | null];
     process.exitCode = signal === null ? (status ?? 0) : 128 + constants.signals[signal];
   } finally {
-    // These listeners would not keep the process alive, but from now on a signal is for this process again.
+    // After the end of the program, a signal has its usual effect on this process.
     process.off("SIGINT", interrupt).off("SIGTERM", forward).off("SIGHUP", forward).off("SIGQUIT", end);
   }
 }

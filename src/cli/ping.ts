@@ -97,7 +97,7 @@ function targetOf(text: string, options: PingOptions): Target {
   return { name, rank: rankSetOf([Number(rank)]) };
 }
 
-/** @returns the milliseconds that it took; empty if a named rank failed, after the message about it */
+/** @returns the milliseconds that it took; empty if a named rank failed, which it has reported */
 async function pingOnce(
   handle: Handle,
   { topic, seq, rank }: Ping,

@@ -52,12 +52,12 @@ function commandPath(command: Command): string {
 
 function report(error: unknown, running: Command): number {
   if (error instanceof UsageError || error instanceof InvalidArgumentError) {
-    // The command itself found it, so commander has not printed it.
+    // The command itself found the mistake, so commander has not printed it.
     say(`${commandPath(running)}: ${error.message}\n${usageOf(running)}`);
     return wrongUsage();
   }
   if (error instanceof CommanderError) {
-    // Commander has printed the error. Help that was asked for is a success, everything else is wrong usage.
+    // Commander has printed the error. A request for help succeeds. Any other error of commander is wrong usage.
     return error.exitCode === 0 ? 0 : wrongUsage();
   }
   const prefix = commandPrefix();

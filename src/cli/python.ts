@@ -28,7 +28,7 @@ async function runPython(args: readonly string[]): Promise<void> {
   }
 }
 
-/** Without the safe path: scripts of users import what lies beside them, as with any python3. */
+/** Leaves out the safe path, so that scripts of users can import the files beside them, as with any python3. */
 function pythonPath(): Record<string, string> {
   const { PYTHONPATH = "" } = pythonEnvironment(process.env);
   return { PYTHONPATH };

@@ -5,7 +5,7 @@ import { startProcess } from "../processes/index.js";
  * Aborted when the reader of our standard output has gone. Commands that may have nothing to print for hours need it:
  * `sluice dmesg -f | head -1`. Node notices the end of a pipe that it only writes to at the next write. So `tail` of
  * the coreutils watches the pipe. It ends when the reader of its output has gone, and in any case with this process.
- * Without such a tail, writing the next line detects it.
+ * Without that `tail`, the write of the next line detects the end.
  */
 export function readerGone(): AbortSignal {
   const gone = new AbortController();

@@ -1,7 +1,7 @@
 import { fields, type Handle, type JsonValue, type Payload } from "../messages/index.js";
 import type { OpenRequests, RankWaits, WaitedModule, WaitGraph } from "../waits/index.js";
 
-/** A rank that does not answer in this time is left out. */
+/** The reports leave out a rank that does not answer in this time. */
 const RANK_TIMEOUT_MS = 3000;
 
 /** A rank that did not answer. */

@@ -6,7 +6,7 @@ export function formatLocation(location: Location): string {
   return `${location.file}:${location.line}:${location.column}`;
 }
 
-/** Longer source lines are cut around the caret, because a megabyte on one line must not fill a screen. */
+/** The report cuts longer source lines around the caret, because a megabyte on one line must not fill a screen. */
 const EXCERPT_WIDTH = 160;
 
 /**
@@ -43,7 +43,7 @@ function excerpt(location: Location): string[] {
   return [`  ${shown}`, `  ${indent}${"^".repeat(Math.min(width, room))}`];
 }
 
-/** Control characters of a hostile file must not reach the terminal; each keeps its width, for the caret below. */
+/** Control characters of a hostile file must not reach the terminal. Each keeps its width, for the caret below. */
 function printable(text: string): string {
   return text.replace(/[^\t]/gu, (char) => (hasControls(char) ? "\u00b7" : char));
 }

@@ -6,7 +6,7 @@ import { RowList } from "./csr.js";
 export const WILDCARD = "*";
 
 /**
- * A catalog in the form of integers. Units are numbered by load order. It numbers services too. First come the names
+ * A catalog in the form of integers. It numbers units by load order. It also numbers services. First come the names
  * of the units, so that service `i < unitCount` is the name of unit `i`. Then come the names that units provide, then
  * the names that they only mention.
  */
@@ -38,7 +38,7 @@ export interface CatalogIndex {
   readonly beforeAll: Uint8Array;
 }
 
-/** A catalog is immutable and often planned for many ranks, so its index is computed once. */
+/** A catalog is immutable, and often many ranks plan with it, so this computes its index once. */
 const indexes = new WeakMap<Catalog, CatalogIndex>();
 
 export function indexOf(catalog: Catalog): CatalogIndex {
@@ -176,7 +176,7 @@ export function isUnknown(index: CatalogIndex, name: string): boolean {
   return service === undefined || index.providers.count(service) === 0;
 }
 
-/** The unit of a number that came out of an index; numbers and units are made together, so it exists. */
+/** The unit of a number that came out of an index. An index has a unit for each number, so the unit exists. */
 export function unitAt(index: CatalogIndex, id: number): Unit {
   const unit = index.units[id];
   if (unit === undefined) throw new RangeError(`no unit ${id} in a catalog of ${index.unitCount}`);

@@ -40,7 +40,7 @@ export class Csr {
     return new Csr(this.offsets, this.items.map(itemOf));
   }
 
-  /** Rows and items with their roles exchanged; each new row ascends. */
+  /** Rows and items with their roles exchanged. Each new row ascends. */
   reversed(itemCount: number): Csr {
     const offsets = offsetsOf(this.items, itemCount);
     const next = offsets.slice();
@@ -58,7 +58,7 @@ export class Csr {
     return new Csr(offsets, items);
   }
 
-  /** The same without repeated items in a row; the first place of each stays. */
+  /** The same without repeated items in a row. The first place of each stays. */
   withoutRepeats(itemCount: number): Csr {
     const lastRow = new Int32Array(itemCount).fill(-1);
     const offsets = new Uint32Array(this.offsets.length);
@@ -126,7 +126,10 @@ export class PairList {
   }
 }
 
-/** An array of unsigned integers that grows; an ordinary one of millions keeps the garbage collector busy. */
+/**
+ * An array of unsigned integers that grows. An ordinary array of millions of numbers would keep the garbage collector
+ * busy.
+ */
 class NumberList {
   length = 0;
   #numbers = new Uint32Array(64);

@@ -8,13 +8,13 @@ export const LOST_NEED = 1;
 /** No remaining unit requests the node any more. */
 export const ORPHANED = 2;
 
-/** Nodes that stay as long as other nodes ask for them and their needs are met. */
+/** Nodes that stay as long as other nodes request them and their needs are met. */
 export interface SupportGraph {
-  /** Node → nodes that it asks for; called only if a node is to be removed. */
+  /** Node → nodes that it requests; called only before the removal of a node. */
   readonly asks: () => Csr;
-  /** Nodes that are present at the start; all of them can be reached from held ones. */
+  /** Nodes that are present at the start. All of them can be reached from held ones. */
   readonly included: Uint8Array;
-  /** Nodes that a root asks for. */
+  /** Nodes that a root requests. */
   readonly held: Uint8Array;
   /** Group → nodes that need a present member of it. */
   readonly needers: Csr;
@@ -42,7 +42,7 @@ export interface Dropped {
  * Levels distinguish causes: a node that lost a need has a higher level than the last member of the group it needed.
  * The levels are those of simultaneous passes: first all lost needs, then all orphans at once, and so on.
  *
- * Counters find lost needs. Orphans are harder to find, because nodes may ask for each other in a ring. For each
+ * Counters find lost needs. Orphans are harder to find, because nodes may request each other in a ring. For each
  * component of `asks`, a counter gives the support from outside. Inside a component each node has one parent that
  * supports it, as in a tree. It checks only the subtrees that have lost their support again. The work is linear,
  * except for subtrees inside one component that lose one support after another. (The general problem is that of Büchi

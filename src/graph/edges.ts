@@ -14,10 +14,10 @@ export interface OrderGraph {
 /**
  * The edges among planned units (docs/design/planning.md §5.2).
  *
- * A wildcard would make n² edges; a barrier node between the two sides makes n. The same is done for a service that
- * many units provide and many name. A unit that is after a service which it provides itself must not wait for itself.
- * It gets edges from each other provider, without the barrier. Two such units for one service would wait for each
- * other. That is a cycle with or without the barrier, so both may use it.
+ * A wildcard would make n² edges. A barrier node between the two sides makes n. A service that many units provide,
+ * and that many units name, gets a barrier node too. A unit that is after a service which it provides itself must not
+ * wait for itself. It gets edges from each other provider, without the barrier. Two such units for one service would
+ * wait for each other. That is a cycle with or without the barrier, so both may use it.
  * @param units planned units, ascending
  * @param isReversed unit → its `before` and `after` are exchanged, as it is to be removed (docs/design/planning.md §6)
  */
@@ -45,7 +45,7 @@ type Link = (provider: number, namer: number) => void;
 const BARRIER_FACTOR = 4;
 
 /**
- * The edges among units, some of which are taken down in the order recorded at their load.
+ * The edges among units. Some of the units go down in the order recorded at their load.
  * @param own whether their present `before` and `after` also count
  */
 export function buildRecordedEdges(

@@ -38,7 +38,7 @@ class Explainer {
   #askers: readonly (Asker | undefined)[] | undefined;
 
   /**
-   * Does no work yet, because most plans are carried out without a question.
+   * Does no work yet, because most plans run without a question.
    * @param reasonsOf absent for requests that leave no unit out
    */
   constructor(
@@ -95,7 +95,7 @@ class Explainer {
   }
 }
 
-/** The name by which a unit was first asked for, and the unit that asked; no unit for a root. */
+/** The name of the first request for a unit, and the unit that sent it; no unit for a root. */
 interface Asker {
   readonly service: number;
   readonly unit: number | undefined;

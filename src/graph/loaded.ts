@@ -38,13 +38,13 @@ export function indexLoaded(index: CatalogIndex, loaded: readonly LoadedModule[]
   return { units, services, undeclared };
 }
 
-/** The module unit of a loaded module; a module that was loaded past the catalog has none. */
+/** The module unit of a loaded module; undefined for a module that the catalog lacks. */
 export function knownModule(catalog: Catalog, name: string): ModuleUnit | undefined {
   const unit = catalog.byName.get(name);
   return unit?.kind === "module" ? unit : undefined;
 }
 
-/** A unit for a module that was loaded past the catalog, so that it can be removed like any other. */
+/** A unit for a loaded module that the catalog lacks, so that a plan can remove it like any other. */
 function unitOfForeignModule({ name, services, timeoutMs }: LoadedModule, order: number): ModuleUnit {
   return { ...makeModule({ name, order, settings: { provides: services } }), timeoutMs };
 }

@@ -9,7 +9,7 @@ export interface SetAside {
   readonly missing: number;
 }
 
-/** Units that roots ask for, and units that those require, before needs are considered. */
+/** Units that roots request, and units that those units require, without regard to needs. */
 export interface Closure {
   readonly active: Uint8Array;
   /** The units that a root requests. */
@@ -38,9 +38,9 @@ export interface Membership extends Round {
  *
  * A round picks a provider for each service and closes the roots under `requires`. It drops units whose needs have no
  * provider, and units that only those required. Picks are fixed during a round, so the order of work does not matter.
- * A dropped unit may be the pick of a unit that stays, while another viable provider exists. Such units are set
- * aside, all other removals are undone, and the next round picks again. Each round is linear, and there is another
- * one only if it sets aside one more unit.
+ * A dropped unit may be the pick of a unit that stays, while another viable provider exists. The round sets such
+ * units aside and undoes all other removals, and the next round picks again. Each round is linear, and there is
+ * another one only if it sets aside one more unit.
  *
  * @param run makes one round without the set-aside units: unit → 1
  */
@@ -80,7 +80,7 @@ export function supportOf(situation: Situation, picks: Int32Array, { active, hel
   };
 }
 
-/** Whether the requirements of a unit are also asked for. */
+/** Whether a unit also requests its requirements. */
 function follows(situation: Situation, unit: number): boolean {
   return situation.followsLoaded || situation.loaded[unit] === 0;
 }
@@ -131,7 +131,7 @@ function askEdges(situation: Situation, picks: Int32Array, active: Uint8Array): 
 }
 
 /**
- * The removed units that are still asked for and whose service has another viable provider: L of
+ * The removed units that remaining units request, and whose service has another viable provider: L of
  * docs/design/planning.md §5.1.
  */
 function findReplaceable(situation: Situation, membership: Membership): Map<number, SetAside> {

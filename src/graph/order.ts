@@ -22,8 +22,8 @@ export interface UnorderedSteps {
 
 /**
  * Puts units in order (docs/design/planning.md §5.2–4).
- * @param recorded removals go in the order that was recorded at the load. The present relations of units count too;
- *   if that makes a cycle they are set aside, and the cycle is a warning
+ * @param recorded removals go in the order that was recorded at the load. The present relations of units count too.
+ *   If that makes a cycle, the order ignores them, and the cycle is a warning
  * @returns errors GRAPH_CYCLE, one for each strongly connected component
  */
 export function orderSteps(
@@ -62,7 +62,7 @@ function asWarning(diagnostic: Diagnostic): Diagnostic {
 
 /**
  * The canonical order (docs/design/planning.md §5.4): repeatedly the ready unit that comes first in load order.
- * Barriers are passed as soon as they are ready, because they are no units.
+ * It passes barriers as soon as they are ready, because they are no units.
  * @returns nodes of units in order; some are missing if they are in or behind a cycle
  */
 export function canonicalOrder({ units, nodeCount, edges }: OrderGraph): Uint32Array {

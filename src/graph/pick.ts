@@ -51,7 +51,7 @@ function outranks(situation: Situation, viable: Uint8Array, service: number, a: 
   return comesLater(situation, a, b);
 }
 
-/** By (priority, load order). */
+/** Compares two units by (priority, load order). */
 function comesLater({ index }: Situation, a: number, b: number): boolean {
   const difference = (index.priorities[a] ?? 0) - (index.priorities[b] ?? 0);
   return difference === 0 ? a > b : difference > 0;

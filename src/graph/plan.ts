@@ -103,7 +103,7 @@ function planRemove(
   const isReversed = new Uint8Array(index.unitCount).fill(1);
   const stepOf = (id: number): Step => {
     const unit = unitAt(index, id);
-    // The loaded catalog holds only modules; the step takes its unit from the caller's catalog.
+    // The loaded catalog holds only modules. The step takes its unit from the caller's catalog.
     const module = knownModule(catalog, unit.name) ?? knownModule(index.catalog, unit.name);
     if (module === undefined) throw new TypeError(`${unit.name} is loaded, but is not a module`);
     return { action: "remove", unit: module };

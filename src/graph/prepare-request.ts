@@ -26,7 +26,7 @@ export interface PlanBasis extends SituationBasis {
   readonly order: LoadOrder | undefined;
 }
 
-/** A request that units are picked for. A removal depends on the loaded modules instead. */
+/** A request for which the planner picks units. A removal depends on the loaded modules instead. */
 export type PickingRequest = Exclude<PlanRequest, { readonly kind: "remove" }>;
 
 /** The units that a request may use, and the action for each unit that comes into the plan. */
@@ -35,7 +35,7 @@ export interface PreparedRequest {
   readonly draft: (membership: Membership) => PlanDraft;
 }
 
-/** Members of a plan that still have to be put into steps. */
+/** Members of a plan that do not have their steps yet. */
 export interface PlanDraft {
   /** Units with an action. */
   readonly unordered: UnorderedSteps;
@@ -222,8 +222,8 @@ function unmetNeeds({ index, loaded, served }: Situation, { members }: Membershi
 }
 
 /**
- * Finds requirements of the modules to load that stay out because of their own conditions. If it is meant for other
- * ranks of the instance, it is not missing: requests reach it there.
+ * Finds requirements of the modules to load that stay out because of their own conditions. A requirement for other
+ * ranks of the instance is not missing, because requests reach it on those ranks.
  */
 function missingRequirements(situation: Situation, membership: Membership, facts: Facts): Diagnostic[] {
   const { index, loaded, served } = situation;

@@ -13,9 +13,9 @@ import { NEVER } from "./viability.js";
 /**
  * Why each unit outside a plan is left out: the one reason that comes first (docs/design/planning.md §5).
  *
- * A lost need has no viable provider, or its unit was removed after it had been asked for. A unit that was never
- * asked for does not count as one that lacks a need. A unit that the round set aside had viable providers for all its
- * needs at that time. Later changes of these providers are not the reason.
+ * The reason is a lost need if the need has no viable provider, or if the unit was removed after a request for the
+ * unit. A unit that no other unit requested does not count as one that lacks a need. A unit that the round set aside
+ * had viable providers for all its needs at that time. Later changes of these providers are not the reason.
  */
 export class Reasons {
   readonly #situation: Situation;

@@ -19,7 +19,7 @@ export interface Removal {
 
 /**
  * `remove M…` (docs/design/planning.md §6). A module stays if explicit modules other than M reach it over `requires`.
- * M goes, and with it every loaded module that does not stay. Modules that were loaded past the catalog stay unless
+ * M goes, and with it every loaded module that does not stay. Loaded modules that the catalog lacks stay unless
  * named, because their users are unknown.
  *
  * @returns errors GRAPH_NOT_LOADED, GRAPH_IN_USE, and GRAPH_UNKNOWN_NAME for an unknown group
@@ -104,11 +104,14 @@ function runningSituation(index: CatalogIndex): Situation {
   };
 }
 
-/** Everything reachable over `requires`, through any loaded provider, from what is held; past what is named. */
+/**
+ * All units that the held units reach over `requires`, through any loaded provider. The way leads through no named
+ * unit.
+ */
 function whatStays(index: CatalogIndex, named: ReadonlySet<number>, held: Uint8Array): Uint8Array {
   const staying = held.slice();
   const reached = [...held.keys()].filter((unit) => held[unit] === 1);
-  // A service with many requirers is visited once.
+  // The walk visits a service with many requirers once.
   const walked = new Uint8Array(index.serviceCount);
   for (const unit of reached) {
     for (const service of index.requires.row(unit)) {
@@ -152,9 +155,9 @@ function stillInUse(index: CatalogIndex, named: ReadonlySet<number>, staying: Ui
 }
 
 /**
- * Removes from `staying` the users of the named modules, the users of those, and the units that then nothing asks
- * for. Services are nodes too, behind the units: a unit asks for a service, and the service for each of its
- * providers. That avoids the product of both.
+ * Removes from `staying` the users of the named modules, the users of those users, and the units that no other unit
+ * then requests. Services are nodes too, behind the units: a unit requests a service, and the service requests each
+ * of its providers. So the number of edges is a sum of users and providers, not their product.
  */
 function removeUsers(
   index: CatalogIndex,

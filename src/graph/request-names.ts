@@ -20,7 +20,7 @@ export interface UnknownName {
   readonly requiredBy?: string | undefined;
 }
 
-/** Each suggestion compares all names; the errors after this number come without one. */
+/** Each suggestion compares all names. The errors after this number come without one. */
 const SUGGESTIONS = 20;
 
 /** Groups that an error about an unknown one lists. */
@@ -69,14 +69,14 @@ function groupsText(known: readonly string[]): string {
   return `known groups: ${known.slice(0, GROUPS_SHOWN).join(", ")}${more}`;
 }
 
-/** What names of groups depend on. */
+/** The inputs that decide which units a group stands for. */
 interface GroupBasis {
   readonly catalog: Catalog;
   readonly facts: Facts;
   readonly loaded: readonly LoadedModule[];
 }
 
-/** A request that units are picked for. */
+/** A request for which the planner picks units. */
 type NamingRequest = Exclude<PlanRequest, { readonly kind: "remove" }>;
 
 /**
@@ -139,7 +139,7 @@ function onlyTasks(group: string): Diagnostic {
   };
 }
 
-/** That a module is for other ranks of the instance is how it was meant to be. */
+/** The warning about a module that stays out. A module for other ranks of the instance causes none. */
 function stayingOut({ catalog, facts }: GroupBasis, group: string, unit: Unit): Diagnostic[] {
   const reason = whyOut(catalog, unit, facts);
   if (reason === undefined || (reason.kind === "rank" && isOnAnyRank(unit, facts.size))) return [];

@@ -32,7 +32,10 @@ export interface RequestSituation {
   readonly unknown: readonly UnknownName[];
 }
 
-/** rc1 and similar starts: leaves out every unusable unit, whatever asks for it (docs/design/planning.md §5). */
+/**
+ * rc1 and similar starts: leaves out every unusable unit, even if other units request it
+ * (docs/design/planning.md §5).
+ */
 export function situationForStart(basis: SituationBasis, rootNames: readonly string[]): RequestSituation {
   const frame = new SituationBuilder(basis);
   const { index } = frame;
@@ -43,7 +46,7 @@ export function situationForStart(basis: SituationBasis, rootNames: readonly str
 
 /**
  * A start whose only root is one unit, which is in the plan despite its conditions and needs. Views show it for a
- * unit that the plan would leave out. The name is read as a unit first, else as a service, which stands for its pick.
+ * unit that the plan would leave out. The name stands for a unit first, else for a service and its pick.
  * @returns `isUsable`: whether the unit's own conditions are met
  */
 export function situationForUnit(
@@ -67,7 +70,7 @@ export function situationForUnit(
   return { root, isUsable, unknown, situation: { ...situation, blocked, exempt, roots } };
 }
 
-/** rc3: it loads no module, and the running ones ask for nothing (docs/design/planning.md §6). */
+/** rc3: it loads no module, and the running ones request no other unit (docs/design/planning.md §6). */
 export function situationForStop(basis: SituationBasis, rootNames: readonly string[]): RequestSituation {
   const frame = new SituationBuilder(basis);
   const { index } = frame;
@@ -157,7 +160,10 @@ class SituationBuilder {
     this.#unknown.add(name);
   }
 
-  /** A task is its own root. A module is asked for as the service of its name, which another module may provide. */
+  /**
+   * A task is its own root. A request for a module is a request for the service of its name, which another module may
+   * provide.
+   */
   roots(names: readonly string[]): Roots {
     const units: number[] = [];
     const services: number[] = [];
@@ -176,7 +182,7 @@ class SituationBuilder {
     return { units, services };
   }
 
-  /** A named unit becomes the alternative for all its services; later names override earlier ones. */
+  /** A named unit becomes the alternative for all its services. Later names override earlier ones. */
   loadTerms(named: ReadonlySet<number>): SituationTerms {
     const { unconditional, isTask, provides } = this.index;
     const isExpected = (id: number): boolean =>

@@ -5,7 +5,7 @@ import type { UnknownName } from "./request-names.js";
 import type { Unit } from "../units/index.js";
 
 /**
- * Calls back for each service that the plan asks for: the services of the roots, then the requirements of its units.
+ * Calls back for each service that the plan requests: the services of the roots, then the requirements of its units.
  */
 export function eachRequestedService(
   situation: Situation,
@@ -21,7 +21,7 @@ export function eachRequestedService(
   }
 }
 
-/** The pick of each service that was asked for; a root that no provider replaces is the pick of its own name. */
+/** The pick of each requested service. A root that no provider replaces is the pick of its own name. */
 export function requestedPicks(situation: Situation, membership: Membership): Map<string, Unit> {
   const { index, roots } = situation;
   const picks = new Map<string, Unit>();

@@ -2,7 +2,7 @@ import type { CatalogIndex } from "./catalog-index.js";
 
 /** Code in {@link Situation.blocked}. */
 export const FREE = 0;
-/** Disabled, off-rank or with an unmet condition; the cause is worked out when it is needed. */
+/** Disabled, off-rank or with an unmet condition. The planner finds the cause only when a caller needs it. */
 export const UNUSABLE = 1;
 /** In a stop: a module that is not loaded, and that this plan will not load. */
 export const ABSENT = 2;
@@ -12,7 +12,7 @@ export interface Situation {
   readonly index: CatalogIndex;
   /** Unit → {@link FREE}, or why it cannot be used. */
   readonly blocked: Uint8Array;
-  /** Unit → its needs are not checked, because it is loaded already, or named to be loaded. */
+  /** Unit → 1 if its needs do not count, because it is loaded already, or the request names it. */
   readonly exempt: Uint8Array;
   /** Unit → runs already. It gets no step and is never left out. */
   readonly loaded: Uint8Array;
@@ -23,7 +23,7 @@ export interface Situation {
   /** Unit → 1 if it is picked only without another viable provider: a disabled one in an explicit load. */
   readonly lastResort: Uint8Array;
   readonly alternatives: AlternativeIndex;
-  /** Whether the requirements of a loaded module are asked for too. */
+  /** Whether loaded modules request their requirements too. */
   readonly followsLoaded: boolean;
   readonly roots: Roots;
 }
@@ -42,7 +42,7 @@ export interface Roots {
   readonly units: readonly number[];
 }
 
-/** A service and the unit that is to provide it; later ones win. */
+/** A service and the unit that is to provide it. Later ones win. */
 export interface Choice {
   readonly service: number;
   readonly unit: number;

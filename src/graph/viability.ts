@@ -8,7 +8,7 @@ export const NEVER = 0x7fffffff;
  * Which units are viable (docs/design/planning.md §3): usable, not set aside, and each need has a viable provider.
  *
  * The greatest fixed point: at first all usable units count as viable. A queue withdraws each unit that has lost the
- * last provider of a need. So units that need each other in a ring remain viable. Each relation is checked once.
+ * last provider of a need. So units that need each other in a ring remain viable. It checks each relation once.
  */
 export interface Viability {
   readonly viable: Uint8Array;

@@ -36,8 +36,8 @@ export interface ShutdownReport extends CloseReport {
  */
 export class Broker {
   /**
-   * Resolves when the broker has ended. Rejects with a SluiceError `BROKER_STATE` if a module with the policy
-   * `panic` failed; the instance has then shut down cleanly. The promise needs no handler.
+   * Resolves when the broker has ended. Rejects with a SluiceError `BROKER_STATE` if a module with the policy `panic`
+   * failed. The instance has then shut down cleanly. The promise needs no handler.
    */
   readonly closed: Promise<CloseReport>;
   readonly #rank: Rank;

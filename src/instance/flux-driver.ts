@@ -23,10 +23,10 @@ export interface FluxDriver {
   close(): Promise<void>;
 }
 
-/** Milliseconds that the helper is given to end by itself. */
+/** Milliseconds that the helper may take to end by itself. */
 const EXIT_MS = 2000;
 
-/** How much of the helper's standard error is kept for the error message when the helper ends. */
+/** How much of the helper's standard error the driver keeps for the error message when the helper ends. */
 const WORDS_KEPT = 2000;
 
 /**

@@ -90,8 +90,8 @@ export async function runStart(
 }
 
 /**
- * Plans rc3 from the broker's records, and runs it. Unreadable files are logged and left out.
- * @param signal aborted: what still runs is cancelled
+ * Plans rc3 from the broker's records, and runs it. Logs unreadable files, and leaves them out.
+ * @param signal aborted: running steps are cancelled
  */
 export async function runStop(
   settings: PhaseSettings,
@@ -184,7 +184,7 @@ async function verified(
     for (const failure of leftOut) {
       broker.log.append("rc1", "warning", `${refusalText(failure)} (optional, left out)`);
     }
-    // If an optional unit is planned although it was disabled, the user asked for it by name.
+    // If the plan has a disabled optional unit, the user requested it by name.
     const fatal =
       failures.length > 0 ? failures : leftOut.filter(({ units }) => units.some((unit) => refused.has(unit)));
     if (fatal.length > 0) throw new StartError("LOAD_LIBRARY", fatal.map(refusalText).join("\n"));

@@ -6,12 +6,12 @@ import { startThread } from "../processes/index.js";
 import type { Catalog } from "../units/index.js";
 import type { OriginQuestion, PlanOrder, PlanReport, PlanThreadSetup } from "./plan-protocol.js";
 
-/** The number of units that are sent in one turn of the loop. */
+/** The number of units that it sends in one turn of the loop. */
 const UNITS_AT_A_TIME = 200;
 
 /**
  * Plans in a worker thread, for inputs so large that {@link plan} would block the calling thread for too
- * long. The result is the same; the calling thread computes details of the plan when the caller reads them.
+ * long. The result is the same. The calling thread computes details of the plan when the caller reads them.
  *
  * It also looks up the places of problems, if the plan has problems.
  * @param catalog all composed units
@@ -29,7 +29,7 @@ export async function planInWorker(
   if (limits.signal?.aborted === true) {
     throw requestError("ECANCELED", "planning: cancelled", limits.signal.reason);
   }
-  // It looks at the loaded modules, which are never many.
+  // A removal looks only at the loaded modules, which are few.
   if (requestOf(input).kind === "remove") return plan(catalog, input);
   const { port1, port2 } = new MessageChannel();
   const isAnswered = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
@@ -83,7 +83,7 @@ async function send(worker: Worker, catalog: Catalog, { input, isOver }: Sending
 
 type PlanEnd = Exclude<PlanReport, { readonly kind: "ask" }>;
 
-/** The last message of the thread; until then the caller answers its questions. */
+/** The last message of the thread. Until then the caller answers its questions. */
 function reportOf(
   worker: Worker,
   answer: (question: OriginQuestion) => void,

@@ -5,23 +5,23 @@ import type { Unit } from "../units/index.js";
 
 /** The start data of the planning thread. */
 export interface PlanThreadSetup {
-  /** Answers come here. */
+  /** The port for the answers. */
   readonly answers: MessagePort;
-  /** Becomes 1 when an answer has been sent; the thread sleeps before that. */
+  /** Becomes 1 when an answer has been sent. The thread sleeps before that. */
   readonly isAnswered: Int32Array<SharedArrayBuffer>;
 }
 
-/** To the thread that plans. */
+/** The messages to the thread that plans. */
 export type PlanOrder =
   /** Some more units of the catalog. The whole catalog at once would keep the sender busy for too long. */
   | { readonly kind: "units"; readonly units: readonly Unit[] }
   /** The catalog is complete, and the thread is to plan. */
   | {
       readonly kind: "plan";
-      /** Without its origins. */
+      /** The input of the plan, without its origins. */
       readonly input: PlanInput;
       readonly alternatives: readonly { readonly service: string; readonly unit: string }[];
-      /** Names whose origin the thread can be asked for. */
+      /** Names whose origin the thread can give. */
       readonly named: readonly string[];
     };
 
@@ -39,7 +39,7 @@ export type OriginQuestion =
 /** An origin as plain data; undefined without an origin. */
 export type OriginAnswer = { readonly label: string; readonly location: Location | undefined } | undefined;
 
-/** From the thread that plans. */
+/** The messages from the thread that plans. */
 export type PlanReport =
   | { readonly kind: "ask"; readonly question: OriginQuestion }
   | { readonly kind: "planned"; readonly plan: PortablePlan; readonly warnings: readonly Diagnostic[] }

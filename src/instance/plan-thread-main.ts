@@ -1,7 +1,7 @@
 /** The code of the thread of `planInWorker`: takes a catalog in parts, plans it, and sends the plan. */
 import { parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
 import type { Origin } from "../errors/index.js";
-// Not through the index, because each further file delays the start of the thread.
+// These imports do not use the index, because each further file delays the start of the thread.
 import { requestOf } from "../graph/plan.js";
 import { planPortable } from "../graph/portable/portable-plan.js";
 import type { Unit } from "../units/index.js";

@@ -6,7 +6,7 @@ import { eventToJson, type RunEvent } from "../run/index.js";
 import { startTimer, type Timer } from "../processes/index.js";
 
 /**
- * Events within this time are reported together, because a run has thousands of them, and must not wait for its
+ * It reports events within this time together, because a run has thousands of them, and must not wait for its
  * readers.
  */
 const TOGETHER_MS = 20;

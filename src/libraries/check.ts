@@ -15,7 +15,7 @@ import {
 /** How long the reading of one library may take, unless the caller sets another time. */
 export const LIBRARY_TIMEOUT_MS = 10_000;
 
-/** How many libraries are read in parallel. */
+/** How many libraries it reads in parallel. */
 const AT_A_TIME = 4;
 
 /** A pick in a request, before its file is found. */
@@ -63,8 +63,8 @@ export function libraryHost(version: string, kinds: Kinds): LibraryHost {
 }
 
 /**
- * The first two phases of all libraries (docs/design/modules.md §6): all are opened before the first is verified. An
- * optional pick that is refused is left out, and modules that require it are verified without it.
+ * The first two phases of all libraries (docs/design/modules.md §6): it opens all of them before it verifies the
+ * first. It leaves out refused optional picks, and verifies modules that require them without them.
  */
 export async function checkLibraries(
   asked: readonly AskedPick[],

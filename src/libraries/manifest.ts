@@ -1,4 +1,4 @@
-// Not by way of the index: the rules of messages about values are those of unit files, and no part of their public face.
+// This import does not use the index, because these rules of messages about values are not public.
 import { isName, nameHint } from "../units/names.js";
 import { explainErrors, isTable } from "../units/problems.js";
 import { quoted } from "../units/text.js";

@@ -6,7 +6,10 @@ export interface MemberPath {
   readonly member: string | undefined;
 }
 
-/** Splits `FILE#NAME` at its last `#`; what follows must be able to name a module, so that a path may have a `#` too. */
+/**
+ * Splits `FILE#NAME` at its last `#`. A path may have a `#` too, so the text after it must be a possible name of a
+ * module.
+ */
 export function splitMember(module: string): MemberPath {
   return splitAt(module, module.lastIndexOf("#")) ?? { file: module, member: undefined };
 }

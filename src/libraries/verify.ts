@@ -16,7 +16,7 @@ export interface LibraryPick {
   readonly loader?: string | undefined;
   /** Its thread group; `own` or undefined: none. */
   readonly thread?: string | undefined;
-  /** Whether it is left out if it is refused. */
+  /** Whether the load leaves it out after a refusal. */
   readonly optional?: boolean | undefined;
 }
 
@@ -28,7 +28,7 @@ export interface LibraryFailure {
   readonly module: string | undefined;
   /** The units that it concerns. */
   readonly units: readonly string[];
-  /** With both versions, without the library and the module. */
+  /** The problem with both versions, without the names of the library and the module. */
   readonly message: string;
 }
 
@@ -38,7 +38,7 @@ export interface LibraryFailure {
  */
 export type Others = ReadonlyMap<string, ManifestModule | undefined>;
 
-/** The picks that are verified together. */
+/** The picks to verify together. */
 export interface VerifyInput {
   readonly picks: readonly LibraryPick[];
   /** By path. */
@@ -49,7 +49,7 @@ export interface VerifyInput {
   readonly host: LibraryHost;
 }
 
-/** The second phase (docs/design/modules.md §6): every objection to the picks, library by library. Pure. */
+/** The second phase (docs/design/modules.md §6): every problem of the picks, library by library. Pure. */
 export function verifyLibraries(input: VerifyInput): LibraryFailure[] {
   const { picks, libraries } = input;
   const paths = [...new Set(picks.map(({ path }) => path))];

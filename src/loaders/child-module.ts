@@ -51,7 +51,8 @@ export async function startChild(start: ChildStart): Promise<RunningModule> {
   const [file = "", ...args] = command;
   const { env, mark } = partEnvironment(spec.env ?? process.env);
   const child = startProcess(file, args, {
-    // A process group of its own: the processes that it starts end with it, and it gets no Ctrl-C of the terminal.
+    // The module has a process group of its own: the processes that it starts end with it, and it gets no Ctrl-C of
+    // the terminal.
     detached: true,
     stdio: [input === undefined ? "ignore" : "pipe", STDERR_FD, STDERR_FD, "pipe"],
     env: { ...env, [MODULE_URI_VARIABLE]: `fd://${CHANNEL_FD}` },

@@ -62,7 +62,7 @@ export class HostWorker {
   #monitor: ThreadMonitor | undefined;
   #lastId = 0;
   #state: "open" | "exiting" | "exited" = "open";
-  /** The error that the worker threw; its exit follows. */
+  /** The error that the worker threw. Its exit follows. */
   #uncaught: { readonly error: unknown } | undefined;
   #terminating: { readonly id: number } | undefined;
   /** Ends of modules that are reported after the thread has ended. */
@@ -198,7 +198,7 @@ export class HostWorker {
   }
 }
 
-/** Such as `motd blocks thread group 'yard' for over 1 s`, with its stack. */
+/** A line for the log such as `motd blocks thread group 'yard' for over 1 s`, with its stack. */
 function blockedText(thread: string, { name, stack }: Blame): string {
   const what = name === undefined ? `${thread} is blocked` : `${name} blocks ${thread}`;
   return [`${what} for over 1 s`, ...stack.map((line) => `    ${line}`)].join("\n");

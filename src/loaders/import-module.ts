@@ -1,7 +1,7 @@
 import type { createJiti } from "jiti";
 import { isAddon, openAddon } from "./native/addon.js";
 import { importUrl } from "./import-url.js";
-// Not through the index, because the bundles of hosts do not contain the compiler.
+// This import does not use the index, because the bundles of hosts do not contain the compiler.
 import { runPrepared } from "../typescript/prepared-code.js";
 import type { ModuleFile, WorkerSetup } from "./thread-protocol.js";
 
@@ -57,7 +57,7 @@ async function withSyntaxPlace(path: string, load: () => unknown): Promise<unkno
     return await load();
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
-    // Rarely needed, so no thread loads it at its start.
+    // Few threads need this, so no thread loads it at its start.
     const { withPlace } = await import("./source/syntax-place.js");
     throw await withPlace(error, path);
   }
@@ -67,19 +67,25 @@ async function importPlain({ path, url }: ModuleFile): Promise<unknown> {
   const times = imported.get(path) ?? 0;
   imported.set(path, times + 1);
   if (times === 0) return await importUrl(url);
-  // The query makes a new ES module; the cache has CommonJS modules by path.
+  // The query makes a new ES module. The cache has CommonJS modules by path.
   Reflect.deleteProperty(requireFrom(path).cache, path);
   return await importUrl(`${url}?load=${times}`);
 }
 
-/** Saves the thread the start of the loader of ES modules, which takes a fifth of its own start. */
+/**
+ * Imports a file by `require`. The loader of ES modules then need not start, which would take a fifth of the start of
+ * a thread.
+ */
 function requireAnew(path: string): unknown {
   const require = requireFrom(path);
   Reflect.deleteProperty(require.cache, path);
   return require(path) as unknown;
 }
 
-/** Slower, but supports all of TypeScript, and finds our library where Node does not. */
+/**
+ * Imports a file by jiti, which is slower than Node. It supports all of TypeScript, and finds our library where Node
+ * does not.
+ */
 async function importWithJiti({ path, url, cacheDir }: ModuleFile, setup: WorkerSetup): Promise<unknown> {
   const [jitiPackage, virtualModules, { jitiTransform }] = await Promise.all([
     importUrl(setup.jiti) as Promise<JitiPackage>,
@@ -115,7 +121,7 @@ function lacksLibrary(path: string, error: unknown): boolean {
   }
 }
 
-/** Not imported at the top: few modules need it, and each thread would wait for it. */
+/** This import is not at the top, because few modules need it, and each thread would wait for it. */
 function requireFrom(path: string): NodeJS.Require {
   return process.getBuiltinModule("node:module").createRequire(path);
 }

@@ -5,7 +5,7 @@ import type { ModuleOptions } from "./module-options.js";
 /** A line that an ordinary program wrote, or a part of one. */
 export interface OutputLine {
   readonly stream: "stdout" | "stderr";
-  /** Without its end. */
+  /** The line without its end. */
   readonly text: string;
   /** The length as it was written, including the end of the line. */
   readonly bytes: number;

@@ -53,7 +53,7 @@ export const MODULE_OPTION_FIELDS = {
 } as const satisfies Readonly<Record<keyof ModuleOptions, string>>;
 
 /**
- * Checks options whose fields are of their kinds, together with whatever else was read with them.
+ * Checks options whose fields are of their kinds, together with the other fields of the payload.
  * @throws SluiceError `BROKER_REQUEST` with `EINVAL` if a value is invalid
  */
 export function checkModuleOptions<Read extends Fields<typeof MODULE_OPTION_FIELDS>>(

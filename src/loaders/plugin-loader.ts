@@ -12,11 +12,11 @@ export interface PluginLoaderOptions {
   readonly magic?: Uint8Array | undefined;
   /** Absolute path of a file that exports a {@link ModuleLoader}, as `loader` or by default. */
   readonly plugin: string;
-  /** Called before the file is imported; an error that it throws prevents the import. */
+  /** Called before the file is imported. An error that it throws prevents the import. */
   readonly verify?: () => void;
 }
 
-/** Takes the place of a loader in a file of its own, which is imported at the first load. */
+/** Takes the place of a loader in a separate file, and imports the file at the first load. */
 export function createPluginLoader(options: PluginLoaderOptions): ModuleLoader {
   return new PluginLoader(options);
 }
@@ -55,7 +55,7 @@ class PluginLoader implements ModuleLoader {
     const { plugin, verify } = this.#options;
     if (this.#loaded === undefined) verify?.();
     this.#loaded ??= importLoader(plugin);
-    // The file may be corrected, or put there, before the next load.
+    // The user may correct or add the file before the next load.
     this.#loaded.catch(() => (this.#loaded = undefined));
     return this.#loaded;
   }
@@ -80,7 +80,7 @@ async function importLoader(file: string): Promise<ModuleLoader> {
  * @throws SluiceError `LOAD_FAILED`
  */
 export async function importInProcess(file: string): Promise<Readonly<Record<string, unknown>>> {
-  // Not our own import(): it does not work in code that V8 got in compiled form, such as the command line.
+  // Our own `import()` would fail in code that V8 got in compiled form, such as the command line.
   const { createJiti } = createRequire(import.meta.url)("jiti") as typeof Jiti;
   const jiti = createJiti(import.meta.url, { fsCache: false, tryNative: true, interopDefault: false });
   if (isAddon(file)) return openAddon(file);

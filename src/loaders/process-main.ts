@@ -1,6 +1,6 @@
 /**
  * The code of the processes of the process loader: hosts one module, over the wire form on an inherited descriptor.
- * Bundled into one file, because each module waits for its start-up.
+ * The build bundles it into one file, because each module waits for its start-up.
  */
 import { readFileSync, writeSync } from "node:fs";
 import { Socket } from "node:net";
@@ -44,12 +44,12 @@ async function hostScript({ file, setup, ...limits }: ProcessSetup, fd: number):
   const socket = new Socket({ fd, readable: true, writable: true });
   const channel = socketChannel(socket, { ...WIRE_LIMITS, payloadBytes });
   let status = 1;
-  // Called at the end of its life, and when the broker has gone, because then no message can reach the module any
-  // more.
+  // The channel closes at the end of the module, and when the broker has gone. After that, no message can reach the
+  // module.
   socket.once("close", () => process.exit(status));
   reportUncaught(channel);
-  // When a module ends the process, its last messages are still sent: closing writes those that wait, as far as the
-  // system takes them.
+  // When a module ends the process, this still sends its last messages: the close writes those that wait, as far as
+  // the system takes them.
   process.once("exit", () => channel.close());
   // For a plug-in the required methods are known, and the host reports whether they exist.
   const reporting = file.plugin ?? file.member;

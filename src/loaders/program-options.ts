@@ -46,7 +46,7 @@ export interface ProgramOptions {
   readonly directory?: string | undefined;
   readonly environment?: Readonly<Record<string, string>> | undefined;
   readonly unset?: readonly string[] | undefined;
-  /** Relative paths count from the directory; a file with `-` in front may be absent. */
+  /** Relative paths count from the directory. A file with `-` in front may be absent. */
   readonly environmentFile?: readonly string[] | undefined;
   readonly user?: string | undefined;
   readonly group?: string | undefined;

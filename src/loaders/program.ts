@@ -11,11 +11,11 @@ const MAGICS = [Buffer.from("\x7fELF", "latin1"), Buffer.from("#!")];
 /** A loader that is a command (`[loaders.NAME]` of the configuration). */
 export interface CommandLoaderOptions {
   readonly name: string;
-  /** With the dot. */
+  /** The suffixes of its files, with the dot. */
   readonly suffixes: readonly string[];
   /** First bytes of its files. */
   readonly magic?: Uint8Array | undefined;
-  /** Program and arguments; the module's path is appended. */
+  /** Program and arguments. The module's path is appended. */
   readonly command: readonly string[];
 }
 

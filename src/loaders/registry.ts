@@ -13,7 +13,7 @@ export interface LoaderChoice {
   readonly exec?: boolean | undefined;
 }
 
-/** How much of a file a loader gets to recognise it, in bytes; as much as Linux gives to binfmt_misc. */
+/** The number of bytes of a file by which a loader may recognise it: the same number as for binfmt_misc of Linux. */
 const HEAD_BYTES = 256;
 
 /** Other names of loaders (docs/design/modules.md §4). */
@@ -27,12 +27,12 @@ const ALIASES: Readonly<Record<string, string>> = {
 export class LoaderRegistry {
   readonly #loaders = new Map<string, ModuleLoader>();
 
-  /** @param loaders the latest is asked first whether it accepts or recognises a file */
+  /** @param loaders the latest has the first choice to accept or recognise a file */
   constructor(loaders: Iterable<ModuleLoader> = []) {
     for (const loader of loaders) this.add(loader);
   }
 
-  /** Adds a loader; one of the same name is replaced. */
+  /** Adds a loader, or replaces the loader of the same name. */
   add(loader: ModuleLoader): void {
     this.#loaders.set(loader.name, loader);
   }
@@ -46,7 +46,8 @@ export class LoaderRegistry {
    * The loader for a file: the requested one, else the loader of the longest matching suffix (`x.node.1.2` matches
    * `.node`). Else it is a loader that recognises the beginning of the file.
    * @param path of the file; read only if no suffix matches
-   * @throws SluiceError `LOAD_NO_LOADER`, listing the loaders, or for a shared object, which looks like a program; a system error if the file cannot be read
+   * @throws SluiceError `LOAD_NO_LOADER` with the list of loaders, also for a shared object, which only looks like a
+   *   program; a system error if the file cannot be read
    */
   async choose(path: string, { loader, exec }: LoaderChoice = {}): Promise<ModuleLoader> {
     if (loader !== undefined) return loader.includes("/") ? programLoader(loader) : this.#named(loader);

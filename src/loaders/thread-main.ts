@@ -1,7 +1,7 @@
 /**
  * The code of the worker threads of the thread loader: hosts the modules that the loader sends, one after the other
- * or side by side. Bundled into one file. Parts that a plain `.mjs` module does not need are imported when a module
- * needs them.
+ * or side by side. The build bundles it into one file. It imports parts that a plain `.mjs` module does not need only
+ * when a module needs them.
  */
 import { parentPort, workerData } from "node:worker_threads";
 import { type Channel, portChannel, runModuleMain } from "../messages/index.js";
@@ -28,7 +28,7 @@ const channels = new Set<Channel>();
 // unref().
 Object.defineProperty(process, "stdout", { get: () => process.stderr, configurable: true, enumerable: true });
 
-// If a module ends the thread, its last messages are still sent.
+// If a module ends the thread, this still sends its last messages.
 process.on("exit", () => channels.forEach((channel) => channel.close()));
 
 async function host(order: WorkerOrder & { readonly kind: "load" }): Promise<void> {

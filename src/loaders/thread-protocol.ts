@@ -24,7 +24,7 @@ export interface ModuleFile {
   readonly plugin?: PluginDemand | undefined;
 }
 
-/** From the loader to a worker. */
+/** The messages from the loader to a worker. */
 export type WorkerOrder =
   | (ModuleFile & {
       readonly kind: "load";
@@ -46,7 +46,7 @@ export type WorkerOrder =
   /** No module is left, and the thread is to end. */
   | { readonly kind: "exit" };
 
-/** From a worker to the loader: a module has ended, or the thread is not blocked. */
+/** The messages from a worker to the loader: a module has ended, or the thread is not blocked. */
 export type WorkerReport =
   | {
       readonly kind: "ended";
@@ -55,7 +55,7 @@ export type WorkerReport =
     }
   | { readonly kind: "beat" };
 
-/** From a worker that was asked to describe a file. */
+/** The description of a file by a worker. */
 export type DescribeReport =
   /** As JSON; undefined if the file is no library. */
   { readonly manifest: string | undefined } | { readonly error: string; readonly stack?: string | undefined };

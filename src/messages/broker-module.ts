@@ -64,7 +64,7 @@ export class BrokerModule {
     this.handle.stop();
   }
 
-  /** Leaves the event loop; the module fails with the error. */
+  /** Leaves the event loop. The module fails with the error. */
   stopError(error: Error): void {
     this.handle.stop(error);
   }

@@ -14,7 +14,7 @@ interface FieldTypes {
 
 type FieldKind = keyof FieldTypes;
 
-/** Names of fields and their kinds; a `?` at the end of a kind marks a field that may be left out. */
+/** Names of fields and their kinds. A `?` at the end of a kind marks a field that may be left out. */
 export type FieldSpec = Readonly<Record<string, FieldKind | `${FieldKind}?`>>;
 
 type FieldValue<K extends string> = K extends `${infer Base extends FieldKind}?`

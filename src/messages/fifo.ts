@@ -3,7 +3,7 @@ const TRIM_LENGTH = 1024;
 
 /** A queue whose operations at both ends have a constant cost; `Array.shift` moves every element. */
 export class Fifo<T> {
-  /** Those before the head are taken; the queue does not keep references to them. */
+  /** Those before the head are taken. The queue does not keep references to them. */
   #items: (T | undefined)[] = [];
   #head = 0;
 

@@ -5,7 +5,7 @@ import type { ModuleMain } from "./module-runtime.js";
 export const LIBRARY_API = "1.0";
 
 /**
- * Key by which the host recognises a library, from any copy of the package; its value is the version of that copy.
+ * Key by which the host recognises a library, from any copy of the package. Its value is the version of that copy.
  */
 export const LIBRARY_MARK = Symbol.for("sluice.library");
 

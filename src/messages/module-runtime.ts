@@ -22,21 +22,21 @@ export type ModuleOutcome =
 
 /** The facts that the host of a module knows about it. */
 export interface HostedModule {
-  /** Of a module of a library: with a kind, the module reports its methods when it runs. */
+  /** The kind of a module of a library. With a kind, the module reports its methods when it runs. */
   readonly kind?: string | undefined;
-  /** Of a plug-in, which reports its methods too. */
+  /** The functions of a plug-in, which reports its methods too. */
   readonly symbols?: readonly string[] | undefined;
-  /** After the load: how many versions of its file the thread has in memory. Default: 1. */
+  /** How many versions of its file the thread has in memory after the load. Default: 1. */
   readonly generations?: (() => number) | undefined;
 }
 
-/** The log names every so many versions in memory. */
+/** The number of versions in memory after which the log reports them again. */
 const GENERATIONS_LOGGED = 20;
 
 /**
- * Lives the life of one module (docs/design/modules.md §3). It waits for `welcome`, registers the default
- * handlers, runs its entry function, reports finalizing and exited, and closes the channel. The same for
- * every host, thread or process.
+ * Runs one module from its welcome to its end (docs/design/modules.md §3). It waits for `welcome`, registers the
+ * default handlers, runs its entry function, reports finalizing and exited, and closes the channel. Every host uses
+ * it, in a thread or a process.
  * @param channel the module's end, to a broker
  * @param load gives the entry function; runs while the welcome is awaited
  * @returns how it ended; never rejects
@@ -112,7 +112,7 @@ async function reportFinalizing(handle: ChannelHandle): Promise<void> {
   try {
     await handle.rpc("module.status", { status: MODULE_STATUS.finalizing });
   } catch (error) {
-    // The broker has gone, or has no such service; the module ends in any case.
+    // The broker has gone, or has no such service. The module ends in any case.
     handle.log("debug", `module.status: ${messageOf(error)}`);
   }
 }

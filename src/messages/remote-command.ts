@@ -17,7 +17,7 @@ export interface RemoteCommandOptions {
   /** Absolute. The working directory. Default: the broker's. */
   readonly cwd?: string;
   /**
-   * The whole environment; the rank sets its own `SLUICE_URI` in it. Default: the environment of the
+   * The whole environment. The rank sets its own `SLUICE_URI` in it. Default: the environment of the
    * instance.
    */
   readonly env?: Readonly<Record<string, string | undefined>>;
@@ -69,7 +69,7 @@ export class RemoteCommand {
   }
 
   /**
-   * Writes to its standard input; resolves when the command, or the pipe to it, has taken all of it.
+   * Writes to its standard input. Resolves when the command, or the pipe to it, has taken all of it.
    * @returns false if the command has closed its standard input, or has ended
    */
   async write(bytes: Uint8Array): Promise<boolean> {

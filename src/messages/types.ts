@@ -64,7 +64,7 @@ export interface EventMessage extends MessageCommon {
   readonly seq: number;
 }
 
-/** Between a broker and the two ends of one channel; never routed. */
+/** A message between the two ends of one channel, which no broker passes on. */
 export interface ControlMessage extends MessageCommon {
   readonly type: "control";
   readonly control: "welcome" | "status" | "disconnect";
@@ -284,7 +284,7 @@ export interface Handle {
 
   /** Sends all messages, then closes. Pending requests fail with `ECANCELED`. */
   close(limits?: Limits): Promise<void>;
-  /** Settles when the connection has ended; resolves to `undefined` after `close()`. */
+  /** Settles when the connection has ended. Resolves to `undefined` after `close()`. */
   readonly closed: Promise<Error | undefined>;
   ref(): void;
   unref(): void;

@@ -32,7 +32,7 @@ interface Entry {
   readonly name: string;
   readonly schedule: Schedule;
   readonly command: string;
-  /** Set while the command runs; it never runs twice at the same time. */
+  /** Set while the command runs. It never runs twice at the same time. */
   job: Job | undefined;
   runs: number;
   failures: number;
@@ -100,7 +100,7 @@ class Crontab {
     }
   }
 
-  /** The command does not run again; if it runs now, it continues to its end. */
+  /** The command does not run again. If it runs now, it continues to its end. */
   async delete(name: string): Promise<void> {
     const entry = this.#entries.get(name);
     if (entry === undefined) throw requestError("ENOENT", `no such entry '${name}'`);

@@ -95,14 +95,14 @@ class Watcher {
     this.#seen = version;
   }
 
-  /** @param anew versions have begun again, so the watcher has seen none of them */
+  /** @param anew whether versions have begun again, so that the watcher has not sent any of them */
   committed(version: number, anew: boolean): void {
     if (anew) this.#seen = -1;
     this.#heard = version;
     if (version > this.#seen) this.#resume?.();
   }
 
-  /** It reads anew: commits are unknown. */
+  /** Makes the watcher read its key again, because the missed commits are unknown. */
   missed(): void {
     this.committed(Infinity, true);
   }

@@ -23,10 +23,10 @@ const METHODS = [
 
 /**
  * Maps keys to JSON values, stored in `content`: atomic commits, one version number, and answers only for durable
- * commits. A commit is published as the event `NAME.commit`: `{version, keys}`. Requests and errors:
+ * commits. It publishes a commit as the event `NAME.commit`: `{version, keys}`. Requests and errors:
  * docs/services.md.
  *
- * Rank 0 has the store; other ranks pass requests on to it, so that all ranks see one order of commits.
+ * Rank 0 has the store. Other ranks pass requests on to it, so that all ranks see one order of commits.
  */
 export async function modMain(h: Handle): Promise<void> {
   if (h.rank === 0) await serve(h);

@@ -13,7 +13,7 @@ export interface NatsConnectOptions extends NatsCredentials {
   readonly servers: NatsServers;
   /** How long the first connection may take, in milliseconds; Infinity: no limit. */
   readonly connectTimeoutMs: number;
-  /** For the servers' monitoring. */
+  /** The name of the connection, for the monitoring of the servers. */
   readonly name: string;
   /** The prefix of the subjects of answers. */
   readonly inboxPrefix?: string | undefined;
@@ -29,7 +29,7 @@ export interface NatsConnectOptions extends NatsCredentials {
 /** How long one server may take, in milliseconds. */
 const SERVER_TIMEOUT_MS = 1000;
 
-/** Between two rounds of the first connection. */
+/** The time between two rounds of the first connection. */
 const ROUND_PAUSE_MS = 100;
 
 /** The time that is left for the answer when the greeting was late, in milliseconds. */
@@ -41,14 +41,14 @@ const GREETING = "INFO ";
 /** The last part of the time is reserved for the error message. */
 const REPORT_MS = 1000;
 
-/** The library is loaded at the first connection. */
+/** The first connection loads the library. */
 export function natsLibrary(): typeof Nats {
   return createRequire(import.meta.url)("@nats-io/transport-node") as typeof Nats;
 }
 
 /**
  * Connects to the first server that answers. It tries all servers at the same time, so that one that is down causes
- * no delay. A connection that is lost closes, and is not made again.
+ * no delay. A lost connection closes. This does not make it again.
  * @throws SluiceError `BROKER_STATE`: `EHOSTUNREACH` when no server can be reached in time, `EACCES` when one has refused;
  *   each server has a line with the reason. `ECANCELED` when the signal was aborted
  */
@@ -91,7 +91,7 @@ interface Round {
 /** Tries every server once. @returns undefined if it was aborted */
 async function tryAll(options: NatsConnectOptions, timeoutMs: number): Promise<Round | undefined> {
   const { servers, signal } = options;
-  // In the order of the list.
+  // The failures, in the order of the list of servers.
   const failures: Failure[] = [];
   let isOver = false;
   const tried = new Promise<Round>((resolve) => {
@@ -203,7 +203,7 @@ function shared(options: NatsConnectOptions): ConnectionOptions {
 
 type Authenticator = ReturnType<typeof Nats.nkeyAuthenticator>;
 
-/** The operator may renew credentials at any time, so the file is read at each connect. */
+/** The operator may renew credentials at any time, so this reads the file at each connect. */
 function fileAuthenticator(path: string, make: (seed: Uint8Array) => Authenticator): Authenticator {
   return (nonce) => make(Uint8Array.from(readFileSync(path)))(nonce);
 }

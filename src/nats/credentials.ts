@@ -2,7 +2,7 @@ import { statSync, type Stats } from "node:fs";
 import { join } from "node:path";
 import { overlayStateError, systemMessage } from "../errors/index.js";
 
-/** How a broker shows to the servers that it may connect. Files are read anew at each connect. */
+/** How a broker shows to the servers that it may connect. The broker reads files anew at each connect. */
 export interface NatsCredentials {
   /** A file of credentials, as `nsc` makes it. */
   readonly creds?: string | undefined;

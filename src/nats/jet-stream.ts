@@ -21,7 +21,7 @@ export class JetStreamError extends Error {
 /** The servers refuse this NATS user a right that a request needs. */
 export class MissingRightError extends Error {
   override readonly name = "MissingRightError";
-  /** The subject whose use was refused, in the form in which rights name it. */
+  /** The subject whose use the servers refused, in the form in which rights name it. */
   readonly subject: string;
 
   constructor(cause: PermissionViolationError) {
@@ -59,7 +59,7 @@ export interface Stored {
   readonly value: Buffer | undefined;
 }
 
-/** The settings of a new bucket; an existing bucket keeps its own. */
+/** The settings of a new bucket. An existing bucket keeps its own. */
 export interface BucketOptions {
   readonly name: string;
   /** How long a value stays, in milliseconds; Infinity: no limit. */
@@ -160,7 +160,7 @@ export class JetStream {
     const prefix = `$KV.${bucket}.`;
     const found = new Set<string>();
     let lastRevision = 0;
-    // In parts, because the servers send only so many at once.
+    // Reads the keys in parts, because the servers send only a limited number at once.
     for (let offset = 0, total = 1; offset < total;) {
       const wanted = { subjects_filter: `${prefix}>`, offset };
       const answer = await this.#ask<StreamAnswer>(`$JS.API.STREAM.INFO.KV_${bucket}`, wanted);

@@ -32,8 +32,8 @@ export interface ConnectionListener {
 const SILENT: ConnectionListener = { restored: () => undefined, log: () => undefined };
 
 /**
- * A connection to NATS servers. Whenever it is lost, one to any server that answers replaces it
- * (docs/design/hosts.md §1). Messages that are sent meanwhile are lost, as they may be on the way.
+ * A connection to NATS servers. A connection to any server that answers replaces a lost one
+ * (docs/design/hosts.md §1). Messages that this process sends meanwhile are lost, as messages may be lost on the way.
  */
 export class LastingConnection {
   readonly #options: NatsConnectOptions;
@@ -149,7 +149,7 @@ export class LastingConnection {
     const again = async (): Promise<void> => {
       if (connection !== this.#connection || connection.isClosed()) return;
       this.#subscribe(connection, subject, take);
-      // An objection of the server arrives before its answer.
+      // An error of the server arrives before its answer.
       await connection.flush();
       if (this.#withdrawn.get(subject) !== times + 1) return;
       this.#withdrawn.delete(subject);
@@ -171,7 +171,7 @@ export class LastingConnection {
     }
   }
 
-  /** A request to JetStream itself fails with the missing right; a missing optional right is no failure. */
+  /** A request to JetStream itself fails with the missing right. A missing optional right is no failure. */
   #refused(error: Error): void {
     const { PermissionViolationError } = natsLibrary().errors;
     const violation = error instanceof PermissionViolationError ? error : undefined;
@@ -183,7 +183,7 @@ export class LastingConnection {
     }
     // The subscription has received these errors.
     if (violation?.operation === "subscription") return;
-    // A forbidden message is tried repeatedly.
+    // Programs try a forbidden message repeatedly.
     if (violation !== undefined && performance.now() - this.#refusedAtMs < REMIND_MS) return;
     if (violation !== undefined) this.#refusedAtMs = performance.now();
     this.#listener.log("err", `NATS: ${messageOf(error)}`);

@@ -8,27 +8,30 @@ export interface LinkFrame {
   /** Identifies the receiving run; `-` while it is unknown. */
   readonly to: string;
   readonly kind: LinkFrameKind;
-  /** `data`, `end`: bytes before it. `ask`: sent bytes; `answer` returns the number. Else 0. */
+  /**
+   * For `data` and `end`, the number of bytes before it. For `ask`, the number of sent bytes, which `answer` returns.
+   * Else 0.
+   */
   readonly number: number;
-  /** The number of received bytes without a gap; the end counts as one. */
+  /** The number of received bytes without a gap. The end counts as one. */
   readonly ack: number;
-  /** The total number of bytes that may be sent. */
+  /** The total number of bytes that the other end may send. */
   readonly room: number;
 }
 
 const KINDS = [
   /** Bytes of the stream. */
   "data",
-  /** No more of them follow. */
+  /** The end of the stream. */
   "end",
-  /** The received bytes. */
+  /** A report of the received bytes. */
   "ack",
   /** A request for the number of received bytes. */
   "ask",
   "answer",
-  /** Some are missing. */
+  /** Some bytes are missing. */
   "gap",
-  /** There is no such link. */
+  /** The sender has no such link. */
   "reset",
 ] as const;
 

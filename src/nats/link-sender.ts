@@ -23,19 +23,19 @@ export interface LinkSenderOptions {
 }
 
 /**
- * The sending side of a link: keeps written bytes until they are acknowledged, and sends no more than the other end
- * has room for. When bytes are lost, it sends all bytes from there on again.
+ * The sending side of a link: keeps written bytes until the other end acknowledges them, and sends no more than the
+ * other end has room for. When bytes are lost, it sends all bytes from there on again.
  */
 export class LinkSender {
   readonly #options: LinkSenderOptions;
   #chunks: (Chunk | undefined)[] = [];
   /** Chunks before this one are acknowledged, and the sender keeps no references to them. */
   #head = 0;
-  /** The next chunk to be sent from. */
+  /** The chunk with the next byte to send. */
   #next = 0;
   #written = 0;
   #acknowledged = 0;
-  /** The number of sent bytes; it decreases when bytes have to be sent again. */
+  /** The number of sent bytes. It decreases when the link must send bytes again. */
   #sent = 0;
   #everSent = 0;
   /** Before the first report of the other end, one segment may be under way. */
@@ -45,7 +45,7 @@ export class LinkSender {
     this.#options = options;
   }
 
-  /** Whether all added bytes are acknowledged. */
+  /** Whether the other end has acknowledged all added bytes. */
   get isIdle(): boolean {
     return this.#acknowledged === this.#written;
   }
@@ -108,7 +108,7 @@ export class LinkSender {
     this.#acknowledged = this.#written;
   }
 
-  /** The data that may be sent now. */
+  /** The data that the link may send now. */
   #mostBytes(): number {
     const limit = this.#options.segmentBytes();
     if (this.#room === undefined) return this.#sent > this.#acknowledged ? 0 : limit;

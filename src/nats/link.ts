@@ -7,7 +7,7 @@ import { LinkSender } from "./link-sender.js";
 /** How long an acknowledgement waits for a message that it can go with. */
 const ACK_DELAY_MS = 20;
 
-/** The first retry interval for an end without an answer, which may not have joined; it doubles each time. */
+/** The first retry interval for an end without an answer, which may not have joined. It doubles each time. */
 const FIRST_RETRY_MS = 25;
 
 /** The limit of the interval, because the other end may join at any time. */
@@ -197,10 +197,10 @@ export class Link extends Duplex {
     this.#watch();
   }
 
-  /** A part of the received data was read. */
+  /** The reader has taken a part of the received data. */
   override _read(): void {
     if (this.readableLength === 0) return;
-    // Data being read counts as waiting until its delivery.
+    // Data counts as waiting until its delivery.
     process.nextTick(() => {
       if (!this.destroyed && this.#hasRoomToTell()) this.#sendFrame("ack");
     });
@@ -277,7 +277,7 @@ export class Link extends Duplex {
   /** The other end has no such link, or no longer has it. */
   #reset(): void {
     const hasAll = this.#hasEnd && this.writableEnded;
-    // It has received our end, or it would still exist: only its acknowledgement was lost.
+    // The other link has received our end, or it would still exist. Only its acknowledgement was lost.
     if (hasAll) this.#finish();
     else this.destroy(new SluiceError("BROKER_STATE", "the other end has closed the connection"));
   }

@@ -21,7 +21,7 @@ export async function withoutRemains<T>(connect: () => Promise<T>): Promise<T> {
   } finally {
     if (--underWay === 0) {
       unsubscribe(CHANNEL, note);
-      // The storage makes every promise of the process slower, so it is disabled again.
+      // The storage makes every promise of the process slower, so this disables it again.
       attempts.disable();
     }
   }

@@ -77,7 +77,7 @@ function stackHeight(cards: readonly Card[]): number {
   return cards.reduce((sum, { height }) => sum + height + GAP, 0) - (cards.length === 0 ? 0 : GAP);
 }
 
-/** One above the other, in the middle of a height. */
+/** Places cards one above the other, in the middle of a height. */
 function stack(cards: readonly Card[], x: number, width: number, height: number): PlacedCard[] {
   let y = (height - stackHeight(cards)) / 2;
   return cards.map((card) => {

@@ -50,7 +50,7 @@ const TEXT_WIDTH = { unit: 230, level: 620 } as const;
 /** How many names the card of a fold shows, and its title. It counts the others. */
 const NAMES_SHOWN = { unit: 5, level: 24, title: 200 } as const;
 
-/** How many characters of a reason are shown, on a card and in its title. */
+/** How many characters of a reason a card shows, and its title. */
 const REASON_MAX = 240;
 const TITLE_MAX = 4000;
 

@@ -1,6 +1,6 @@
 /**
- * The code of the thread that draws one picture. Graphviz and the drawing of PNG are loaded only here, so that
- * programs that draw nothing do not pay for them.
+ * The code of the thread that draws one picture. Only this thread loads Graphviz and the drawing of PNG, so that
+ * programs that draw nothing do not load them.
  */
 import { parentPort, workerData } from "node:worker_threads";
 import { messageOf } from "../errors/index.js";

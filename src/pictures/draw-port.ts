@@ -12,7 +12,7 @@ export interface Drawing {
 }
 
 interface Drawn {
-  /** In pixels: for an SVG its stated size, for a PNG its real size. */
+  /** The size in pixels: for an SVG its stated size, for a PNG its real size. */
   readonly widthPx: number;
   readonly heightPx: number;
   /** How many units share a box with others. */

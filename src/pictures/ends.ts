@@ -7,7 +7,7 @@ export interface GraphWithEnds {
   readonly last: readonly Box[];
 }
 
-/** The fewest lines for which a box is set apart; fewer lines can be drawn. */
+/** The fewest lines for which it sets a box apart. Fewer lines are easy to draw. */
 const LINES_MIN = 4;
 
 /**

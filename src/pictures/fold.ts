@@ -11,11 +11,11 @@ const TIES_MAX = 700;
 /** The most levels that have a box of their own. */
 const LEVELS_MAX = 40;
 
-/** Instead of the number of a neighbour. */
+/** The value for a missing neighbour. */
 const NONE = -1;
 const SEVERAL = -2;
 
-/** How much may be folded: as much as is needed, or always all units of a level into one box. */
+/** How much to fold: as much as necessary, or always all units of a level into one box. */
 export type Folding = "as-needed" | "levels";
 
 /**
@@ -86,7 +86,7 @@ function chains(graph: BoxGraph, centre: string | undefined): BoxGraph {
   return graph.merged([...new Set(rowOf.values())], "chain");
 }
 
-/** One box a level; a unit is one level after the last of its predecessors. Many levels become bands of several. */
+/** One box a level. A unit is one level after the last of its predecessors. Many levels become bands of several. */
 function levels(graph: BoxGraph): BoxGraph {
   const level = new Uint32Array(graph.boxes.length);
   let deepest = 0;

@@ -1,16 +1,19 @@
-/** In pixels, from the upper left. */
+/** A point in pixels, from the upper left. */
 export interface Point {
   readonly x: number;
   readonly y: number;
 }
 
-/** In pixels. */
+/** A size in pixels. */
 export interface Size {
   readonly width: number;
   readonly height: number;
 }
 
-/** A curve beside another, at a distance to its right. Each point is moved along the normal of the curve there. */
+/**
+ * A curve beside another, at a distance to its right. It moves each point along the normal of the curve at that
+ * point.
+ */
 export function beside(points: readonly Point[], distance: number): Point[] {
   if (distance === 0) return [...points];
   return points.map((point, i) => {

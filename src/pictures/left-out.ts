@@ -4,7 +4,7 @@ import type { Box } from "./boxes.js";
 /** Left-out units up to this number have a box of their own; above it, units with one reason share a box. */
 const BOXES_MAX = 40;
 
-/** Boxes for the left-out units, in their order; a fold has the place of its first unit. */
+/** Boxes for the left-out units, in their order. A fold has the place of its first unit. */
 export function boxLeftOut(nodes: readonly PictureNode[]): Box[] {
   if (nodes.length <= BOXES_MAX) return nodes.map((node) => ({ kind: "unit", members: [node] }));
   const byReason = new Map<string, PictureNode[]>();
@@ -14,7 +14,7 @@ export function boxLeftOut(nodes: readonly PictureNode[]): Box[] {
     else known.push(node);
   }
   const groups = [...byReason.values()];
-  // The largest groups keep a box of their own, if not all can.
+  // If there are too many groups, the largest ones have a box each, and the others share one.
   const kept = new Set(groups.toSorted((a, b) => b.length - a.length).slice(0, BOXES_MAX));
   const rest = groups.filter((group) => !kept.has(group)).flat();
   return [

@@ -18,7 +18,7 @@ export interface RenderPictureOptions {
    */
   readonly scale?: number | undefined;
   /**
-   * Longest layout time, in milliseconds; after this time, the picture has one box for each level. Default:
+   * Longest layout time, in milliseconds. After this time, the picture has one box for each level. Default:
    * 20,000.
    */
   readonly layoutTimeoutMs?: number | undefined;

@@ -8,7 +8,7 @@ import type { PlacedTie, Sheet } from "./sheet.js";
 import { styleSheet, type Theme } from "./theme.js";
 import { element, escapeText } from "./xml.js";
 
-/** Between two lines of the same two boxes. */
+/** The distance between two lines of the same two boxes. */
 const BESIDE = 5;
 
 /** A sheet as an SVG document, which needs only a font. */
@@ -39,7 +39,7 @@ function arrowHead(relation: PictureEdge["relation"]): string {
     ...{ id: `sluice-${relation}`, class: `${relation}-head`, viewBox: "0 0 10 10", refX: 9, refY: 5 },
     ...{ markerWidth: 8, markerHeight: 8, markerUnits: "userSpaceOnUse", orient: "auto" },
   };
-  // The head of an order is filled; the others are open at the back.
+  // The arrow head of an order is solid. The others are open at the back.
   const d = relation === "order" ? "M0,0.8L10,5L0,9.2Z" : "M0,0.8L10,5L0,9.2L3.2,5Z";
   return element("marker", attributes, element("path", { d }));
 }

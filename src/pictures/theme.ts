@@ -55,7 +55,7 @@ const DARK: Palette = {
   needs: "#ff9a57",
 };
 
-/** For a picture that is drawn on light paper only, or in the viewer's colours. */
+/** The colours of a picture: for light paper only, or those of the viewer. */
 export type Theme = "light" | "viewer";
 
 /**

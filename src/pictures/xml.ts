@@ -1,7 +1,7 @@
 /** Attributes of an element; it leaves out undefined ones. */
 export type Attributes = Readonly<Record<string, string | number | undefined>>;
 
-/** An element of XML; its children are already XML. */
+/** An element of XML. Its children are already XML. */
 export function element(name: string, attributes: Attributes, ...children: readonly string[]): string {
   const written = Object.entries(attributes)
     .map(([key, value]) => (value === undefined ? "" : ` ${key}="${attributeText(value)}"`))

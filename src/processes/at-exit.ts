@@ -7,7 +7,7 @@ function callAll(): void {
 /**
  * Calls back when this process exits, without a wait for promises. All callers share one listener, because Node warns
  * of many.
- * @returns takes it back
+ * @returns a function that removes the callback
  */
 export function atExit(callback: () => void): () => void {
   if (callbacks.size === 0) process.on("exit", callAll);

@@ -13,7 +13,7 @@ import { isLost } from "./mark.js";
 import { signalProcess } from "./signals.js";
 import { sleep } from "./timers.js";
 
-/** The prefix of the directories' names; the mark of the processes follows. */
+/** The prefix of the directories' names. The mark of the processes follows. */
 const PREFIX = "sluice-";
 
 /** A service manager that delegates a cgroup puts the broker itself there (`DelegateSubgroup=`), beside its programs. */
@@ -27,9 +27,9 @@ const REMOVE_AGAIN_MS = 20;
 
 /** The places where this process can make cgroups (docs/design/programs.md §1). */
 export interface CgroupPlaces {
-  /** In version 2, for finding and killing. */
+  /** The directory in version 2, for finding and killing. */
   readonly unified: string | undefined;
-  /** In version 1, for limits of memory. */
+  /** The directory in version 1, for limits of memory. */
   readonly memory: string | undefined;
 }
 
@@ -129,7 +129,7 @@ function canLimit(unified: string): boolean {
 
 /** The cgroups of one program, with all processes that it starts, in any session or group. */
 export class ProgramCgroup {
-  /** The cgroups that processes join; the first one identifies them. */
+  /** The cgroups that processes join. The first one identifies them. */
   readonly directories: readonly string[];
   /** The directory of the memory limit; undefined without a limit. */
   readonly #limited: string | undefined;

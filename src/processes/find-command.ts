@@ -3,7 +3,7 @@ import { join, resolve } from "node:path";
 import { ERRNO, isErrno, SluiceError } from "../errors/index.js";
 
 /**
- * The program for a command, found in the way of a shell. A command with a slash is a path. It looks anything
+ * The program for a command, as a shell finds it. A command with a slash is a path. It looks anything
  * else up in the directories of `PATH`.
  * @param path value of `PATH`
  * @param cwd where relative paths start, absolute. Default: the directory of this process

@@ -38,9 +38,9 @@ export interface GuardOptions {
 }
 
 /**
- * Ensures that the processes that this one has started end with it, even if it is killed. The kernel does that for a
- * child (`parentDeathPrefix`), but not for processes that the child has started. One small process does it for all
- * groups, from the first one on.
+ * Ensures that the processes that this process has started end with it, even after a SIGKILL. The kernel does that
+ * for a child (`parentDeathPrefix`), but not for processes that the child has started. One small process does it for
+ * all groups, from the first one on.
  */
 export class Guard {
   readonly #options: GuardOptions;
@@ -67,7 +67,7 @@ export class Guard {
     if (this.#groups.delete(pgid)) this.#guard?.stdin?.write(`- ${pgid}\n`);
   }
 
-  /** Ends the guard, and kills the remaining processes; resolves when it has ended. */
+  /** Ends the guard, and kills the remaining processes. Resolves when it has ended. */
   async close(): Promise<void> {
     const guard = this.#guard;
     this.#guard = undefined;
@@ -88,7 +88,7 @@ export class Guard {
   /** Called with all groups, because an earlier guard may have been killed. */
   #start(): ChildProcess {
     const { mark, graceSeconds = 0, onError } = this.#options;
-    // In a session of its own, so that a signal to this process does not end it before its work is done. The guard
+    // The guard has a session of its own, so that a signal to this process does not end it too early. The guard
     // itself has no mark.
     const guard = spawnSafely(
       "/bin/sh",

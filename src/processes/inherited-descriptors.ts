@@ -17,7 +17,7 @@ function inheritedDescriptors(): number[] {
     .filter(({ descriptor, target }) => {
       // Polls and counters of Node's event loop, and the pipes that wake it, both of whose ends are in this process.
       const isPair = target.startsWith("pipe:") && targets.indexOf(target) !== targets.lastIndexOf(target);
-      // The event loop keeps one in reserve for the case that no more files can be opened; it opens this one last.
+      // The event loop opens one descriptor last, as a reserve for the case that no other descriptor is free.
       const isReserve = target === "/dev/null" && descriptor > lastOfLoop;
       return !isPair && !isReserve && !target.startsWith(LOOP);
     })

@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 
 /**
  * The program that reaps orphans and ends all processes that a command has started (`native/sluice-init.c`).
- * The build makes it where there is a C compiler; the path is valid in `dist/processes` and in the bundle.
+ * The build makes it where there is a C compiler. The path is valid in `dist/processes` and in the bundle.
  */
 const HELPER = fileURLToPath(new URL(`../bin/sluice-init-${platform}-${arch}`, import.meta.url));
 

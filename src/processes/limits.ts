@@ -22,7 +22,7 @@ const waiting = new WeakMap<AbortSignal, AbortCalls>();
 
 /**
  * Calls back when a signal is aborted.
- * @returns ends the wait; the last one removes the listener
+ * @returns a function that ends the wait; the last one removes the listener
  */
 export function onAbort(signal: AbortSignal, callback: () => void): () => void {
   const calls = waiting.get(signal) ?? listenTo(signal);
@@ -49,8 +49,8 @@ function listenTo(signal: AbortSignal): AbortCalls {
 
 /**
  * Calls back once, when a limit is reached, or at once if the signal is already aborted.
- * @param what what the call does, for the message of the error
- * @returns ends the watching
+ * @param what the action of the call, for the message of the error
+ * @returns a function that ends the watch
  */
 export function watchLimits(
   what: string,
@@ -87,7 +87,7 @@ export async function withinLimits<T>(what: string, limits: Limits, result: Prom
   let stop: () => void = () => undefined;
   const late = new Promise<never>((_, reject) => (stop = watchLimits(what, limits, reject)));
   try {
-    // A limit that is reached before the call counts even if the result exists.
+    // A limit that has passed before the call counts even if the result exists.
     return await Promise.race([late, result]);
   } finally {
     stop();

@@ -6,8 +6,8 @@ import { signalProcess } from "./signals.js";
 import { sleep } from "./timers.js";
 
 /**
- * The environment variable by which all processes of an owner are found, started directly or not, in any session and
- * process group. It has the marks of all owners above it, outermost first, separated by commas.
+ * The environment variable that marks all processes of an owner. A search by it finds indirect child processes too,
+ * in any session and process group. It has the marks of all owners above it, outermost first, separated by commas.
  */
 export const MARK_VARIABLE = "SLUICE_STARTED_BY";
 
@@ -159,7 +159,7 @@ function foundBy(find: () => number[]): number[] | undefined {
   }
 }
 
-/** Whether a mark's owner has ended. An owner in another namespace of process ids cannot be checked. */
+/** Whether a mark's owner has ended. This process cannot check an owner in another namespace of process ids. */
 export function isLost(text: string): boolean {
   const [namespace, pid, startedAt] = text.split(/[:.]/);
   return namespace === pidNamespace() && startTime(Number(pid)) !== startedAt;

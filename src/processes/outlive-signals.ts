@@ -3,7 +3,7 @@ const GROUP_SIGNALS = ["SIGINT", "SIGTERM"] as const;
 
 /**
  * Makes this process ignore them: its parent ends it cleanly over a channel, and it ends when the channel closes.
- * Programs that it starts are not affected.
+ * This does not affect the programs that it starts.
  */
 export function outliveSignals(): void {
   for (const signal of GROUP_SIGNALS) process.on(signal, () => undefined);

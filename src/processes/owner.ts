@@ -6,15 +6,15 @@ let own: { readonly mark: Mark; readonly guard: Guard | undefined } | undefined;
 /** How to become an owner. */
 export interface OwnerOptions {
   /**
-   * How many seconds its processes may take to end by themselves when it was killed. Undefined: another process does
-   * that.
+   * How many seconds its processes may take to end by themselves after a SIGKILL of this process. Undefined: another
+   * process does that.
    */
   readonly graceSeconds: number | undefined;
 }
 
 /**
- * Makes this process the owner of all processes that it starts from now on. They have its mark, and are killed if
- * this process is. A process that ends cleanly does not kill them, unless it sweeps them itself.
+ * Makes this process the owner of all processes that it starts from now on. They have its mark, and a SIGKILL of this
+ * process ends them too. A process that ends cleanly does not kill them, unless it sweeps them itself.
  * @returns the mark; undefined without `/proc`
  */
 export function becomeOwner({ graceSeconds }: OwnerOptions): Mark | undefined {
@@ -26,7 +26,7 @@ export function becomeOwner({ graceSeconds }: OwnerOptions): Mark | undefined {
   return mark;
 }
 
-/** The mark for processes to start; its guard is ready before the first starts. */
+/** The mark for processes to start. Its guard is ready before the first starts. */
 export function owner(): Mark | undefined {
   own?.guard?.stand();
   return own?.mark;

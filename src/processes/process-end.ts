@@ -55,7 +55,7 @@ export async function processEnd(child: ChildProcess): Promise<ProcessEnd> {
   return endOf(status, signal);
 }
 
-/** From the arguments of Node's `exit` event. */
+/** The end of a process, from the arguments of Node's `exit` event. */
 export function endOf(status: number | null, signal: NodeJS.Signals | null): ProcessEnd {
   // Node returns neither of them if the system reported neither.
   return signal === null ? { kind: "exited", status: status ?? 0 } : { kind: "killed", signal };
@@ -71,7 +71,7 @@ export function isSuccess(end: ProcessEnd): boolean {
   return end.kind === "exited" && end.status === 0;
 }
 
-/** In the form of a shell: the status, or 128 + the number of the signal. */
+/** The status in the form of a shell: the status, or 128 + the number of the signal. */
 export function shellStatus(end: ProcessEnd): number {
   return end.kind === "exited" ? end.status : 128 + constants.signals[end.signal];
 }
@@ -93,7 +93,7 @@ export function commandEndText(end: ProcessEnd): string {
 
 /**
  * The end of a part of the instance, a broker or a phase: `ended with status N`, or `was killed by SIGKILL`.
- * @param verb `failed` for a part whose status is its verdict, such as rc1
+ * @param verb `failed` for a part whose status is its result, such as rc1
  */
 export function partEndText(end: ProcessEnd, verb: "ended" | "failed" = "ended"): string {
   return end.kind === "exited" ? `${verb} with status ${end.status}` : `was killed by ${end.signal}`;

@@ -10,7 +10,7 @@ interface ProcessLine {
 
 /**
  * Kills a process and all that it started, in all of their process groups. A killed process cannot end its own
- * children any more. Without `/proc`, only the process group can be found.
+ * children any more. Without `/proc`, it finds only the process group.
  */
 export function killTree(root: number): void {
   const tree = treeUnlessBusy(root);
@@ -22,7 +22,7 @@ export function killTree(root: number): void {
   killGroup(root);
 }
 
-/** Without a free descriptor, only the process group can be found. */
+/** Without a free descriptor, this finds only the process group. */
 function treeUnlessBusy(root: number): ProcessLine[] {
   try {
     return treeOf(root);

@@ -5,7 +5,7 @@ const piped = new WeakSet<ChildProcess>();
 
 /**
  * A command that gives another one real pipes as its outputs (`native/pipes.c`); undefined without the helper.
- * @param how `all`: until each writer has gone, not only the command
+ * @param how with `all`, the pipes end when each writer has ended, not only the command
  */
 export function withRealPipes(command: readonly string[], how: true | "all"): readonly string[] | undefined {
   const program = helper();

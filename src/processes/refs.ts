@@ -4,14 +4,14 @@ import { Socket } from "node:net";
 /** Makes an object keep this process alive, or releases it. */
 type SetRef = (isRef: boolean) => void;
 
-/** Everything of one owner that keeps this process alive. All of it does, until it is released. */
+/** The objects of one owner that keep this process alive. All of them do so until `set` releases them. */
 export class Refs {
   readonly #setters = new Set<SetRef>();
   #isRef = true;
 
   /**
    * Adds something that keeps the process alive by itself, and puts it into the present state at once.
-   * @returns forgets it
+   * @returns a function that removes it
    */
   add(setRef: SetRef): () => void {
     this.#setters.add(setRef);

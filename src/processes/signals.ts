@@ -11,7 +11,8 @@ export interface ProgramProcess {
 }
 
 /**
- * Sends a signal to a process. Neither one that has ended nor one of another user is an error: see the outcome.
+ * Sends a signal to a process. A process that has ended, or that belongs to another user, is not an error: see the
+ * outcome.
  * @param signal 0 only checks that the process exists
  * @throws the system's error for an unknown signal
  */

@@ -9,7 +9,7 @@ import { owner } from "./owner.js";
 import { noteRealPipes, withRealPipes } from "./real-pipes.js";
 import { spawnSafely } from "./spawn-safely.js";
 
-/** How a process is started; the other options are those of `spawn`. */
+/** How a process is started. The other options are those of `spawn`. */
 export type ProcessOptions = Pick<
   SpawnOptions,
   "cwd" | "env" | "stdio" | "detached" | "signal" | "killSignal"
@@ -33,7 +33,7 @@ export function hasStartedProcesses(): boolean {
 type WithStdio<I, O, E> = ProcessOptions & { readonly stdio: [I, O, E] };
 
 /**
- * Starts a process; the one place where that is done. It never throws: a process that cannot be started has no `pid`
+ * Starts a process. No other code does so. It never throws: a process that cannot be started has no `pid`
  * and emits `error`, which ends nothing even without a listener. Its streams exist in any case.
  * @param file a path, or a name to be looked up in `PATH`
  */

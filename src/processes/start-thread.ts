@@ -5,7 +5,7 @@ import { owner } from "./owner.js";
 import { requireWorkingDirectory } from "./working-directory.js";
 
 /**
- * Starts a thread; the one place where that is done. Without a listener, its `error` has no effect; `exit` follows
+ * Starts a thread. No other code does so. Without a listener, its `error` has no effect; `exit` follows
  * it.
  * @param file the file that it runs
  * @throws SluiceError `LOAD_FAILED` with `EAGAIN` if the system refuses another thread; `BROKER_STATE` if this process

@@ -13,8 +13,8 @@ export interface KnownUser {
 }
 
 /**
- * A user of this machine with its groups, from the system's own tools, so that users of directories such as LDAP are
- * included.
+ * A user of this machine with its groups, from the system's own tools, which also find users of directories such as
+ * LDAP.
  * @param user name or number
  * @param group name or number, instead of the user's own
  * @throws SluiceError `LOAD_FAILED` with `ENOENT` if the user or group does not exist

@@ -56,7 +56,7 @@ export async function runCommand(
   }
 }
 
-/** Kills the group of a process when a signal aborts; rejects only if that is not allowed. */
+/** Kills the group of a process when a signal aborts. Rejects only if that is not allowed. */
 function killedByAbort(
   child: ChildProcess,
   signal: AbortSignal,

@@ -26,7 +26,7 @@ interface PendingRead extends Pending<RcFileReport> {
 }
 
 interface PendingRun extends Pending<void> {
-  /** The reason of the signal that abandoned it; the host ends as soon as only such requests are left. */
+  /** The reason of the signal that abandoned it. The host ends as soon as only such requests are left. */
   givenUp: Error | undefined;
 }
 
@@ -61,7 +61,7 @@ export interface HostStart {
   readonly cacheDir?: string | undefined;
 }
 
-/** Milliseconds that a host is given to exit by itself. */
+/** Milliseconds that a host may take to exit by itself. */
 const EXIT_MS = 1000;
 
 /** An {@link RcHost} that is driven by the messages of host-protocol.ts, in a process or a thread. */

@@ -19,7 +19,7 @@ export interface OutputLine {
 /** The result of reading one rc file. */
 export interface RcFileReport {
   readonly file: string;
-  /** In the order declared. */
+  /** The tasks in the order declared. */
   readonly tasks: readonly TaskReport[];
   /** Effects of its `setup()`, in order. */
   readonly effects: readonly SetupEffect[];
@@ -29,7 +29,7 @@ export interface RcFileReport {
   readonly uses: readonly StandInUse[];
 }
 
-/** How an rc file is read. */
+/** How to read an rc file. */
 export interface ReadMode {
   /** Whether its `setup()` runs. */
   readonly setup: boolean;
@@ -50,7 +50,7 @@ export interface RcHost {
    */
   run(task: string, signal: AbortSignal): Promise<void>;
   update(state: HostState): void;
-  /** Whether it is to be killed, or has ended; it then takes no more work. */
+  /** Whether it is to be killed, or has ended. It then takes no more work. */
   readonly doomed: boolean;
   /** Lets the host exit, and kills it if it does not. Resolves when it has ended and its output has been read. */
   close(): Promise<void>;

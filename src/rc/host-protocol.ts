@@ -21,7 +21,7 @@ export interface HostState {
   readonly config?: JsonObject;
   /** The broker's environment. */
   readonly brokerEnv?: Readonly<Record<string, string>>;
-  /** To be applied to the host's own environment; null unsets. */
+  /** Changes to the host's own environment; null unsets. */
   readonly env?: Readonly<Record<string, string | null>>;
   /** Shared data that has changed. */
   readonly data?: JsonObject;
@@ -39,14 +39,14 @@ export type ToHost =
   | { readonly op: "run"; readonly task: string }
   | { readonly op: "cancel"; readonly task: string }
   | { readonly op: "update"; readonly state: HostState }
-  /** To a `setenv` or `refresh`; an `update` before it has the changes. */
+  /** To a `setenv` or `refresh`. An `update` before it has the changes. */
   | { readonly op: "reply"; readonly id: number; readonly error?: string }
   | { readonly op: "exit" };
 
 /** A task in the report of a host. */
 export interface TaskReport {
   readonly name: string;
-  /** By the keys of unit files. */
+  /** The options of the task, by the keys of unit files. */
   readonly keys: JsonObject;
   /** Line of the declaration, from 1; 0 if unknown. */
   readonly line: number;

@@ -19,7 +19,7 @@ export class InstanceState {
 
   /**
    * Reads the state of the instance again.
-   * @returns reads all values that may have changed
+   * @returns a function that reads all values that may have changed
    * @throws SluiceError `BROKER_REQUEST`
    */
   async refresh(): Promise<HostState> {

@@ -19,7 +19,7 @@ export interface InstanceStepExecutorOptions {
   /** Environment of commands, without a session. Default: that of this process. */
   readonly env?: NodeJS.ProcessEnv | undefined;
   /**
-   * A module, other than a program, that is not gone this long after its removal began is cancelled
+   * This time after the beginning of a removal, the broker cancels a module other than a program
    * (docs/design/planning.md §7). Default: never.
    */
   readonly cancelRemovalAfterMs?: number | undefined;
@@ -29,7 +29,7 @@ export interface InstanceStepExecutorOptions {
   readonly isStart?: boolean | undefined;
   /** The broker's id of the plan whose modules are loaded (`module.plan`). */
   readonly plan?: number | undefined;
-  /** Digests of libraries that were verified for the plan, by unit; the loaded file must still have them. */
+  /** Digests of libraries that were verified for the plan, by unit. The loaded file must still have them. */
   readonly digests?: Readonly<Record<string, string>> | undefined;
 }
 
@@ -109,7 +109,7 @@ export class InstanceStepExecutor implements StepExecutor {
 
   async #remove({ name, command }: ModuleUnit, signal: AbortSignal): Promise<void> {
     const handle = this.#handle(name);
-    // A program gets the time of its `stop`; the broker itself kills it afterwards.
+    // A program gets the time of its `stop`. The broker itself kills it afterwards.
     const isHurried = command === undefined;
     const removal = withLimit(signal, isHurried ? this.#cancelRemovalAfterMs : undefined);
     if (isHurried) this.#removals.add(removal);
@@ -148,7 +148,7 @@ export class InstanceStepExecutor implements StepExecutor {
 /** The options of a load besides the keys of the unit. */
 interface LoadMode {
   readonly explicit: boolean;
-  /** A start has named it, and no user. */
+  /** Whether a start requested it, rather than a user. */
   readonly ofStart?: boolean | undefined;
   readonly insecure?: boolean | undefined;
 }
@@ -191,7 +191,7 @@ async function removeModule(
 /** A signal that aborts with another signal, or after a time. */
 interface Limited {
   readonly signal: AbortSignal;
-  /** From now on. */
+  /** Sets the time-out, counted from now on. */
   limit(limitMs: number): void;
   stop(): void;
 }

@@ -1,22 +1,22 @@
 import { StringDecoder } from "node:string_decoder";
 
 /**
- * A line is passed on in pieces of this length at most, because output without line ends must not fill the memory.
+ * This passes a line on in pieces of at most this length, because output without line ends must not fill the memory.
  */
 const LONGEST_LINE = 1024 * 1024;
 
 /**
- * Cuts a stream of bytes or text into lines, without their ends. UTF-8 that is cut between chunks is joined again.
+ * Cuts a stream of bytes or text into lines, without their ends. It joins a UTF-8 character that two chunks share.
  */
 export class LineSplitter {
   readonly #onLine: (line: string) => void;
   readonly #decoder = new StringDecoder("utf8");
   readonly #longest: number;
-  /** Pieces of the unfinished line; they are joined once, so that many small chunks stay linear. */
+  /** Pieces of the unfinished line. It joins them once, so that the time for many small chunks is linear. */
   #pieces: string[] = [];
   #pending = 0;
 
-  /** @param longest length at which a line is passed on unfinished */
+  /** @param longest length at which it passes on an unfinished line */
   constructor(onLine: (line: string) => void, longest = LONGEST_LINE) {
     this.#onLine = onLine;
     this.#longest = longest;

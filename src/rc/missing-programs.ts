@@ -4,7 +4,7 @@ import { findCommand } from "../processes/index.js";
 import type { Catalog, Unit } from "../units/index.js";
 
 /**
- * Missing files of modules and commands of tasks. A bare name of a module is not looked up, because a plan for
+ * Missing files of modules and commands of tasks. It does not look up a bare name of a module, because a plan for
  * another machine names modules that this one need not have. Warning: `LOAD_NOT_FOUND`.
  * @param path value of `PATH`
  */
@@ -24,7 +24,7 @@ export async function missingProgramWarnings(
   return found;
 }
 
-/** Shell lines are left out, because only the shell can tell which programs they run. */
+/** This ignores shell lines, because only the shell can find out which programs they run. */
 async function missingPart(unit: Unit, path: string | undefined): Promise<string | undefined> {
   if (unit.kind === "module") {
     const { module: file, loader } = unit;

@@ -26,7 +26,7 @@ export class OutputLines {
     splitters[stream].push(chunk);
   }
 
-  /** The unit prints no more; its last lines may lack their ends. */
+  /** The unit prints no more. Its last lines may lack their ends. */
   end(unit: string | undefined): void {
     const splitters = this.#splitters.get(unit);
     this.#splitters.delete(unit);

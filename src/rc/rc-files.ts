@@ -8,7 +8,7 @@ import { hostProgramFor } from "./host-program.js";
 /**
  * The rc files of a phase, in the order of their reading (docs/design/planning.md §8). First comes
  * `<libexecDir>/modprobe/rc1.*`, then for each directory of the search path its `rc1.d/*`, by file name.
- * Files of other kinds and hidden files are left out; a directory that does not exist is empty.
+ * It leaves out files of other kinds and hidden files. A directory that does not exist counts as empty.
  * @param searchPath in the form of `rcSearchPath`
  * @param onChecking gets each pattern that is searched, for `checking DIR/rc1.d/*`
  * @throws the system error of a directory that exists and cannot be read

@@ -22,7 +22,7 @@ import type { RcSession } from "./session.js";
 
 /** The contents of the rc files of a run, ready to be composed and planned. */
 export interface RcReading {
-  /** In the order read, to be composed after the configuration. */
+  /** The fragments in the order read. Composition takes them after the configuration. */
   readonly fragments: readonly Fragment[];
   /** Names of their tasks, which are roots. */
   readonly tasks: readonly string[];
@@ -39,12 +39,12 @@ export interface RcReading {
 /** A file with missing imports. */
 export interface ReadWithStandIns {
   readonly file: string;
-  /** In the order of their first imports. */
+  /** The names of the packages, in the order of their first imports. */
   readonly names: readonly string[];
 }
 
 /**
- * Reads rc files of all kinds, in order; the `setup()` of each runs before the next is read
+ * Reads rc files of all kinds, in order. The `setup()` of each runs before the next is read
  * (docs/design/planning.md §8). Errors: `UNIT_INSECURE`, `RC_INVALID`, `RC_FAILED`, and the errors of
  * `readRcFragment` and `codeFragment`; of all files at once. Warnings: `RC_STAND_IN`.
  * @param session has the hosts of the files with code

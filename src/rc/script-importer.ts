@@ -17,7 +17,7 @@ import { takeDeclaredTasks } from "./task.js";
 const LIBRARY_FILE = fileURLToPath(new URL("../index.js", import.meta.url));
 
 /**
- * Resolves in the way of `require()`, because `import()` does not work in code that V8 got in compiled form (ADR 5).
+ * Resolves like `require()`, because `import()` does not work in code that V8 got in compiled form (ADR 5).
  */
 const require = createRequire(import.meta.url);
 
@@ -81,7 +81,10 @@ export class ScriptImporter {
   }
 }
 
-/** By default jiti would run a file by Node first, and then again in its own way if that failed. */
+/**
+ * Runs a file in jiti's own way only. By default jiti would run a file by Node first, and run it again if that
+ * failed.
+ */
 async function evaluate(jiti: Jiti.Jiti, file: string, source: string): Promise<object> {
   const known = jiti.cache[file];
   if (known?.loaded === true) return known.exports as object;

@@ -34,7 +34,7 @@ export interface RcSessionOptions {
   readonly facts: RcFacts;
   /** The handle of the instance. Without one, facts do not change, and `setenv` affects only this run. */
   readonly handle?: Handle | undefined;
-  /** Environment of hosts and commands at the start; a copy is taken. Default: that of this process. */
+  /** Environment of hosts and commands at the start, copied. Default: that of this process. */
   readonly env?: NodeJS.ProcessEnv | undefined;
   /** Gets every output line of tasks. */
   readonly onOutput: (line: OutputLine) => void;
@@ -166,7 +166,7 @@ export class RcSession {
     await host.run(name, signal);
   }
 
-  /** Ends all hosts; resolves when they have ended and their output has been passed on. */
+  /** Ends all hosts. Resolves when they have ended and their output has been passed on. */
   async close(): Promise<void> {
     const hosts = [...[...this.#slots.values()].map(({ host }) => host), ...this.#retired];
     this.#slots.clear();

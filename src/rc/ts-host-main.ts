@@ -1,7 +1,7 @@
 /**
  * Entry point of the process that hosts TypeScript and JavaScript rc files. Only the runner starts it, with a socket
- * on an inherited descriptor (host-protocol.ts). Bundled into one file, because its start is part of every rc1 and
- * rc3.
+ * on an inherited descriptor (host-protocol.ts). The build bundles it into one file, because its start is part of
+ * every rc1 and rc3.
  */
 import { Socket } from "node:net";
 import { messageOf } from "../errors/index.js";

@@ -71,7 +71,7 @@ function misnamed(directory: string, isRead: (entry: Dirent) => boolean, hint: s
     .map((entry) => unread(join(directory, entry.name), "is not read", hint));
 }
 
-/** Only the shipped directory has whole files; a site has directories of them. */
+/** Only the shipped directory has whole files. A site has directories of them. */
 function misplaced(path: readonly string[], { dataDir, libexecDir }: Directories): Diagnostic[] {
   const shipped = [dataDir, libexecDir].map((directory) => resolve(directory, "modprobe"));
   return path

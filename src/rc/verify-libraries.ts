@@ -10,7 +10,7 @@ export interface RefusedModule {
   readonly message: string;
 }
 
-/** The verdict of an instance on the libraries of a plan. */
+/** The result of an instance's check of the libraries of a plan. */
 export interface PlanVerification {
   readonly failures: readonly RefusedModule[];
   /** Why optional units are left out. */

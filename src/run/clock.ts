@@ -8,7 +8,7 @@ export interface Clock {
   epochMs(): number;
   /**
    * Calls back once after `delayMs`.
-   * @returns cancels the timer; has no effect once it has fired
+   * @returns a function that cancels the timer; has no effect once it has fired
    */
   after(delayMs: number, callback: () => void): () => void;
 }

@@ -7,7 +7,7 @@ export interface Skipped {
   readonly via: string;
 }
 
-/** How a step depends on another; the dependent step does not run without it. */
+/** How a step depends on another. The dependent step does not run without it. */
 export type Link = "requires" | "needs";
 
 /** The providers of one name, or its pick, and the units that request it. */

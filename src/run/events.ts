@@ -20,7 +20,7 @@ interface OfStep extends AtTime {
 
 /** The last event of a step that had started. */
 interface AfterStart extends OfStep {
-  /** Since the step's `start`. */
+  /** The time since the step's `start`. */
   readonly durationMs: number;
 }
 

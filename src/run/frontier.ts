@@ -13,7 +13,7 @@ export class Frontier {
   /** Withdrawn steps stay in the heap until their turn. */
   #readyCount = 0;
 
-  /** @param weights of each node; the ready step with the greatest weight is taken first */
+  /** @param weights of each node; the ready step with the greatest weight comes first */
   constructor(dag: Dag, weights: Float64Array) {
     this.#dag = dag;
     this.#waitsFor = inDegrees(dag);

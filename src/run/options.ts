@@ -9,9 +9,11 @@ export interface RunOptions {
   readonly executor: StepExecutor;
   /** Steps that may run at the same time, 1 or more; {@link defaultJobs} if absent. */
   readonly jobs?: number | undefined;
-  /** First interrupt: aborted, nothing more starts, and after `cancelAfterMs` steps that still run are cancelled. */
+  /**
+   * The first interrupt. After its abort, no step starts, and after `cancelAfterMs` the run cancels running steps.
+   */
   readonly signal?: AbortSignal | undefined;
-  /** Second interrupt: aborted, running steps are cancelled now. */
+  /** The second interrupt. After its abort, the run cancels running steps at once. */
   readonly cancelSignal?: AbortSignal | undefined;
   /** Default 2000. */
   readonly cancelAfterMs?: number | undefined;
@@ -21,7 +23,7 @@ export interface RunOptions {
    * After a failure, continues with all units that do not require or need the failed one. Removals always do so.
    */
   readonly keepGoing?: boolean | undefined;
-  /** The durations of units in the last recorded run, by name; a missing unit counts as 1. */
+  /** The durations of units in the last recorded run, by name. A missing unit counts as 1. */
   readonly durationsMs?: ReadonlyMap<string, number> | undefined;
   /** Which of the ready steps comes next, in place of the one with the longest path; one at a time unless `jobs` is set. */
   readonly shuffle?: Shuffle | undefined;

@@ -4,7 +4,7 @@ export interface Adjacent {
   readonly then: string;
 }
 
-/** Two legal orders that differ only in two neighbours; one of them fails, and the other does not. */
+/** Two legal orders that differ only in two neighbours. One of them fails, and the other does not. */
 export interface FoundPair {
   /** This order of the two fails, and the opposite one does not. */
   readonly pair: Adjacent;

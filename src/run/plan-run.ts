@@ -11,7 +11,7 @@ import { expectedDurations, remainingPaths } from "./schedule.js";
 import { shuffleWeights } from "./shuffle.js";
 import { StepStates } from "./step-states.js";
 
-/** A step in the executor; it keeps its slot until its promise settles or its grace time has passed. */
+/** A step in the executor. It keeps its slot until its promise settles or its grace time has passed. */
 interface RunningStep {
   readonly index: number;
   readonly step: Step;
@@ -25,7 +25,7 @@ interface RunningStep {
   cancelled: boolean;
 }
 
-/** How many steps are started at once before other callbacks of the process have a turn. */
+/** How many steps it starts at once before other callbacks of the process have a turn. */
 const STARTS_A_TURN = 256;
 
 const noTimer = (): void => undefined;
@@ -155,7 +155,7 @@ export class PlanRun {
     );
   }
 
-  /** The promise of a step settled; the result counts unless its last event has already been sent. */
+  /** The promise of a step settled. The result counts unless its last event has already been sent. */
   #settled(running: RunningStep, error: Error | undefined): void {
     if (!this.#running.delete(running)) return;
     running.stopTimer();
@@ -205,7 +205,7 @@ export class PlanRun {
     this.#giveUp(running, new SluiceError("RUN_CANCELLED", "cancelled", { unit: running.step.unit.name }));
   }
 
-  /** Informs the executor, and waits for it only so long. */
+  /** Informs the executor, and waits for it for a limited time. */
   #giveUp(running: RunningStep, reason: SluiceError): void {
     const { clock, graceMs } = this.#settings;
     running.stopTimer = clock.after(graceMs, () => {
@@ -339,7 +339,7 @@ function asError(cause: unknown, step: Step): Error {
   return new SluiceError("RUN_FAILED", messageOf(cause), { cause, unit: step.unit.name });
 }
 
-/** How long a step may take. A program is stopped within the time that its own unit sets. */
+/** How long a step may take. The broker stops a program within the time that the unit of the program sets. */
 function limitOf({ action, unit }: Step): number | undefined {
   return action === "remove" && unit.command !== undefined ? undefined : unit.timeoutMs;
 }

@@ -14,7 +14,7 @@ import type {
 export interface StepTiming {
   readonly unit: string;
   readonly action: StepAction;
-  /** Since the start of the run. */
+  /** The time since the start of the run. */
   readonly startedAtMs: number;
   readonly durationMs: number;
   readonly ended: "end" | "fail" | "timeout" | "cancel";

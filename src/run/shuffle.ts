@@ -2,12 +2,12 @@ import type { Dag } from "../graph/index.js";
 import { Frontier } from "./frontier.js";
 
 /**
- * The order in which ready steps are taken, in place of the longest path first (docs/design/planning.md §7). The
+ * The order in which a run takes ready steps, in place of the longest path first (docs/design/planning.md §7). The
  * relations of the units still apply.
  */
 export type Shuffle =
   | { readonly kind: "seed"; readonly text: string; readonly seed: number }
-  /** The first of these that is ready; all others come after. */
+  /** The first of these that is ready. All others come after. */
   | { readonly kind: "order"; readonly text: string; readonly units: readonly string[] };
 
 /** A shuffle from a seed. */

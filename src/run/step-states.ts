@@ -1,5 +1,5 @@
 /**
- * The life of a step.
+ * The states of a step.
  *
  *     waiting ──▶ running ──▶ done
  *        │           ├──────▶ failed      its own error, or its time-out

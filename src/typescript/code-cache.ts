@@ -18,7 +18,7 @@ export class CodeCache {
     this.#userCode = userCode;
   }
 
-  /** Keeps nothing, because the code of the package is made in each build. */
+  /** Keeps nothing, because each build makes the code of the package. */
   static none(): CodeCache {
     return new CodeCache(undefined, undefined);
   }
@@ -59,7 +59,7 @@ export class CodeCache {
 
   #share(origin: string, code: string): void {
     const file = this.#fileOf(origin);
-    // The directory may have been removed with its instance, and then the code is not needed either.
+    // The instance may have removed the directory at its end, and then needs no code either.
     if (file !== undefined) ifThere(() => replaceFile(file, [Buffer.from(code)]));
   }
 
@@ -75,8 +75,8 @@ function userName(origin: string): string {
 }
 
 /**
- * Code that came with the package and was made at its build. It is as safe as the other files of the package. A file
- * is identified by its name and its source: an edited file has other code.
+ * Code that came with the package and was made at its build. It is as safe as the other files of the package. Its
+ * name and its source identify a file: an edited file has other code.
  */
 export class ShippedCode {
   readonly #directory: string;
@@ -111,7 +111,7 @@ export class ShippedCode {
       const kept = readFileSync(join(this.#directory, basename(path)), "utf8");
       return kept.startsWith(`${readFileSync(path, "utf8")}\0`);
     } catch (error) {
-      // An unreadable file did not come with the package; its import reports the reason.
+      // An unreadable file did not come with the package. Its import reports the reason.
       if (error instanceof Error && "code" in error) return false;
       throw error;
     }

@@ -61,7 +61,7 @@ export function importMetaPlugin({ filename, dirname, url }: MetaOfFile): (api: 
       if (uses.length === 0) return;
       const name = program.scope.generateUid("importMeta");
       for (const use of uses) use.replaceWith({ ...types.identifier(name), loc: use.node.loc });
-      // Text, since a file may have variables of its own that are called __dirname. jiti replaces the text of
+      // The replacement is a text, because a file may have its own variable `__dirname`. jiti replaces the text of
       // `resolve`.
       const values = JSON.stringify({ dirname, filename, url }).slice(1, -1);
       const resolve = RESOLVE.replace("URL_OF_FILE", JSON.stringify(url));

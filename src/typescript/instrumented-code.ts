@@ -3,7 +3,7 @@ import { dirname } from "node:path";
 import { forgetCode } from "./stack-places.js";
 import { transformed } from "./transform.js";
 
-/** How a value is used where it decides which code runs next. */
+/** The use of a value that decides which code runs next. */
 export type DecidingUse = "tested" | "compared";
 
 /** The functions for code that {@link runInstrumented} runs. */
@@ -46,8 +46,8 @@ const DECIDING: readonly (readonly [type: string, parts: readonly string[], use:
 const COMPARISONS = new Set(["==", "===", "!=", "!==", "<", "<=", ">", ">=", "in", "instanceof"]);
 
 /**
- * Wraps deciding expressions in calls of `__decided`. Nodes that other plug-ins have inserted have no place, and are
- * left unchanged.
+ * Wraps deciding expressions in calls of `__decided`. It does not change nodes without a place, which other plug-ins
+ * have inserted.
  */
 function decisions({ types: t }: Babel): object {
   const wrap = (node: Node, part: string, use: DecidingUse): void => {
@@ -86,7 +86,7 @@ export async function runInstrumented(
   const { compileFunction } = process.getBuiltinModule("node:vm");
   // The file may have had other code before.
   forgetCode(path);
-  // On one line with the first of the code, whose lines are those of the source.
+  // The added text stays on the first line of the code, so that the lines of the code are those of the source.
   const run = compileFunction(`return (async () => {${code}\n})()`, PARAMETERS, { filename: path });
   const module = { exports: {} };
   const values = [module.exports, createRequire(path), module, path, dirname(path), imported, decided];

@@ -65,7 +65,7 @@ function directoryOf(path: string): string {
   return process.getBuiltinModule("node:path").dirname(path);
 }
 
-/** Not imported at the top, like the others above, because each thread loads this file at its start. */
+/** This import is not at the top, because each thread loads this file at its start. */
 function requireFrom(path: string): ReturnType<typeof createRequire> {
   return process.getBuiltinModule("node:module").createRequire(path);
 }

@@ -23,21 +23,21 @@ export function rememberCode(path: string, code: string, linesBefore = 0): void 
   if (code.includes(MAP_MARK)) made.set(path, { code, linesBefore });
 }
 
-/** For code under the name of a file whose lines are those of the file. */
+/** Drops the data of a file, because its code now has the same lines as the file. */
 export function forgetCode(path: string): void {
   made.delete(path);
 }
 
 /**
- * Makes the stacks of errors in this thread name places in the source files. For threads and processes that are
- * ours alone, because one function formats stacks for all code in them.
+ * Makes the stacks of errors in this thread name places in the source files. Only our own threads and processes may
+ * call it, because one function formats the stacks of all their code.
  */
 export function showWrittenPlaces(): void {
   Error.prepareStackTrace = (error, calls) =>
     [headOf(error), ...calls.map((call) => `    at ${textOf(call)}`)].join("\n");
 }
 
-/** The first line in the form of Node, whose own errors have their code in front. */
+/** The first line of a stack in the form of Node, which shows the code of its own errors. */
 function headOf(error: Error): string {
   const isOfNode = "code" in error && String(error.code).startsWith("ERR_") && !error.name.includes("[");
   if (isOfNode) return `${error.name} [${String(error.code)}]: ${error.message}`;

@@ -12,7 +12,7 @@ export function transformed(
   source: string,
   options: Partial<Jiti.TransformOptions> = {},
 ): string {
-  // Not import(): it does not work in code that V8 got in compiled form, such as the command line.
+  // An `import()` here would fail in code that V8 got in compiled form, such as the command line.
   const { createJiti } = createRequire(import.meta.url)("jiti") as typeof Jiti;
   const jiti = createJiti(filename, { fsCache: false });
   const code = jiti.transform({

@@ -4,9 +4,9 @@ import { type UnitJsonValue, unitToJson } from "./unit-json.js";
 
 /**
  * Composed units as the lines of one unit file. Each value has a comment `# from FILE:LINE` with the place that set
- * it, or the flag or variable that did. Unset keys are left out. Reading the text as a file makes the same units,
+ * it, or the flag or variable that did. It leaves out unset keys. Reading the text as a file makes the same units,
  * though tasks then come after modules.
- * @param units some or all units of the catalog; alternatives are printed only with all of them
+ * @param units some or all units of the catalog; it prints alternatives only with all of them
  */
 export function catalogToToml(catalog: Catalog, units: readonly Unit[] = catalog.units): string[] {
   const lines = units.flatMap((unit) => [...unitLines(catalog, unit), ""]);
@@ -33,7 +33,7 @@ function unitLines(catalog: Catalog, unit: Unit): string[] {
   ];
 }
 
-/** On one line if one line set the whole value, else each element with its own origin. */
+/** The lines of a key: one line if one place set the whole value, else each element with its own origin. */
 function keyLines(
   catalog: Catalog,
   unit: string,

@@ -38,8 +38,8 @@ export function createFileGuard(): FileGuard {
 }
 
 /**
- * For files that are loaded rather than read.
- * @throws SluiceError `UNIT_INSECURE` with `EPERM` and all objections to the file, one a line
+ * The check for files that Sluice loads rather than reads.
+ * @throws SluiceError `UNIT_INSECURE` with `EPERM` and all problems of the file, one a line
  */
 export function refuseInsecure(guard: FileGuard, path: string): void {
   refuse(path, guard.check(path));
@@ -75,7 +75,7 @@ interface Way {
 
 class OwnerGuard implements FileGuard {
   readonly #entries = new Map<string, Entry | undefined>();
-  /** By directory as it is written, because many files come from one directory. */
+  /** The results by directory, as it is written, because many files come from one directory. */
   readonly #ways = new Map<string, Way>();
   readonly #uid = process.geteuid?.() ?? 0;
   readonly #gid = process.getegid?.() ?? 0;
@@ -103,7 +103,7 @@ class OwnerGuard implements FileGuard {
   }
 
   /**
-   * Follows a path in the way of the kernel, one name after the other, so that it checks each link.
+   * Follows a path as the kernel does, one name after the other, so that it checks each link.
    * @param wanted the path that the caller wants in the end
    */
   #follow(path: string, wanted: string): Way {
@@ -196,7 +196,7 @@ class OwnerGuard implements FileGuard {
 
 const STICKY = 0o1000;
 
-/** Keyed by the letters of chmod. */
+/** The keys are the letters of chmod. */
 const WRITERS = { g: "its group", o: "others", go: "its group and other users" } as const;
 
 /**

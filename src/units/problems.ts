@@ -14,7 +14,7 @@ export interface Problem {
   readonly path: Path;
   /** The end of `key = value` that a caret points at. */
   readonly part: Part;
-  /** Worked out only when the problem is shown, where it takes a search, or the text of the file. */
+  /** A function if it needs a search, or the text of the file. Only the report of the problem calls it. */
   readonly hint?: string | ((written: Written) => string | undefined) | undefined;
 }
 
@@ -32,7 +32,7 @@ function writtenAt(location: Location | undefined): Written {
   return { format: formatOf(file), text: text === "" ? undefined : text };
 }
 
-/** Above this number, reports of one file are only counted, because a hostile file may cause millions. */
+/** Above this number, it only counts the reports of one file, because a hostile file may cause millions. */
 const PROBLEMS_PER_SOURCE = 1000;
 
 /** Problems of one source, with their places. */
@@ -64,7 +64,7 @@ export function explainErrors(
   known: readonly string[],
 ): Problem[] {
   const all = (errors ?? []).slice(0, PROBLEMS_PER_SOURCE + 1);
-  // The errors of each branch of a choice would confuse the user; the error of the choice is enough.
+  // The errors of each branch of a choice would confuse the user. The error of the choice is enough.
   const choices = all.filter((error) => error.keyword === "anyOf");
   const isInChoice = (error: ValidationError) =>
     error.schemaPath.includes("/oneOf/") ||
@@ -245,7 +245,10 @@ function invalidValue(key: string, value: unknown, path: Path, rule?: string): P
   return { code: "UNIT_INVALID_VALUE", message, path, part: "value", hint: rule };
 }
 
-/** A text that the system cannot pass to a program, or take for a path. It may be a secret, and is not shown. */
+/**
+ * A text that the system cannot pass to a program, or take for a path. It may be a secret, so the message does not
+ * show it.
+ */
 export function nulProblem(key: string, path: Path): Problem {
   const message = `invalid value for config key '${key}': it has a NUL character`;
   return { code: "UNIT_INVALID_VALUE", message, path, part: "value" };

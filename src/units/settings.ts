@@ -123,7 +123,7 @@ function placeOfNul(value: unknown): Path | undefined {
   return undefined;
 }
 
-/** The settings of a table, applied over earlier settings; its list edits come last. */
+/** The settings of a table, applied over earlier settings. Its list edits come last. */
 export function applySetting(before: Settings, { settings, edits }: Setting): Settings {
   let after: Settings = { ...before, ...settings };
   if (before.environment !== undefined && settings.environment !== undefined) {
@@ -148,7 +148,7 @@ function editList(list: readonly string[], { op, items }: ListEdit): readonly st
   }
 }
 
-/** Keys that a table sets or edits; the keys that it sets come in the order of docs/design/planning.md §1. */
+/** Keys that a table sets or edits. The keys that it sets come in the order of docs/design/planning.md §1. */
 export function keysSetBy({ settings, edits }: Setting): UnitKey[] {
   return [...keysOf(settings), ...edits.map((edit) => edit.key)];
 }

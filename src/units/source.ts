@@ -139,7 +139,7 @@ export class SourceOrigin implements Origin {
     this.#path = path;
   }
 
-  /** In its source. */
+  /** The path in its source. */
   get path(): Path {
     return this.#path;
   }

@@ -28,7 +28,7 @@ export function tableProblems(kind: TableKind, key: string, table: Table, path: 
   return kind === "probe" ? [...probeProblems(key, table, path), ...problems] : problems;
 }
 
-/** For each kind of field: what should be written instead of an invalid text. */
+/** For each kind of field: the text to write instead of an invalid text. */
 const FIELD_CHECKS: Readonly<Partial<Record<FieldKind, (text: string) => string | undefined>>> = {
   duration: (text) => (parseDuration(text).ok ? undefined : 'e.g. "30s", "500ms" or "infinity"'),
   expression: (text) => expressionProblem(text),

@@ -5,7 +5,7 @@ export function quoted(text: string): string {
   return `'${shortened(text)}'`;
 }
 
-/** The start of a text; a megabyte of garbage must not become a megabyte of message. */
+/** The start of a text. A megabyte of garbage must not become a megabyte of message. */
 export function shortened(text: string, length = SHOWN_LENGTH): string {
   return text.length <= length ? text : `${text.slice(0, length)}…`;
 }

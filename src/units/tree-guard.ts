@@ -4,7 +4,7 @@ import { type Diagnostic, isErrno } from "../errors/index.js";
 import { type FileGuard, refuse } from "./file-guard.js";
 
 /**
- * For a directory whose files Sluice both reads and writes.
+ * The check for a directory whose files Sluice both reads and writes.
  * @param directory absolute; it may be missing
  * @throws SluiceError `UNIT_INSECURE` with `EPERM`, and one line for each fault of the directory, of a directory
  *   above it, or of a file in it at any depth. It checks links and their targets

@@ -5,7 +5,7 @@ import { tableOption } from "./tables.js";
 import type { ModuleUnit, TaskUnit, Unit } from "./types.js";
 import type { Condition, Table } from "./values.js";
 
-/** A unit of a kind with all values unset: a value for each of its keys. Copies of one object are made quickly. */
+/** A unit of a kind with all values unset: a value for each of its keys. A copy of an object takes little time. */
 function emptyUnit(kind: Unit["kind"]): Writable {
   const values = rowsOf(kind).map((row) => [row.json, row.default] as const);
   return { kind, name: "", order: 0, ...Object.fromEntries(values) };

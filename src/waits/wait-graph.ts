@@ -3,14 +3,14 @@ import type { OpenRequests, RankWaits, WaitedModule, WaitEdge, WaitGraph, WaitNo
 /** A ring counts as a deadlock if all its edges are this old. Requests in progress are far younger. */
 const DEADLOCK_SECONDS = 0.25;
 
-/** A module is silent if it has sent nothing since it was asked, give or take this time. */
+/** A module is silent if it has sent nothing since the request, within this tolerance. */
 const SILENT_SLACK_SECONDS = 0.1;
 
 /**
  * The wait-for graph of an instance: its clients, modules and units, and the waits between them, over all ranks.
  *
- * Each rank that a request crosses reports it. The last one has the unit that owes the answer.
- * Streams stay open by design and are only counted.
+ * Each rank that a request crosses reports it. The last one has the unit that must answer.
+ * Streams stay open by design, so it only counts them.
  * @param reports of the ranks that answered
  */
 export function waitGraph(reports: readonly RankWaits[]): WaitGraph {
@@ -71,7 +71,7 @@ interface Seen {
 }
 
 /**
- * A request that has gone on to another rank counts for that rank; a request on its way stays with the rank before.
+ * A request that has gone on to another rank counts for that rank. A request on its way stays with the rank before.
  */
 function merged(seen: readonly Seen[]): readonly Seen[] {
   if (seen.every(({ request }) => request.target.rank === undefined)) return seen;

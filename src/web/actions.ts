@@ -69,7 +69,7 @@ export function commandText(commands: readonly (readonly string[])[]): string {
   return commands.map((words) => ["sluice", ...withoutDashes(words)].map(quoted).join(" ")).join(" && ");
 }
 
-/** The mark `--` for the end of options is written only where a name begins like an option. */
+/** The mark `--` for the end of options appears only before a name that begins like an option. */
 function withoutDashes(words: readonly string[]): readonly string[] {
   const name = words.at(-1) ?? "";
   return name.startsWith("-") ? words : words.filter((word) => word !== "--");

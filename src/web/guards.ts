@@ -41,7 +41,7 @@ export class Guard {
     return this.#token.is(given) ? undefined : "the token is wrong";
   }
 
-  /** The same for the metrics, which have their own token; the page's token is valid for them too. */
+  /** The same for the metrics, which have their own token. The page's token is valid for them too. */
   metricsRefusal(request: IncomingMessage): string | undefined {
     const given = bearerOf(request);
     if (given !== undefined && this.#metricsToken?.is(given) === true) return undefined;

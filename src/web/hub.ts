@@ -5,14 +5,14 @@ import { startInterval, type Timer } from "../processes/index.js";
 /** Pages that may be open at a time, each in a browser of its own: the tabs of one share a stream. */
 const MOST_STREAMS = 64;
 
-/** The limit of waiting data in one stream; a slower page gets one new full state in place of the missed changes. */
+/** The limit of waiting data in one stream. A slower page gets one new full state in place of the missed changes. */
 const MOST_WAITING_BYTES = 1024 * 1024;
 
-/** The number of changes that are kept for a page that reconnects. */
+/** The number of changes that the server keeps for a page that reconnects. */
 const KEPT_CHANGES = 512;
 const KEPT_BYTES = 1024 * 1024;
 
-/** A stream is closed after this number of comments that the client did not take. */
+/** The server closes a stream after this number of comments that the client did not take. */
 const SILENT_COMMENTS = 8;
 
 /** A change in the form that is sent. */
@@ -114,7 +114,7 @@ export class Hub {
   }
 }
 
-/** One of them. It drops changes that its reader does not take. */
+/** The stream of one page. It drops changes that its reader does not take. */
 class Stream {
   readonly #response: ServerResponse;
   readonly #picture: () => string;

@@ -26,7 +26,7 @@ interface LiveRun {
   recorded: boolean;
 }
 
-/** The number of ended runs that are kept. */
+/** The number of ended runs that it keeps. */
 const KEPT = 3;
 
 /** The runs of an instance, from the stream `run.watch`. */

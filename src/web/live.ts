@@ -6,7 +6,7 @@ import { LiveRuns } from "./live-runs.js";
 /** The number of lines that a page gets when it opens. */
 const KEPT_LINES = 1000;
 
-/** The most ranks whose modules are watched. */
+/** The most ranks whose modules the server watches. */
 const MOST_RANKS = 128;
 
 interface RankModules {

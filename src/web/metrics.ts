@@ -11,8 +11,8 @@ export interface MetricsText {
 type Labels = Readonly<Record<string, string | number>>;
 
 /**
- * What an instance does, in numbers. It makes a new registry each time. So it has no values of modules that are
- * gone, and shares nothing with a registry of the surrounding program.
+ * The numbers about the work of an instance. It makes a new registry each time. So it has no values of modules that
+ * are gone, and shares nothing with a registry of the surrounding program.
  * @param accept which format the reader prefers: OpenMetrics if it accepts that, else the text format of Prometheus
  */
 export async function metricsOf(live: LiveInstance, accept: string): Promise<MetricsText> {

@@ -31,7 +31,7 @@ export interface RouteOptions {
   readonly log: (text: string) => void;
 }
 
-/** A request, taken apart. */
+/** The parts of a request. */
 export interface Asked {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;

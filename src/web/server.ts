@@ -64,7 +64,7 @@ export function servePage(options: ServerOptions): Promise<PageServer> {
  */
 export async function serveRequests(reach: Reach, service: Service): Promise<PageServer> {
   const { listen, tls, basePath } = reach;
-  // A request without a host is refused like one with a wrong host.
+  // The server refuses a request without a host like one with a wrong host.
   const handle = (request: IncomingMessage, response: ServerResponse): void =>
     void serve(reach, service, request, response);
   const settings = { requireHostHeader: false };

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { SluiceError, systemMessage } from "../errors/index.js";
 import { readLimited } from "../processes/index.js";
 
-/** A shorter token can be guessed. */
+/** An attacker can guess a shorter token. */
 const SHORTEST_TOKEN = 16;
 
 /**
@@ -40,7 +40,7 @@ export class Token {
     this.text = text;
   }
 
-  /** The address that opens the page. What follows the `#` stays in the browser. */
+  /** The address that opens the page. The text after the `#` stays in the browser. */
   address(url: string): string {
     return `${url}#token=${this.text}`;
   }

@@ -26,7 +26,7 @@ export interface ApplyModules {
   find(request: LoadRequest): Promise<{ readonly path: string }>;
   /** Finds the reasons that would make a load fail, without the modules that the apply removes. */
   check(request: LoadRequest, going: readonly string[]): Promise<void>;
-  /** Records the order of a plan, by which modules are taken down. */
+  /** Records the order of a plan, by which the broker takes modules down. */
   record(order: LoadOrder): number;
   takeDownOrder(): TakeDownOrder;
   removalTimeoutMs(name: string): number | undefined;

@@ -30,7 +30,7 @@ export class ApplySessions {
 
   /**
    * Takes a client's place in the queue. Its stream names the apply that it waits for, and reports its turn.
-   * @returns to be called when the client has gone
+   * @returns a function to call when the client has disconnected
    */
   open(call: Call, by: string): () => void {
     call.requireStreaming();

@@ -11,7 +11,7 @@ export interface StartStep {
   readonly request: LoadRequest;
   /** Keeps the arguments of the running module, because its unit has the same arguments as before. */
   readonly keepsArgs: boolean;
-  /** Its failure is reported, and the other steps continue. */
+  /** The apply reports its failure, and the other steps continue. */
   readonly optional: boolean;
 }
 
@@ -23,7 +23,7 @@ export interface ApplySteps {
   readonly amends: readonly { readonly name: string; readonly request: LoadRequest }[];
   /** The order of starts; shutdown uses the reverse order. */
   readonly order: LoadOrder;
-  /** If given, modules are started one after the other in this order. */
+  /** If given, the apply starts modules one after the other in this order. */
   readonly sequence: readonly string[] | undefined;
   /** The modules of the plan, and whether a user or a start requested them. */
   readonly planned: ReadonlyMap<string, Standing>;

@@ -63,7 +63,7 @@ export class Undo {
   /**
    * Loads modules again as they were, in the order of their first loads.
    * @param isOver asked before each module: whether to stop the undo
-   * @returns those that could not be restored
+   * @returns the modules that the undo could not restore
    */
   async restore(names: ReadonlySet<string>, trial: Trial, isOver: () => boolean): Promise<Leftover[]> {
     const left: Leftover[] = [];

@@ -20,7 +20,7 @@ interface DrivenModule extends ApplyModule {
 export class DrivenModules implements ApplyModules {
   readonly isSealed = false;
   readonly #handle: Handle;
-  /** In the order of loading. */
+  /** The modules in the order of loading. */
   readonly #entries = new Map<string, DrivenModule>();
   readonly #orders: LoadOrder[] = [];
   /** The paths of their files, by the names of modules. */

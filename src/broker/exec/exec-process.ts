@@ -28,7 +28,7 @@ export interface ExecCommand {
   /** Absolute. */
   readonly cwd: string;
   readonly env: Readonly<Record<string, string>>;
-  /** Whether its standard input will be written to; otherwise the input is empty. */
+  /** Whether its standard input will be written to. Otherwise the input is empty. */
   readonly hasInput: boolean;
   /** How many bytes of each output may be under way unacknowledged; undefined: any number. */
   readonly windowBytes: number | undefined;
@@ -68,7 +68,7 @@ export class ExecProcess {
   static async start(command: ExecCommand, listener: ExecListener): Promise<ExecProcess> {
     const argv = await argvOf(command);
     const child = spawnCommand(argv, command);
-    // The output of the process waits in its pipes until it is read.
+    // The output of the process waits in its pipes until this process reads it.
     const process_ = new ExecProcess(child, command, listener);
     try {
       await new Promise<void>((resolve, reject) => {
@@ -92,7 +92,7 @@ export class ExecProcess {
       else if (this.#isKilled) this.#closeOutputsSoon();
     });
     child.once("close", () => this.#finish());
-    // A standard input without a reader is reported by the next write.
+    // The next write reports a standard input without a reader.
     child.stdin?.on("error", () => child.stdin?.destroy());
   }
 

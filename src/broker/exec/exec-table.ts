@@ -73,7 +73,7 @@ export class ExecTable {
     });
   }
 
-  /** Runs a command for a streaming request; resolves when it has been started. */
+  /** Runs a command for a streaming request. Resolves when it has been started. */
   async run(call: Call, request: ExecRequest): Promise<void> {
     if (this.#isClosed) throw requestError("ECANCELED", "the broker is shutting down");
     const command = this.#commandOf(request);

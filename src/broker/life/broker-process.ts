@@ -35,7 +35,7 @@ export type SupervisorOrder =
   /** The program that is to end if the supervisor is lost. */
   | ({ readonly type: "program-started" } & ProgramProcess)
   | { readonly type: "program-exit"; readonly status: number }
-  /** Its log file may have been moved. */
+  /** Another program may have moved its log file. */
   | { readonly type: "reopen-log" }
   /** The process of another rank has ended. */
   | { readonly type: "rank-exit"; readonly rank: number };
@@ -70,7 +70,7 @@ export interface BrokerProcessOptions {
  */
 export const PHASE_MARK = "SLUICE_PHASE_OF";
 
-/** How long the processes of a broker that was killed may take to notice it, before they are killed. */
+/** How long the processes of a killed broker may take to notice that, before the supervisor kills them. */
 const ORPHAN_GRACE_MS = 2000;
 const ORPHAN_CHECK_MS = 50;
 
@@ -86,8 +86,8 @@ export class BrokerProcess {
 
   constructor({ rank, argv: [file = "", ...args], env, onReport, view }: BrokerProcessOptions) {
     this.rank = rank;
-    // In a session of its own, so that a signal of the terminal reaches the broker through the supervisor alone,
-    // once.
+    // The broker has a session of its own. A signal of the terminal therefore reaches it once, through the
+    // supervisor.
     this.#child = startProcess(file, args, {
       env,
       detached: true,
@@ -134,7 +134,7 @@ export class BrokerProcess {
   /** Waits, after it has ended, until all its processes have ended; kills them after the grace time. */
   async cleanUp(): Promise<void> {
     await this.#endPhases();
-    // A broker that ended by itself has killed its processes; a remaining one belongs to another user.
+    // A broker that ended by itself has killed its processes. A remaining one belongs to another user.
     if (this.#child.signalCode !== null) await sweep(this.#mark);
   }
 
@@ -142,8 +142,8 @@ export class BrokerProcess {
     const { pid, signalCode } = this.#child;
     if (pid === undefined) return;
     const deadlineMs = performance.now() + ORPHAN_GRACE_MS;
-    // A broker may be killed as it starts a process. That process has no mark yet, and only the second search finds
-    // it.
+    // A signal may kill a broker as it starts a process. That process has no mark yet, and only the second search
+    // finds it.
     let wasClean = signalCode === null;
     for (;;) {
       // A broker that ended by itself has waited for its rc1 and rc3.

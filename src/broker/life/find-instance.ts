@@ -68,12 +68,12 @@ function socketAt(path: string): string | undefined {
       .sort((a, b) => a - b);
     return first === undefined ? undefined : join(path, `local-${first}`);
   } catch {
-    // No directory, or not ours to read.
+    // The path is not a directory, or this user may not read it.
     return undefined;
   }
 }
 
-/** Several ranks of one instance on this machine are one, and the first of them answers. */
+/** Several ranks of one instance on this machine count as one instance. The first of them answers. */
 function oneOf(instances: readonly RegisteredInstance[]): FoundInstance {
   const byId = new Map<string, RegisteredInstance>();
   for (const instance of instances) {

@@ -37,7 +37,7 @@ export interface PhaseProcess {
   readonly exited: Promise<number>;
   /** Asks the phase to end. */
   signal(signal: NodeJS.Signals): void;
-  /** Sets the time after which modules that it removes are cancelled. */
+  /** Sets the time after which it cancels the modules that it removes. */
   hurry?(cancelAfterMs: number): void;
   /** Ends the phase and its process group at once. */
   kill(): void;
@@ -124,7 +124,7 @@ export class InstanceLife {
   }
 
   /**
-   * Runs from `join` to `goodbye`; resolves to the exit status of the rank, which on rank 0 is that of the instance.
+   * Runs from `join` to `goodbye`. Resolves to the exit status of the rank, which on rank 0 is that of the instance.
    */
   async run(): Promise<number> {
     const joined = await this.#phase("join", this.#options.startJoin);
@@ -137,7 +137,7 @@ export class InstanceLife {
     return ended;
   }
 
-  /** From `init` to `cleanup`. */
+  /** Runs the states from `init` to `cleanup`. */
   async #live(): Promise<number> {
     const { startRc1, startQuorum, startProgram } = this.#options;
     const rc1 = await this.#phase("init", startRc1);
@@ -158,7 +158,7 @@ export class InstanceLife {
     return status;
   }
 
-  /** `shutdown` and `finalize`; resolves to 1 if a part of it failed. */
+  /** Runs `shutdown` and `finalize`. Resolves to 1 if a part of them failed. */
   async #end(): Promise<number> {
     const { startRc3, startShutdown, startTakeDown } = this.#options;
     await this.#phase("shutdown", startShutdown);
@@ -191,7 +191,7 @@ export class InstanceLife {
         // The status of a killed program has no meaning.
         return Math.max(this.#killing ? 0 : programStatus, 128 + SIGNAL_NUMBER[reason.signal]);
       case "panic":
-        // Whatever the program made of being ended.
+        // The status of the program does not count.
         return 1;
       case "request":
       case undefined:

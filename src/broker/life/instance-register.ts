@@ -57,7 +57,7 @@ const ENTRY = {
   mark: "string?",
 } as const;
 
-/** In a run directory. */
+/** The file of an entry in a run directory. */
 const ENTRY_FILE = "instance.json";
 
 /** The prefix of the link to a run directory elsewhere. */
@@ -65,14 +65,14 @@ const LINK_PREFIX = `${RUNDIR_PREFIX}at-`;
 
 /**
  * Adds an instance to the register, for the other commands of this user. The entry lies in the run directory, so that
- * the two are removed together. A run directory elsewhere gets a link in the usual directory.
+ * a removal of the directory also removes the entry. A run directory elsewhere gets a link in the usual directory.
  */
 export function registerInstance(instance: RegisteredInstance, env: Env): Registration {
   const { rundir, pid } = instance;
   const entry = join(rundir, ENTRY_FILE);
   const written = join(rundir, `.${ENTRY_FILE}-${process.pid}`);
   writeFileSync(written, JSON.stringify({ ...instance, mark: markOf(pid)?.text }), { mode: 0o600 });
-  // The rename prevents that a reader finds half of it.
+  // The rename ensures that no reader finds half of the entry.
   renameSync(written, entry);
   const link = isFound(rundir, env) ? undefined : linkTo(rundir, env);
   return {
@@ -88,7 +88,7 @@ export function runningInstances(env: Env): RegisteredInstance[] {
   return entriesIn(env).filter(isRunning).map(withoutMark);
 }
 
-/** The same, with the marks of their processes. Instances of systems without `/proc` are left out. */
+/** The same, with the marks of their processes. It leaves out instances of systems without `/proc`. */
 export function markedInstances(env: Env): MarkedInstance[] {
   return entriesIn(env).filter(isRunning).flatMap(withMark);
 }

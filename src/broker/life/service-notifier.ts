@@ -12,7 +12,7 @@ export interface NotifySender {
 interface NotifierOptions {
   /** The value of `NOTIFY_SOCKET`. */
   readonly socket: string;
-  /** In order of preference; a missing program is skipped from then on. */
+  /** In order of preference. If a program is missing, the notifier skips it from then on. */
   readonly senders: readonly NotifySender[];
   /** Called for each message that could not be sent. */
   readonly onError: (text: string) => void;
@@ -39,7 +39,9 @@ export class ServiceNotifier {
     this.#senders = [...options.senders];
   }
 
-  /** `STATUS=` the state; with it `READY=1` when the instance runs, `STOPPING=1` when it begins to end. */
+  /**
+   * Sends `STATUS=` with the state. Adds `READY=1` when the instance runs, and `STOPPING=1` when it begins to end.
+   */
   state(state: LifeState): void {
     const assignments = [`STATUS=${state}`];
     if (state === "run") {
@@ -53,14 +55,14 @@ export class ServiceNotifier {
     this.#last = this.#last.then(() => this.#send(assignments));
   }
 
-  /** `STATUS=` other information for people. */
+  /** Sends `STATUS=` with other information for people. */
   status(text: string): void {
     this.#last = this.#last.then(() => this.#send([`STATUS=${text}`]));
   }
 
   /**
-   * `RELOADING=1` with the time at which a change of the configuration began, and `READY=1` at its end; nothing before the
-   * instance runs, nor when it ends.
+   * Sends `RELOADING=1` with the time at which a change of the configuration began, and `READY=1` at its end. Sends
+   * nothing before the instance runs, nor after it has begun to end.
    */
   reloading(isUnderWay: boolean): void {
     if (isUnderWay === this.#isReloading || !this.#isReady || this.#isStopping) return;
@@ -75,17 +77,17 @@ export class ServiceNotifier {
     this.#last = this.#last.then(() => this.#send(assignments));
   }
 
-  /** `EXTEND_TIMEOUT_USEC=`: the start or stop under way takes up to so much longer. */
+  /** Sends `EXTEND_TIMEOUT_USEC=`: the start or stop under way may take this much longer. */
   extend(timeMs: number): void {
     this.#last = this.#last.then(() => this.#send([`EXTEND_TIMEOUT_USEC=${Math.round(timeMs * 1000)}`]));
   }
 
-  /** `WATCHDOG=1`: the instance still answers. */
+  /** Sends `WATCHDOG=1`: the instance still answers. */
   keepAlive(): void {
     this.#last = this.#last.then(() => this.#send(["WATCHDOG=1"]));
   }
 
-  /** Resolves when all messages have been sent, or given up. */
+  /** Resolves when each message has been sent, or has failed. */
   close(): Promise<void> {
     return this.#last;
   }

@@ -30,7 +30,7 @@ export class ServiceWatchdog {
       await this.#options.ask();
       this.#options.keepAlive();
     } catch {
-      // A broker that is closing does not answer; the manager has a notice that it stops.
+      // A broker that is closing does not answer. The manager has a notice that it stops.
     } finally {
       this.#isAsking = false;
     }

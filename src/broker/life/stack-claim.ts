@@ -9,13 +9,13 @@ import { killedInstances, type RegisteredInstance, type Registration } from "./i
 const CHECK_MS = 20;
 
 /**
- * A use of the register takes far less time, so a process that holds the turn for longer has lost its right to it.
+ * A use of the register takes far less time. A process that holds its turn for longer loses it.
  */
 const TURN_MS = 5000;
 
 /**
- * How long the processes of a killed stack may take to end. It is longer than the time that its brokers give their
- * modules.
+ * How long the processes of a killed stack may take to end. It is longer than the time that the brokers of a stack
+ * give their modules.
  */
 const REMAINS_MS = 60_000;
 
@@ -43,7 +43,7 @@ export async function claimStack(file: string, env: Env, register: () => Registr
 }
 
 /**
- * Waits until nothing is left of an instance of the same file that was killed: its programs may still hold their
+ * Waits until no process is left of a killed instance of the same file, because its programs may still hold their
  * ports. It also waits until the files of that instance below the temporary directory are gone.
  * @param onWaiting called once with the processes that it waits for, if any
  */

@@ -17,18 +17,18 @@ import { removeRankFiles } from "../rundir.js";
 export interface SupervisorOptions {
   /** The command lines of the brokers, by rank. */
   readonly brokerArgvs: readonly (readonly string[])[];
-  /** The run directory of all brokers; its maker removes it. */
+  /** The run directory of all brokers. Its maker removes it. */
   readonly rundir: string;
   /** The initial program; undefined if there is none. */
   readonly programArgv: readonly string[] | undefined;
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** How long an orderly shutdown may take. Brokers keep to it themselves; this limit is for a broker that cannot. */
+  /** How long an orderly shutdown may take. Brokers keep to it themselves. This limit is for a broker that cannot. */
   readonly shutdownTimeoutMs: number;
   /** Within this time after the first signal, a further one counts as the same. Default: {@link SAME_SIGNAL_MS}. */
   readonly sameSignalMs?: number | undefined;
   /** Whether a terminal sends its own signals to the initial program. */
   readonly onTerminal: boolean;
-  /** For people. */
+  /** Prints a message for people. */
   readonly say: (text: string) => void;
   /** The line for the user before the initial program gets the terminal. */
   readonly welcome?: string | undefined;
@@ -42,10 +42,10 @@ export interface SupervisorOptions {
 const KILL_GRACE_MS = 5000;
 
 /**
- * The process of `sluice start`, apart from the brokers. It starts the brokers, and runs the initial program on
- * its own standard input and output. It cleans up after all of them however they end, and has the exit status.
+ * The process of `sluice start`, apart from the brokers. It starts the brokers, and runs the initial program on its
+ * own standard input and output. It cleans up after all of them, even after a SIGKILL, and ends with the exit status.
  *
- * Rank 0 takes the other ranks down with it. If it is lost, they notice that themselves.
+ * Rank 0 shuts the other ranks down. If rank 0 is lost, the other ranks notice that themselves.
  */
 export class Supervisor {
   readonly #options: SupervisorOptions;
@@ -67,7 +67,7 @@ export class Supervisor {
     this.#signals = new SignalWindow(() => options.sameSignalMs ?? SAME_SIGNAL_MS);
   }
 
-  /** Runs the instance to its end; resolves to the exit status. */
+  /** Runs the instance to its end. Resolves to the exit status. */
   async run(): Promise<number> {
     const leader = this.#startBroker(0, (report) => this.#onReport(report));
     this.#startOthers(availableParallelism() - 1);
@@ -90,8 +90,8 @@ export class Supervisor {
   }
 
   /**
-   * Until rank 0 can be joined, it starts no more brokers than there are processors, because they would slow rank 0
-   * down.
+   * Until other ranks can join rank 0, it starts at most one broker for each processor. More brokers would slow rank
+   * 0 down.
    */
   #startOthers(most = Infinity): void {
     if (this.#stopCount > 0) return;
@@ -100,9 +100,12 @@ export class Supervisor {
     for (let rank = started; rank < end; rank++) this.#watched.push(this.#watch(this.#startBroker(rank)));
   }
 
-  /** Passes on a signal. A second signal kills all that is left, unless it comes so soon that it is the same one. */
+  /**
+   * Passes on a signal. A second signal kills all remaining processes, unless it comes so soon that it counts as the
+   * first one.
+   */
   stop(signal: StopSignal): void {
-    // The terminal has sent it to the initial program too, and that program decides how it ends.
+    // The terminal has also sent the signal to the initial program, which decides how it ends.
     if (signal === "SIGINT" && this.#options.onTerminal && this.#program !== undefined) return;
     if (!this.#signals.isNew()) return;
     this.#stopCount += 1;
@@ -112,7 +115,7 @@ export class Supervisor {
       this.#killAfter(this.#options.shutdownTimeoutMs + KILL_GRACE_MS);
       return;
     }
-    // Rank 0 was to pass on the first signal, so the others need both now.
+    // Rank 0 may not have passed on the first signal, so the other ranks get both signals now.
     for (const broker of [...others, ...others]) broker.order({ type: "stop", signal });
     this.#killAfter(KILL_GRACE_MS);
   }
@@ -147,7 +150,7 @@ export class Supervisor {
     try {
       removeRankFiles(rundir, rank);
     } catch (cause) {
-      // Its remaining files are removed with the run directory.
+      // The removal of the run directory also removes its remaining files.
       say(`cannot remove the files of rank ${rank}: ${messageOf(cause)}`);
     }
     const [leader] = this.#brokers;
@@ -166,13 +169,13 @@ export class Supervisor {
     return state === "shutdown" || state === "finalize" || state === "goodbye";
   }
 
-  /** After rank 0 has ended, cleanly or not. */
+  /** Ends the other ranks after rank 0 has ended, cleanly or not. */
   async #endOthers(): Promise<void> {
     for (const broker of this.#brokers.slice(1)) {
       // Joined ranks have already received it, and would count it as a second signal.
       if (broker.state === undefined) broker.order({ type: "stop", signal: "SIGTERM" });
     }
-    // If rank 0 shut down cleanly, the other ranks have already had their time.
+    // If rank 0 shut down cleanly, it has already waited for the other ranks, so they get only the grace time.
     this.#killAfter((this.#isGoingDown() ? 0 : this.#options.shutdownTimeoutMs) + KILL_GRACE_MS);
     await Promise.all(this.#watched);
   }

@@ -1,19 +1,19 @@
 import { startInterval, type Timer } from "../../processes/index.js";
 
-/** Each request asks for so many periods, so that one late message does no harm. */
+/** Each request is for this number of periods, so that one late message does no harm. */
 const PERIODS = 3;
 
 interface ExtenderOptions {
-  /** How often it asks for more time. */
+  /** How often it requests more time. */
   readonly everyMs: number;
-  /** Asks for so much time from this moment on. */
+  /** Requests this time, counted from the call. */
   readonly extend: (timeMs: number) => void;
 }
 
 /**
- * Asks a service manager for more time while an instance takes long to start or to stop (`EXTEND_TIMEOUT_USEC` of
- * sd_notify(3)). It asks until the instance's own limit. Without such a limit, it asks only after progress, so that the
- * manager ends a start that hangs.
+ * Requests more time from a service manager while an instance takes long to start or to stop (`EXTEND_TIMEOUT_USEC`
+ * of sd_notify(3)). It does so until the instance's own limit. Without such a limit, it does so only after progress,
+ * so that the manager ends a start that hangs.
  */
 export class TimeExtender {
   readonly #options: ExtenderOptions;

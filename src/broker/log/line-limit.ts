@@ -1,6 +1,6 @@
 import type { Clock } from "../clock.js";
 
-/** The number of lines of one kind in a time; further lines are only counted. */
+/** The number of lines of one kind in a time. Further lines are only counted. */
 const LINES = 20;
 const WINDOW_MS = 10_000;
 

@@ -11,8 +11,8 @@ export interface LogFile {
   /** Appends a line. When this returns the kernel has the line, so that a crash does not lose it. */
   write(entry: LogEntry): void;
   /**
-   * Goes on in the file that has the path now, and makes it if it is missing. The log is done with the file that was
-   * moved away.
+   * Continues in the file that has the path now, and makes it if it is missing. The log no longer uses the file that
+   * was moved away.
    */
   reopen(): void;
   /** The bytes that this rank has written, and the bytes removed with the oldest files. */
@@ -34,7 +34,7 @@ export interface LogFileOptions {
   readonly onError: (error: SluiceError) => void;
 }
 
-/** The limit of waiting lines for an unwritable file; further lines are lost. */
+/** The limit of waiting lines for an unwritable file. Further lines are lost. */
 const BUFFER_BYTES = 1024 * 1024;
 
 /**
@@ -84,7 +84,7 @@ class RotatedLogFile implements LogFile {
     this.#part.file.end();
   }
 
-  /** Moves the file away if it is full, and goes on in that of the path if it is not the one that is open. */
+  /** Moves the file away if it is full. If another file now has the path, continues in that file. */
   #look(): void {
     const { path, rotation } = this.#options;
     if (rotation === undefined) {
@@ -145,7 +145,7 @@ interface LogPart {
 }
 
 function openPart(fd: number): LogPart {
-  // Loaded only when the user asks for a log file.
+  // Loaded only if the user requests a log file.
   const { pino, destination } = createRequire(import.meta.url)("pino") as typeof Pino;
   const file = destination({ dest: fd, sync: true, maxLength: BUFFER_BYTES });
   const logger = pino<LogLevel>(
@@ -174,7 +174,7 @@ function openForLog(path: string): number {
   throw new Error("is not a regular file");
 }
 
-/** The graver the larger, as pino wants it. */
+/** More severe levels have larger numbers, as in pino. */
 const PINO_LEVELS: Readonly<Record<LogLevel, number>> = {
   debug: 10,
   info: 20,

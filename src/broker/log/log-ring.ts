@@ -26,10 +26,10 @@ export function reaches(level: LogLevel, threshold: LogLevel): boolean {
 /** The last lines of the log, and its followers. */
 export class LogRing {
   readonly #entries: LogEntry[] = [];
-  /** The place of the next line. Once the ring is full, the oldest line is there. */
+  /** The place of the next line. Once the ring is full, it is the place of the oldest line. */
   #next = 0;
   readonly #followers = new Set<(entry: LogEntry) => void>();
-  /** The number of lines that were dropped for later ones. */
+  /** The number of lines that the log has dropped for later ones. */
   dropped = 0;
 
   append(entry: LogEntry): void {

@@ -2,7 +2,7 @@ import type { OutputLine, ProgramLog } from "../../loaders/index.js";
 import { Fifo } from "../../messages/index.js";
 import type { Clock } from "../clock.js";
 
-/** How much of its output is kept for each program (docs/design/programs.md §1), in bytes as they were written. */
+/** How much output the broker keeps for each program (docs/design/programs.md §1), in bytes as they were written. */
 const RING_BYTES = 1024 * 1024;
 
 /** The number of last lines in the report of a failed program. */
@@ -12,12 +12,12 @@ const LAST_LINES = 5;
 const RING_LINES = 65_536;
 
 /**
- * The output of this many programs is kept. Above that number, the output of the programs that started longest ago is
- * dropped.
+ * The broker keeps the output of this many programs. Above that number, it drops the output of the programs that
+ * started longest ago.
  */
 const PROGRAMS_KEPT = 4096;
 
-/** A line of a program or of a task, or a part of a program's output that was not kept. */
+/** A line of a program, or a gap where the broker did not keep its output. */
 export interface ProgramLine {
   /** Seconds since 1970. */
   readonly time: number;
@@ -26,7 +26,7 @@ export interface ProgramLine {
   readonly text: string;
   readonly part?: number | undefined;
   readonly hasMore?: boolean | undefined;
-  /** The number of bytes missing here; the text is empty. */
+  /** The number of bytes missing here. The text is empty. */
   readonly leftOutBytes?: number | undefined;
   /** A task of rc1 or rc3 has printed it. */
   readonly isTask?: boolean | undefined;
@@ -97,7 +97,7 @@ export class ProgramLogs {
   /** The totals of removed rings. */
   #forgottenLines = 0;
 
-  /** @param onLine gets every line of a program */
+  /** @param onLine gets every line that the broker keeps */
   constructor(clock: Clock, onLine: (line: ProgramLine) => void) {
     this.#clock = clock;
     this.#onLine = onLine;
@@ -132,7 +132,7 @@ export class ProgramLogs {
     }));
   }
 
-  /** The number of lines that were dropped for later ones. */
+  /** The number of lines that the broker has dropped for later ones. */
   get droppedLines(): number {
     let lines = this.#forgottenLines;
     for (const ring of this.#rings.values()) lines += ring.droppedLines;

@@ -1,7 +1,7 @@
 import { mkdirSync, renameSync, rmdirSync, rmSync, statSync } from "node:fs";
 import { isErrno } from "../../errors/index.js";
 
-/** How large a log file may get, and how many older ones are kept beside it. */
+/** How large a log file may get, and how many older ones stay beside it. */
 export interface LogRotation {
   readonly maxBytes: number;
   /** `FILE.1` is the newest of them. */

@@ -7,7 +7,10 @@ export interface FollowedTable {
   entries(): Iterable<ModuleEntry>;
   /** Services that a module has besides its own name. */
   servicesOf(entry: ModuleEntry): readonly string[];
-  /** Restarts a module, and reports it with the cause; resolves when the restart has been decided. */
+  /**
+   * Restarts a module, and reports the restart with its cause. Resolves when it is certain whether the restart
+   * succeeds.
+   */
   restart(entry: ModuleEntry, cause: Cause): Promise<void>;
   /** Loads a failed module again. */
   loadAgain(request: LoadRequest, cause: Cause): Promise<void>;
@@ -62,7 +65,7 @@ export class Followers {
     this.#fallen.set(entry.name, { request: { ...entry.request, name: entry.name }, failedAtMs: nowMs });
   }
 
-  /** A user has removed a module, so it is not started again. */
+  /** A user has removed a module, so the broker does not start it again. */
   removed(name: string): void {
     this.#fallen.delete(name);
     this.#seen.delete(name);

@@ -32,21 +32,21 @@ export interface ForegroundChoice {
   readonly insecure?: boolean | undefined;
 }
 
-/** The first matchtag of our own requests on the module's connection; a handle counts its own from 1. */
+/** The first matchtag of our own requests on the module's connection. A handle counts its own from 1. */
 const OWN_MATCHTAG = 0xffff_fff0;
 
-/** The number of messages on their way to the instance at which the module is held. */
+/** When this many messages are on their way to the instance, this side holds the requests of the module. */
 const MOST_UNDER_WAY = 1024;
 
 /**
- * A module that a process of the user runs as a client of an instance, to debug it (docs/design/modules.md §4). Gives
- * a module the things that its broker gives it otherwise: its welcome, its name as a service, and its states.
+ * A module that a process of the user runs as a client of an instance, to debug it (docs/design/modules.md §4). Does
+ * the work of the broker for that module: sends its welcome, registers its name as a service, and handles its states.
  */
 export class ForegroundModule {
   readonly name: string;
   /** Resolves when it runs. Rejects with the errors of `module.load` if it ends before. */
   readonly ready: Promise<void>;
-  /** Resolves when it has ended; rejects with its error if it failed after it ran. */
+  /** Resolves when it has ended. Rejects with its error if it failed after it ran. */
   readonly ended: Promise<void>;
   readonly #path: string;
   readonly #running: RunningModule;
@@ -188,7 +188,7 @@ export class ForegroundModule {
   async #watch(): Promise<void> {
     const closed = new Promise<void>((resolve) => this.#running.channel.onClose(() => resolve()));
     const exit = await this.#running.exited;
-    // Its last messages are passed on.
+    // The channel closes after the last messages of the module.
     await closed;
     this.#instance.close();
     const failed =

@@ -10,7 +10,7 @@ import type { Clock, Timer } from "../clock.js";
 import { Peer } from "../routing/peer.js";
 import { noSuchService, type Router } from "../routing/router.js";
 
-/** How many requests are held for a module that is being reloaded, and how long (docs/design/modules.md §3). */
+/** How many requests the broker holds for a module during its reload, and how long (docs/design/modules.md §3). */
 const HOLD_LIMITS = { requests: 1000, timeMs: 10_000 } as const;
 
 /**
@@ -20,11 +20,11 @@ const HOLD_LIMITS = { requests: 1000, timeMs: 10_000 } as const;
 export class HoldQueue {
   /** Owns the services while the module is reloaded. */
   readonly peer: Peer;
-  /** Services that the new instance has registered; it gets them when it runs. */
+  /** Services that the new instance has registered. It gets them when it runs. */
   readonly claimed = new Set<string>();
   readonly #router: Router;
   readonly #timer: Timer;
-  /** Requests that the old instance received and did not read; they are older than all held ones. */
+  /** Requests that the old instance received and did not read. They are older than all held ones. */
   #returned: RequestMessage[] = [];
   #held: RequestMessage[] = [];
   #bytes = 0;

@@ -13,7 +13,7 @@ import { healthOf } from "./module-health.js";
 import { type LoadOrder, type TakeDownOrder, takeDownOrder } from "./take-down-order.js";
 import { waitedModules } from "./waited-modules.js";
 
-/** The number of failures that are kept. */
+/** The number of failures that the broker keeps. */
 const KEPT_FAILURES = 1000;
 
 /** Why a module no longer runs. */
@@ -114,7 +114,7 @@ export class KnownModules {
     return builtinDetails(this.#router);
   }
 
-  /** How they stand, for what waits for them. */
+  /** The states of the modules, for the report of the units that wait for them. */
   waited(): WaitedModule[] {
     return waitedModules(this.#entries, this.#plans);
   }
@@ -164,7 +164,7 @@ export class KnownModules {
     this.#changed();
   }
 
-  /** Whether loads are refused. */
+  /** Whether the broker refuses loads. */
   get isSealed(): boolean {
     return this.#isSealed;
   }
@@ -204,7 +204,7 @@ export class KnownModules {
     return this.#failures;
   }
 
-  /** Keeps why a module failed, for later readers. The oldest failures go when there are too many. */
+  /** Keeps why a module failed, for later readers. Drops the oldest failures when there are too many. */
   noteFailure(name: string, message: string): void {
     this.#failures.delete(name);
     this.#failures.set(name, { message, timeMs: this.#clock.now() });
@@ -219,7 +219,7 @@ export class KnownModules {
 
   /**
    * Calls back after each change of the loaded modules and of their current operations.
-   * @returns ends that
+   * @returns a function that ends this
    */
   onChange(listener: () => void): () => void {
     this.#listeners.add(listener);

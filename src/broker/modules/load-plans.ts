@@ -1,7 +1,7 @@
 import { requestError } from "../../errors/index.js";
 import type { LoadOrder } from "./take-down-order.js";
 
-/** How many plans without a loaded module are kept: their first loads may still come. */
+/** How many plans without a loaded module the broker keeps, because their first loads may still come. */
 const UNUSED_KEPT = 16;
 
 /** The plans by which modules were loaded, as long as some of their modules are left. */

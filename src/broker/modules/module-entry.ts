@@ -19,9 +19,9 @@ export interface LoadRequest extends ModuleOptions {
   readonly explicit?: boolean | undefined;
   /** Load it even if others may write to its file. */
   readonly insecure?: boolean | undefined;
-  /** The plan that loads it, as `module.plan` numbered it; undefined: it was asked for by itself. */
+  /** The number of the plan that loads it, from `module.plan`; undefined: no plan loads it. */
   readonly plan?: number | undefined;
-  /** The digest of its library when the plan was verified; undefined: the library is verified at the load. */
+  /** The digest of its library at the verification of the plan; undefined: the load verifies the library. */
   readonly digest?: string | undefined;
   /** Units and services that its unit requires, and so uses. */
   readonly requires?: readonly string[] | undefined;
@@ -29,7 +29,7 @@ export interface LoadRequest extends ModuleOptions {
   readonly timeoutMs?: number | undefined;
   /** The arguments of its unit, if code has changed the arguments of the load. */
   readonly unitArgs?: readonly string[] | undefined;
-  /** A start has named it, and no user. */
+  /** Whether a start requested it, rather than a user. */
   readonly ofStart?: boolean | undefined;
   /** The environment that it is to be started with; undefined: the current environment, with the variables of its files. */
   readonly kept?: KeptEnvironment | undefined;
@@ -117,7 +117,9 @@ const SHIPPED_WATCHDOG_MS = 30_000;
 /** Time-out of `stop` where a unit sets none (docs/design/programs.md §1). */
 const STOP_MS = 10_000;
 
-/** After its time-out a program is killed. If a process of it still runs after this time, its removal fails. */
+/**
+ * After its time-out the broker kills a program. If a process of it still runs after this time, its removal fails.
+ */
 const KILL_MS = 6000;
 
 /** A module of the table: its name is taken as long as it exists. */
@@ -137,7 +139,7 @@ export class ModuleEntry {
   onChange: () => void = () => undefined;
   /** The latest run; undefined until its loader has started it. */
   instance: ModuleInstance | undefined;
-  /** Settles when the start or reload under way has been decided; it never rejects. */
+  /** Settles when the start or reload under way has been decided. It never rejects. */
   busy: Promise<void> = Promise.resolve();
   /** The environment that its latest run was started with. */
   started: KeptEnvironment | undefined;
@@ -198,7 +200,9 @@ export class ModuleEntry {
     this.restarts.reset();
   }
 
-  /** Takes what a reload asks for anew, for the next run. The file is to be looked for anew, unless it is to stay. */
+  /**
+   * Applies a reload request to the next run. That run looks for the file again, unless the request keeps the file.
+   */
   change(request: ReloadRequest): void {
     this.args = request.args ?? this.args;
     this.request = this.requestAfter(request);

@@ -67,8 +67,8 @@ export async function contentOf(path: string): Promise<FileContent | undefined> 
 
 /**
  * Finds a module's file and its loader.
- * @throws SluiceError `LOAD_NOT_FOUND` (`ENOENT`), `UNIT_INSECURE` (`EPERM`), `LOAD_NO_LOADER` (`EINVAL`) or as the
- *   loader has it
+ * @throws SluiceError `LOAD_NOT_FOUND` (`ENOENT`), `UNIT_INSECURE` (`EPERM`), `LOAD_NO_LOADER` (`EINVAL`) or the
+ *   error of the loader
  */
 export type ModuleFinder = (request: FindRequest) => Promise<FoundModule>;
 
@@ -85,7 +85,7 @@ interface FinderOptions {
 
 /**
  * Looks on the module path of the options. It runs the files that it finds with our loaders, theirs, and those of the
- * configuration; the later of these win.
+ * configuration. The later of these win.
  */
 export function moduleFinder({
   modulePath,

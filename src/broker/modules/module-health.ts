@@ -3,7 +3,7 @@ import type { ModuleEntry } from "./module-entry.js";
 
 /**
  * The health of a module, as in `module.usage`. `health` is `failed` while the module waits for a restart, `silent`
- * while it owes the answer to a ping, `failing` after failed attempts of its probe, and otherwise `ok`. It is absent
+ * while its answer to a ping is late, `failing` after failed attempts of its probe, and otherwise `ok`. It is absent
  * where no watchdog or probe checks the module. `probe` is the state of the probe.
  */
 export function healthOf({ state, instance }: ModuleEntry): Readonly<Record<string, JsonValue>> {

@@ -36,7 +36,7 @@ export interface ModuleInfo {
   /** The name of the module if the load does not set another. */
   readonly name: string;
   readonly path: string;
-  /** The services that are known before the module runs; it may register more. */
+  /** The services that are known before the module runs. It may register more. */
   readonly services: readonly string[];
   /** `sha256-HEX` of the file. */
   readonly digest: string;

@@ -26,10 +26,10 @@ import { ownerCredentials, Peer } from "../routing/peer.js";
 import type { Router } from "../routing/router.js";
 import { Watchdog } from "./watchdog.js";
 
-/** The broker's verdict on the end of a module. */
+/** How a module ended, as the broker classifies it. */
 export type ModuleEnd =
   | { readonly kind: "ok" }
-  /** By `remove` with `cancel`, or at the end of the broker. */
+  /** Cancelled by `remove` with `cancel`, or at the end of the broker. */
   | { readonly kind: "cancelled" }
   | ModuleFailure;
 
@@ -37,7 +37,7 @@ export interface ModuleFailure {
   readonly kind: "failed";
   readonly errnum: number;
   readonly message: string;
-  /** With the stack if there is one. */
+  /** The message, or the stack if there is one. */
   readonly detail: string;
 }
 
@@ -281,7 +281,7 @@ export class ModuleInstance {
     return this.#running.probe;
   }
 
-  /** Asks it to end. A module that cannot be reached any more is cancelled. */
+  /** Asks it to end. Cancels a module that no longer receives messages. */
   shutdown(): void {
     this.#watchdog?.stop();
     if (!this.#isConnected) {
@@ -357,7 +357,7 @@ export class ModuleInstance {
     this.#lastActiveMs = this.#clock.now();
     this.#sentMessages++;
     this.#trace.tap?.(this.peer.name, "tx", message);
-    // A module answers requests that it had not read before `shutdown` with ENOSYS.
+    // After `shutdown`, a module answers the requests that it had not read with ENOSYS.
     const isUnread =
       message.type === "response" && message.errnum === ERRNO.ENOSYS && this.#state.letter === "F";
     if (isUnread && this.hold?.takeBack(message, this.peer) === true) return;

@@ -56,7 +56,7 @@ export class ModuleLibraries {
   }
 
   /**
-   * Opens and verifies the libraries of a plan together; each failure is logged when it is found.
+   * Opens and verifies the libraries of a plan together. Logs each failure when it finds it.
    * @param picks with their files and members
    */
   async verify(picks: readonly AskedPick[], others: Others): Promise<LibraryReport> {
@@ -68,10 +68,10 @@ export class ModuleLibraries {
   }
 
   /**
-   * Verifies a module of a library before it is started. A module that was verified for its plan must still have the
+   * Verifies a module of a library before its start. A module that was verified for its plan must still have the
    * same digest.
    * @param asked the name and options of the load
-   * @param digest the digest at the verification of its plan; undefined: it is verified now
+   * @param digest the digest at the verification of its plan; undefined: verifies it now
    * @throws SluiceError `LOAD_LIBRARY` with every reason, one a line
    */
   async admit(

@@ -31,8 +31,8 @@ export class ModulePeers {
   }
 
   /**
-   * Whether a service is kept for a module that is being reloaded and asks for it. The module gets the service when
-   * it runs.
+   * Claims a service for a module during its reload; false if the broker keeps no such service for it. The module
+   * gets the service when it runs.
    */
   claim(peer: Peer, service: string): boolean {
     const hold = this.#holdOf(peer);

@@ -38,7 +38,7 @@ export interface ModuleHost {
   /** Publishes an event about a module of this rank. */
   announce(topic: string, module: { readonly name: string; readonly uuid: string }): void;
   log(level: LogLevel, text: string): void;
-  /** Whether failures are only to be logged (`broker.module-nopanic`); called at each failure. */
+  /** Whether the broker only logs failures (`broker.module-nopanic`); called at each failure. */
   isPanicOff(): boolean;
   panic(message: string): void;
   /** Asks for an orderly end of the instance. */
@@ -74,7 +74,7 @@ export async function startInstance(
   const { library } = entry;
   const env = request.kept?.env ?? host.environment();
   entry.started = { env, fileVariables: request.kept?.fileVariables };
-  // Beside the start, which need not wait for it.
+  // Reads the file during the start, which does not need the result.
   entry.content = entry.isProgram ? Promise.resolve(undefined) : contentOf(file.path);
   const spec = {
     ...request,
@@ -118,7 +118,7 @@ export async function startInstance(
 async function admit(host: ModuleHost, entry: ModuleEntry, others: Others): Promise<void> {
   const { file, request } = entry;
   if (file?.member === undefined) return;
-  // The first run must have the digest verified with the plan; later runs may use a changed file.
+  // The first run must have the digest verified with the plan. Later runs may use a changed file.
   const digest = entry.instance === undefined ? request.digest : undefined;
   const asked = { ...request, unit: entry.name };
   entry.library = await host.libraries.admit({ ...file, member: file.member }, asked, { digest, others });

@@ -19,7 +19,7 @@ import type { ModuleHost } from "./module-start.js";
 /** The replacement of a running module. */
 export interface Swap {
   readonly wanted: LoadRequest;
-  /** Undefined: it is to be looked for. */
+  /** Undefined: the swap must find the file first. */
   readonly file?: FoundModule | undefined;
   /** Puts it into the entry, when no run is left. */
   readonly take: () => void;
@@ -115,7 +115,7 @@ export class ModuleSwaps {
 
   /**
    * Finds, opens and compiles the file of a module before its load, and verifies its library.
-   * @param known the file, if it is not to be looked for
+   * @param known the file, if the caller has found it already
    */
   async check(
     wanted: LoadRequest & { readonly name: string },
@@ -156,7 +156,7 @@ export class ModuleSwaps {
       if (state.letter !== "E") hold.giveBack(old.peer);
       else hold.fail(errnumOf(error) ?? ERRNO.EIO, messageOf(error));
       entry.state = { kind: "up", instance: old };
-      // Failures that came during the reload were not handled yet.
+      // This handles failures that came during the reload.
       if (state.letter === "E") this.#runs.ended(entry, state.end);
       throw error;
     }

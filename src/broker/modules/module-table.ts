@@ -68,8 +68,8 @@ export class ModuleTable {
   /**
    * Ends a module, and resolves when it has ended.
    * @param which its name, or the path that it was loaded from
-   * @throws SluiceError `ENOENT` if it is not loaded, `EBUSY` if to cancel it takes others along; the module's own error
-   *   if it ended with one
+   * @throws SluiceError `ENOENT` if it is not loaded, `EBUSY` if its cancellation would end other modules too; the
+   *   module's own error if it ended with one
    */
   async remove(which: string, how: Removal): Promise<void> {
     const entry = this.known.find(which);
@@ -119,8 +119,8 @@ export class ModuleTable {
   }
 
   /**
-   * Removes a module and loads it again from the same file. Requests to it and to its services are held until it runs
-   * again.
+   * Removes a module and loads it again from the same file. The broker holds requests to it and to its services until
+   * it runs again.
    * @throws SluiceError as {@link load} and {@link remove}
    */
   async reload(which: string, request: ReloadRequest): Promise<Loaded> {
@@ -147,8 +147,8 @@ export class ModuleTable {
   }
 
   /**
-   * Replaces a module by the module of another request; requests to it are held until then. If the new run fails, the
-   * module does not run and requests stay held. The next exchange or removal decides.
+   * Replaces a module by the module of another request. The broker holds requests to it until then. If the new run
+   * fails, the module does not run and requests stay held. The next exchange or removal decides.
    * @throws SluiceError as {@link load} and {@link remove}; if its file cannot be found or does not compile, it still runs
    */
   async exchange(name: string, request: LoadRequest, trial: Trial): Promise<Loaded> {

@@ -39,7 +39,7 @@ export interface UnitLibraries {
 type ModuleRequest = Omit<AskedPick, "file" | "member"> & { readonly path: string };
 
 /**
- * The verdict of an instance on the libraries of units, without an instance.
+ * Checks the libraries of units as an instance does, without an instance.
  * @param planned the modules that load together
  * @param unplanned the modules that are verified separately, because they load at another time or never
  */

@@ -18,10 +18,10 @@ export interface Loaded {
 export type TakeDownOrder = LoadOrder;
 
 /**
- * The order in which the broker takes modules down (docs/design/instance.md §1). The last module in goes first, and
- * the modules of one plan go in the reverse of its order. Where the two disagree, the plan's order applies. A
- * provider that was removed and came again under the same name still outlives the modules that the plan loaded after
- * it.
+ * The order in which the broker takes modules down (docs/design/instance.md §1). The module that was loaded last goes
+ * first, and the modules of one plan go in the reverse of its order. Where the two disagree, the plan's order
+ * applies. A provider that was removed and came again under the same name still outlives the modules that the plan
+ * loaded after it.
  * @param loaded in the order of loading
  * @param plans the plans that loaded them, in order
  */
@@ -35,7 +35,7 @@ export function takeDownOrder(loaded: readonly Loaded[], plans: Iterable<LoadOrd
   ];
   const rows: number[][] = nodes.map(() => []);
   for (const [first, then] of graph.edges) {
-    // An edge that closes a ring is ignored. Two plans that disagree make one.
+    // This ignores an edge that closes a ring. Two plans that disagree make one.
     if (turns.isHonoured(first, then)) rows[first]?.push(then);
   }
   return { nodes, ...flat(rows) };
@@ -43,7 +43,7 @@ export function takeDownOrder(loaded: readonly Loaded[], plans: Iterable<LoadOrd
 
 interface Graph {
   nodeCount: number;
-  /** Pairs: the module that goes first, and the one that goes then. */
+  /** Pairs of modules: the first one goes before the second one. */
   readonly edges: (readonly [number, number])[];
 }
 

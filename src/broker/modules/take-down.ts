@@ -6,7 +6,7 @@ import { inOrder, type TakeDownOrder } from "./take-down-order.js";
 
 /** The options of a take-down. */
 export interface TakeDownOptions {
-  /** The time after which a module, other than a program, is cancelled. Default: never. */
+  /** The time after which it cancels a module other than a program. Default: never. */
   readonly cancelAfterMs?: number | undefined;
   /** Cancels all remaining modules at once. */
   readonly signal?: AbortSignal | undefined;
@@ -61,7 +61,7 @@ interface Limits {
   readonly signal: AbortSignal | undefined;
 }
 
-/** @returns whether the module had to be cancelled because its time had passed */
+/** @returns whether this had to cancel the module because its time had passed */
 async function removeWithin(
   modules: ModuleTable,
   name: string,

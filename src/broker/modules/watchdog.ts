@@ -6,11 +6,11 @@ const CHECKS = 4;
 
 /** How a watchdog reaches its module. */
 interface WatchedModule {
-  /** Sends a ping, whose answer is passed on to {@link Watchdog.answered}. */
+  /** Sends a ping. Its answer causes a call of {@link Watchdog.answered}. */
   ping(): void;
-  /** The number of requests that it has answered; if the number grows, a ping behind other requests is on its way. */
+  /** The number of requests that it has answered. If the number grows, a ping behind other requests is on its way. */
   answers(): number;
-  /** Whether messages to it are held back on purpose. */
+  /** Whether the broker holds messages to it back on purpose. */
   isDeferred(): boolean;
   /** It has not answered a ping within its time. */
   expired(): void;
@@ -28,7 +28,7 @@ export class Watchdog {
   readonly #pulse: Pulse;
   /** When the unanswered ping was sent; undefined when no answer is due. */
   #owedSinceMs: number | undefined;
-  /** Checks since the ping, or since the last sign of life. */
+  /** Checks since the ping, or since the last check that reset the time. */
   #checks = 0;
   #answers = 0;
   #isStopped = false;

@@ -41,7 +41,7 @@ export interface RootTransport {
 
 /** The right to lead, which another broker may get. */
 export interface Leadership {
-  /** Higher than the epoch of each leader before. */
+  /** The epoch, which is higher than that of each leader before. */
   epoch(): number;
   /** Whether it is certain that no other broker leads now. */
   isHeld(): boolean;
@@ -64,7 +64,7 @@ export interface LeadershipListener {
 }
 
 export interface RootListener {
-  /** @param from the rank whose connection it must be, where the transport can tell */
+  /** @param from the rank whose connection it must be; undefined if the transport cannot find that out */
   connected(connection: Connection, from?: number): void;
   /** A client on another machine has connected. */
   client(link: Link): void;
@@ -115,7 +115,7 @@ export interface DirectTransport {
   listen(to: DirectListener): void;
   /** Connects to another rank that has joined. */
   open(rank: number): OwnConnection;
-  /** A rank has joined: its connections are those of this broker. */
+  /** A rank has joined. Its connections belong to the broker with this uuid. */
   joined(rank: number, uuid: string): void;
   left(rank: number): void;
   /**
@@ -138,9 +138,9 @@ export interface DirectListener {
    * @param hasStandby whether another broker waits to lead
    */
   beat(seq: number, hasStandby: boolean): void;
-  /** Another broker leads now; a connection to rank 0 leads to that broker. */
+  /** Another broker leads now. A connection to rank 0 leads to that broker. */
   leads(uuid: string): void;
-  /** The way to the others was interrupted: messages that rank 0 has sent meanwhile may be lost. */
+  /** The connection to the other ranks was interrupted. Messages that rank 0 has sent meanwhile may be lost. */
   restored(): void;
   /** Rank 0 has sent an invalid message. */
   failed(error: Error): void;

@@ -113,14 +113,14 @@ export class Heartbeat {
     this.#checkIn(dueMs);
   }
 
-  /** Checks before the next beat of this rank, because that beat could find it up to a period later. */
+  /** Schedules a check before the next beat of this rank, which could notice a stalled rank up to a period later. */
   #checkIn(dueMs: number): void {
     const { periodMs } = this.#options;
     this.#due?.cancel();
     if (dueMs >= periodMs) return;
     const expectedMs = performance.now() + dueMs;
     const check = (): void => {
-      // A process that was stopped itself leaves that to its next beat.
+      // After this process itself was stopped, only its next beat checks.
       if (performance.now() - expectedMs < periodMs) setImmediate(() => this.#check());
     };
     this.#due = startTimer(dueMs, check, { keepsAlive: false });

@@ -15,7 +15,7 @@ const KEY = "leader";
 /** The key that a waiting broker writes, so that it finds a missing right before it has to lead. */
 const WAITING_KEY = "standby";
 
-/** How many times a lease is renewed within its duration. */
+/** How many times its holder renews a lease within its duration. */
 const RENEWALS = 4;
 
 /**
@@ -24,7 +24,7 @@ const RENEWALS = 4;
  */
 const MARGIN = 10;
 
-/** The clocks that judge a lease. One stops while a machine sleeps, and the operator may set the other. */
+/** The clocks that measure a lease. One stops while a machine sleeps, and the operator may set the other. */
 export interface LeaseClock {
   /** Milliseconds since a fixed moment. */
   monotonic(): number;
@@ -51,7 +51,7 @@ export interface LeaseOptions {
   readonly ttlMs: number;
   readonly replicas: number;
   readonly clock: LeaseClock;
-  /** The log until the lease is held. */
+  /** The log until this broker holds the lease. */
   readonly log: (level: LogLevel, text: string) => void;
 }
 
@@ -73,7 +73,7 @@ export class Lease {
   #listener: LeadershipListener | undefined;
   #timer: Timer | undefined;
   #renewing: Promise<void> = Promise.resolve();
-  /** The missing right because of which it was not renewed, as last logged. */
+  /** The missing right that prevented a renewal, as last logged. */
   #missingRight: string | undefined;
   #isOver = false;
 
@@ -295,9 +295,9 @@ class Taking {
       this.#known = Math.max(this.#known, holder.epoch);
     } catch (error) {
       if (error instanceof LeaseMismatch) throw error;
-      // At the start a missing right is a mistake; later an operator may be about to restore it.
+      // At the start a missing right is a mistake. Later an operator may be about to restore it.
       if (error instanceof MissingRightError && !this.#hasLooked) throw error;
-      // To wait is of no use: a server joins a cluster only after a change of its configuration.
+      // A wait would not help, because a server joins a cluster only after a change of its configuration.
       if (error instanceof JetStreamError && error.number === NO_CLUSTER)
         throw new LeaseMismatch(
           `bucket ${bucket} needs ${replicas} replicas, and the NATS server belongs to no cluster; ` +

@@ -20,7 +20,7 @@ export interface LocalOverlayOptions {
   readonly size: number;
   /** The run directory that all ranks of the instance share, mode 0700. */
   readonly rundir: string;
-  /** Ranks of another instance are refused. */
+  /** Rank 0 refuses ranks of another instance. */
   readonly instanceId: string;
   /** How long a rank waits for rank 0 to listen. */
   readonly joinTimeoutMs: number;
@@ -30,7 +30,7 @@ export interface LocalOverlayOptions {
  * Joins the ranks of one machine in a star (docs/design/instance.md §5). Rank 0 listens on a unix socket in
  * the run directory. The other ranks connect to it, and it relays the messages between two of them.
  *
- * A rank that reads too slowly is disconnected when more than 64 MiB wait for it.
+ * Rank 0 disconnects a rank that reads too slowly, when more than 64 MiB wait for it.
  * @throws SluiceError `BROKER_STATE` with `EINVAL` if the socket's path would be too long
  */
 export function localOverlay(options: LocalOverlayOptions): Overlay {

@@ -25,7 +25,7 @@ export interface AssignmentOptions extends NatsConnectOptions {
   readonly joinTimeoutMs: number;
 }
 
-/** The subject on which brokers ask rank 0 for a number; the subject of an answer is below it. */
+/** The subject on which brokers ask rank 0 for a number. The subject of an answer is below it. */
 export function assignmentSubject(instance: string, uuid: string): string {
   return `sluice.${instance}.join.${uuid}`;
 }

@@ -127,7 +127,8 @@ async function hasJetStream(jetStream: JetStream, options: LeadingOptions): Prom
     } catch (error) {
       throwIfAborted(options.signal);
       if (error instanceof MissingRightError) {
-        // Without this right the account is not meant to use JetStream.
+        // If only the right to find out about JetStream is missing, rank 0 runs without a lease, unless it is a
+        // standby.
         const isMeant = error.subject === JETSTREAM_INFO && options.standby !== true;
         if (!isMeant) throw rightError(error);
         options.onWaiting?.(`rank 0 has no lease: ${error.message}`);
@@ -202,7 +203,8 @@ export class NatsLeader implements RootTransport {
   async listen(to: RootListener): Promise<void> {
     this.#network.listen({
       log: (level, text) => to.log(level, text),
-      // A leader that was frozen must not take ranks from the next one: they try until a broker that leads answers.
+      // A leader that was frozen must not take ranks from the next leader. The ranks try until a leading broker
+      // answers.
       accepts: (_rank, { to: named }) =>
         this.#isLeading() && (named === UNKNOWN || named === this.#network.uuid),
       linked: (rank, link) => to.connected(linkConnection(link), rank),
@@ -222,7 +224,7 @@ export class NatsLeader implements RootTransport {
 
   /**
    * Asks the ranks which leader they follow. A rank that has followed another leader may be about to connect to
-   * another server. It must not be missed, because the numbers of events would begin again.
+   * another server. The new leader must not miss it, because the numbers of events would begin again.
    */
   async #probe(enough: Promise<void>): Promise<void> {
     const { probeMs } = this.#options;

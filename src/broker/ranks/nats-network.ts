@@ -56,12 +56,12 @@ export interface NatsListener {
   reported(rank: number, leader: string): void;
   /** A broadcast, with its header; on rank 0 never called. */
   broadcast(header: (name: string) => string, payload: Uint8Array): void;
-  /** The connection was made again. Broadcasts in between are lost. */
+  /** This rank has connected again. Broadcasts in between are lost. */
   restored(): void;
   log(level: LogLevel, text: string): void;
 }
 
-/** A rank, or a client: what stands for it in a subject. */
+/** The word in a subject that stands for a rank or a client. */
 type Place = number | string;
 
 const SILENT: NatsListener = {
@@ -82,9 +82,9 @@ export class NatsNetwork {
   readonly rank: number;
   readonly #options: NatsNetworkOptions;
   #uuid: string;
-  /** By place and uuid of the other end; `-` for an unknown uuid. */
+  /** The links by place and uuid of the other end; `-` for an unknown uuid. */
   readonly #links = new Map<string, Link>();
-  /** Brokers to which a link has been closed: their later frames are too late. */
+  /** Brokers whose link has closed: this rank ignores their later frames. */
   readonly #past = new Set<string>();
   readonly #connection: LastingConnection;
   /** On rank 0: whether no other broker leads. Messages for another broker are then too late. */
@@ -127,7 +127,7 @@ export class NatsNetwork {
     return this.#uuid;
   }
 
-  /** Begins another life: all links end, and messages to the life before are no longer received. */
+  /** Takes a new uuid. All links end, and this rank no longer receives messages to the old uuid. */
   renew(uuid: string): void {
     const links = [...this.#links.values()];
     this.#links.clear();

@@ -29,7 +29,7 @@ import { Root } from "./root/root.js";
 export interface NatsOverlayOptions extends NatsCredentials, LeadingOptions {
   /** `auto`: rank 0 assigns a free number. */
   readonly rank: number | "auto";
-  /** Number of ranks. Rank 0 needs it. Any other rank is refused if it differs from the size of the instance. */
+  /** Number of ranks. Rank 0 needs it. Rank 0 refuses any other rank whose size differs from that of the instance. */
   readonly size: number | undefined;
   /** How long the first connection to a server may take, in milliseconds. */
   readonly connectTimeoutMs: number;

@@ -33,7 +33,7 @@ export type Notice =
       /** The newest event that it has received; 0 if it joins for the first time. */
       readonly seq: number;
     } & Whereabouts)
-  /** The rank is admitted: the other ranks, each with its `uuid`, and the last event before it. */
+  /** Rank 0 admits the rank. Has the other ranks, each with its `uuid`, and the last event before it. */
   | {
       readonly kind: "welcome";
       readonly ranks: readonly number[];
@@ -91,7 +91,7 @@ export interface AboutInstance {
   readonly config: JsonObject;
 }
 
-/** The broker that is a rank. */
+/** The broker of a rank, and its host. */
 export interface Whereabouts {
   /** Identifies this run of the broker. A later broker under the same number has another one. */
   readonly uuid: string;
@@ -128,7 +128,7 @@ export const OVERLAY_LIMITS: WireLimits = {
   payloadBytes: WIRE_LIMITS.payloadBytes + WIRE_LIMITS.headerBytes + ENVELOPE_BYTES + PRELUDE_BYTES,
 };
 
-/** For events with a sequence number, which they did not have when they were published. */
+/** The limits for events with a sequence number, which they did not have at their publication. */
 const SEQUENCED_LIMITS: WireLimits = { ...WIRE_LIMITS, headerBytes: OVERLAY_LIMITS.headerBytes };
 
 const BATCH = "overlay.batch";

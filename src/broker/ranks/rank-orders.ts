@@ -15,7 +15,7 @@ export class RankOrders {
     for (const call of this.#streams.keys()) call.respond({ order });
   }
 
-  /** @returns ends it */
+  /** @returns a function that ends this */
   follow(call: Call): () => void {
     for (const order of this.#given) call.respond({ order });
     const stop = (): void => void this.#streams.delete(call);

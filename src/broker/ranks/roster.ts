@@ -57,7 +57,7 @@ export class Roster {
     this.#set(rank, "online");
   }
 
-  /** The rc1 of a rank has failed; the rank is about to leave. */
+  /** The rc1 of a rank has failed. The rank is about to leave. */
   failed(rank: number): void {
     this.#set(rank, "failed");
   }
@@ -98,7 +98,7 @@ export class Roster {
 
   /**
    * Calls back after each change.
-   * @returns ends that
+   * @returns a function that ends this
    */
   onChange(listener: () => void): () => void {
     this.#listeners.add(listener);

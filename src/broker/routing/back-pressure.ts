@@ -8,8 +8,8 @@ const MIB = 1024 * 1024;
 const LIMITS: Backlog = { messages: 10_000, bytes: 64 * MIB };
 
 /**
- * Senders of a receiver resume when so few messages wait for it. That is well below the limits, so that they are not
- * held again at once.
+ * Senders of a receiver resume when so few messages wait for it. That is well below the limits, so that the broker
+ * does not hold them again at once.
  */
 const LOW_WATER: Backlog = { messages: LIMITS.messages / 2, bytes: LIMITS.bytes / 2 };
 
@@ -28,8 +28,9 @@ type Verdict = "pass" | "hold" | "refuse";
  *
  * It parks a request to a full receiver, and holds further requests of its sender. That lasts until the receiver has
  * taken half of the messages that wait for it, or has gone. The senders that wait for one receiver resume one after
- * the other. A sender that does not read its own responses is held, too. Responses always pass, so no two modules can
- * block each other. A module that reads gets the response that it waits for, even if many requests wait for it.
+ * the other. The broker also holds a sender that does not read its own responses. Responses always pass, so no two
+ * modules can block each other. A module that reads gets the response that it waits for, even if many requests wait
+ * for it.
  *
  * All places of flow control, from a sender to a receiver, with their bounds:
  *
@@ -76,7 +77,7 @@ export class BackPressure {
     return "hold";
   }
 
-  /** To be called when a peer has taken some of the messages that wait for it. */
+  /** Call this when a peer has taken some of the messages that wait for it. */
   drained(peer: Peer): void {
     if (hasWaiters(peer) && !isOver(LOW_WATER, peer.queue?.backlog())) this.#drain(peer);
   }
@@ -100,7 +101,10 @@ export class BackPressure {
     if (hasWaiters(peer)) this.#drain(peer);
   }
 
-  /** In a turn of its own: if routing began inside other routing, messages would lose their order. */
+  /**
+   * Resumes the senders in a later turn of the loop. If routing began inside other routing, messages would lose their
+   * order.
+   */
   #drain(receiver: Peer): void {
     if (this.#draining.has(receiver)) return;
     this.#draining.add(receiver);
@@ -167,18 +171,18 @@ function isFull(peer: Peer): boolean {
 
 /**
  * Whether the limit of waiting events and responses for a peer is reached. Requests do not count, because their
- * senders can be held. A peer is never disconnected or held because of requests that others send to it.
+ * senders can be held. The broker never disconnects or holds a peer because of requests that others send to it.
  */
 export function isFullBesidesRequests(peer: Peer): boolean {
   return isFull(peer) && isOver(LIMITS, besidesRequests(peer));
 }
 
-/** Whether more responses wait for a peer than it can be expected to read. */
+/** Whether so many responses wait for a peer that it will hardly read them. */
 export function isBeyondLastLimits(peer: Peer): boolean {
   return isOver(LAST_LIMITS, peer.queue?.backlog()) && isOver(LAST_LIMITS, besidesRequests(peer));
 }
 
-/** Why a peer is disconnected, or a request to it refused. */
+/** The reason for which the broker disconnects a peer, or refuses a request to it. */
 export function noBufferSpace(peer: Peer): Error {
   const { messages, bytes } = peer.queue?.backlog() ?? { messages: 0, bytes: 0 };
   return requestError(

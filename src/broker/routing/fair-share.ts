@@ -43,33 +43,33 @@ interface Sender {
 
 /** One sender's share of the broker's time. */
 export interface Share {
-  /** To be called when a response goes to the sender of a request that expects only one. */
+  /** Call this when a response goes to the sender of a request that expects only one. */
   answered(): void;
 }
 
 interface Slice {
   readonly sender: Sender;
-  /** In requests. */
+  /** The limit in requests. */
   readonly limit: number;
   spent: number;
 }
 
 /**
- * Divides the broker's time between the senders of requests. A sender that awaits answers before it sends more is routed
- * at once. Flooding senders are served in slices, round robin.
+ * Divides the broker's time between the senders of requests. It routes the requests of a sender at once if the sender
+ * awaits answers before it sends more. It serves flooding senders in slices, round robin.
  *
  * Slices are shortest while an interactive sender waits for an answer, and grow only with the quiet after it. Quiet
  * is the time since the last interactive request, or since the last answer to one. The next interactive request
  * therefore waits for a small part of the time for which its sender sent nothing. No delay of a message, not even by
- * a slow machine, makes slices longer. A flooding sender that is alone is hardly slowed down. Responses are not held,
- * because there are only as many as there were requests.
+ * a slow machine, makes slices longer. A flooding sender that is alone is hardly slowed down. This class never holds
+ * responses, because there are only as many as there were requests.
  */
 export class FairShare {
-  /** In the order of their last slices. */
+  /** The waiting senders, in the order of their last slices. */
   readonly #waiting = new Set<Sender>();
   /**
-   * Lasts longer than the requests that waited for it, until another sender is routed or waits. A lone flooding
-   * sender is not stopped.
+   * The current slice. It lasts longer than the requests that waited for it, until the broker routes another sender,
+   * or another sender waits. A lone flooding sender does not have to stop.
    */
   #slice: Slice | undefined;
   /** Whether the requests that waited for the slice are being routed. */

@@ -15,13 +15,13 @@ interface Incomplete {
 }
 
 /**
- * Bounds the incomplete messages of all connections, which have to be buffered before they can be judged. It
- * closes a connection that does not complete a message in time, and the oldest one when the buffers hold too
- * much. So a thousand connections that never complete a message need no more memory than a few.
+ * Bounds the incomplete messages of all connections, because the broker must buffer a message before it can check it.
+ * It closes a connection that does not complete a message in time, and the oldest one when the buffers hold too much.
+ * So a thousand connections that never complete a message need no more memory than a few.
  */
 export class IncompleteMessages {
   readonly #clock: Clock;
-  /** In the order of their first bytes. */
+  /** The incomplete messages, in the order of their first bytes. */
   readonly #byConnection = new Map<object, Incomplete>();
   #bytes = 0;
 

@@ -13,7 +13,7 @@ export interface TraceFilter {
   readonly matchesTopic: ((topic: string) => boolean) | undefined;
   /** None = all. */
   readonly types: ReadonlySet<Message["type"]>;
-  /** With their payloads. */
+  /** Whether to show their payloads. */
   readonly isFull: boolean;
 }
 
@@ -21,8 +21,7 @@ export interface TraceFilter {
 export type TraceRecord = Readonly<Record<string, JsonValue>>;
 
 /**
- * Beyond this size the payload itself is left out, because the trace is for people, and must not cost the broker its
- * time.
+ * Beyond this size a trace leaves out the payload: traces are for people, and must not take much time of the broker.
  */
 const SHOWN_PAYLOAD_BYTES = 1024 * 1024;
 
@@ -32,19 +31,19 @@ const OWN_TOPIC = "module.trace";
 /** The open traces of the messages of one broker's modules. */
 export class MessageTrace {
   /**
-   * To be called with each message of a module. It is undefined while no trace is open, so that tracing then costs
+   * Call this with each message of a module. It is undefined while no trace is open, so that tracing then costs
    * only this check.
    */
   tap: ((name: string, direction: TraceDirection, message: Message) => void) | undefined;
   /**
-   * The same for the services of the broker, which are traced only by name; undefined while none of them is traced.
+   * The same for the services of the broker, which a trace must name; undefined while no trace names one.
    */
   serviceTap: MessageTrace["tap"];
   readonly #watchers = new Map<(record: TraceRecord) => void, TraceFilter>();
 
   /**
    * Calls back with each later message that passes the filter.
-   * @returns ends it
+   * @returns a function that ends this
    */
   watch(filter: TraceFilter, callback: (record: TraceRecord) => void): () => void {
     this.#watchers.set(callback, filter);

@@ -16,8 +16,8 @@ interface Group {
 }
 
 /**
- * The unanswered requests that a broker has passed on, or holds back. Requests of one sender for one topic are
- * counted together.
+ * The unanswered requests that a broker has passed on, or holds back. It counts requests of one sender for one topic
+ * together.
  * @param peers all peers of its router
  * @param nowMs of `performance.now()`
  */
@@ -82,7 +82,7 @@ function aboutOf({ topic, payload }: RequestMessage): string | undefined {
   try {
     return fields(decodePayload(payload), { name: "string?" }).name;
   } catch {
-    // The request is about to be refused.
+    // The broker is about to refuse the request.
     return undefined;
   }
 }

@@ -33,15 +33,15 @@ export interface OverlayReceiver {
   /** Some of the messages that waited for another rank have been sent. */
   drained(rank: number): void;
   /**
-   * The next event of the instance. Called in order of `seq`, without gaps from the first one on unless {@link missed} reports
-   * one, also for events published here. A rank that joins later gets what is published from then on.
+   * The next event of the instance, also if this rank has published it. Calls come in the order of `seq`, without
+   * gaps unless {@link missed} reports one. A rank that joins later gets the events from then on.
    */
   event(event: EventMessage): void;
-  /** This rank will not get some of the events after one; it gets all after the other. */
+  /** This rank misses events after `after`. It gets all events after `upTo`. */
   missed(after: number, upTo: number): void;
-  /** A client on another machine has connected to this rank; what it sends comes by the stream. */
+  /** A client on another machine has connected to this rank. Its messages come over the stream. */
   client(stream: Duplex): void;
-  /** Another rank can be reached from now on; called also for ranks that joined before this one. */
+  /** Another rank can receive requests from now on. Also called for ranks that joined before this one. */
   joined(rank: number): void;
   /** Another rank has missed its heartbeats, and does not answer requests for now. */
   stalled(rank: number): void;
@@ -80,8 +80,8 @@ export interface OverlayReceiver {
 
 /**
  * The connection between the brokers of an instance (docs/design/instance.md §5). It carries messages between any two
- * ranks, gives events one order, and keeps the list of ranks. The broker where a message entered has stamped the
- * credentials of each message that this delivers.
+ * ranks, gives events one order, and keeps the list of ranks. Each message that it delivers has the credentials that
+ * its first broker wrote into it.
  */
 export interface Overlay {
   readonly rank: number;

@@ -9,7 +9,7 @@ import {
 } from "../../messages/index.js";
 import type { Share } from "./fair-share.js";
 
-/** The sender of a message, with which the broker stamps it on entry (docs/design/modules.md §2). */
+/** The credentials of a sender, which the broker writes into each message on entry (docs/design/modules.md §2). */
 export interface Credentials {
   readonly userid: number;
   readonly rolemask: number;
@@ -72,11 +72,11 @@ export type ReceiveQueue = Pick<Channel, "backlog" | "requestBacklog">;
 export interface PeerOptions {
   /** Unique within the broker. Each message that the peer sends has it on its route stack. */
   readonly id: string;
-  /** For messages and logs: the name of the module, or of the connection. */
+  /** The name of the module, or of the connection, for messages and logs. */
   readonly name: string;
-  /** Stamped on all messages of the peer. Undefined for another broker, which has already stamped them. */
+  /** The credentials for all messages of the peer. Undefined for another broker, which has already written them. */
   readonly credentials: Credentials | undefined;
-  /** If it stands for another rank: which. */
+  /** The number of the rank that it stands for, if it stands for one. */
   readonly rank?: number;
   /** @throws SluiceError `EMSGSIZE` for a message that its channel cannot carry */
   readonly deliver: (message: Message) => void;
@@ -85,7 +85,8 @@ export interface PeerOptions {
   /** Holds its requests, or resumes them; undefined for a peer whose requests cannot be held. */
   readonly setFlow?: (flow: FlowControl) => void;
   /**
-   * For one that stands for another rank: has that rank hold the requests of one of its own peers, or resume them.
+   * For a peer that stands for another rank: makes that rank hold the requests of one of its own peers, or resume
+   * them.
    * @param id the name of the peer on that rank
    */
   readonly setFlowBehind?: (id: string, flow: FlowControl) => void;
@@ -109,10 +110,10 @@ export class Peer {
   readonly share: Share | undefined;
   readonly fail: (error: unknown) => void;
   readonly onDetach: (() => void) | undefined;
-  /** By target. */
+  /** The links by target. */
   readonly outgoing = new Map<Peer, Link>();
   readonly incoming = new Set<Link>();
-  /** New requests to it are answered with `ENOSYS`, although its services are still taken. */
+  /** The broker answers new requests to it with `ENOSYS`, although it still owns its services. */
   refusing = false;
   /**
    * When a module began to run, by `performance.now()`; Infinity before that. Undefined for a peer that is no module.
@@ -157,7 +158,7 @@ export class Peer {
     if (this.#heldFor.size === 1) this.#setFlow?.("hold");
   }
 
-  /** Ends that hold; its requests resume when no other hold is left. */
+  /** Ends that hold. Its requests resume when no other hold is left. */
   resumeFor(receiver: Peer | number): void {
     if (this.#heldFor.delete(receiver) && this.#heldFor.size === 0) this.#setFlow?.("resume");
   }

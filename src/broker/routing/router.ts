@@ -89,7 +89,7 @@ export class Router {
     peer.onDetach?.();
   }
 
-  /** To be called when a peer has taken some of the messages that wait for it. */
+  /** Call this when a peer has taken some of the messages that wait for it. */
   drained(peer: Peer): void {
     this.#pressure.drained(peer);
   }
@@ -117,7 +117,7 @@ export class Router {
    * Routes a message that a peer has sent. Control messages end at the channel; events come only from the overlay.
    */
   receive(message: Message, from: Peer): void {
-    // A disconnected one may go on for a moment, but it could not be answered any more.
+    // A disconnected peer may still send messages for a moment, but it can no longer receive answers.
     if (!from.isAttached) return;
     switch (message.type) {
       case "request":
@@ -139,15 +139,15 @@ export class Router {
         if (isFullBesidesRequests(peer)) throw noBufferSpace(peer);
         peer.deliver(event);
       } catch (error) {
-        // A gap in its sequence would be worse, so the peer is disconnected. The other peers get the event.
+        // A gap in the events of the peer would be worse, so this disconnects it. The other peers get the event.
         this.#disconnect(peer, error);
       }
     }
   }
 
   /**
-   * Ends all subscriptions on this rank, since events are missing. A peer that cannot be shown the end of one is
-   * disconnected: it must not go on without those events.
+   * Ends all subscriptions on this rank, because events are missing. Disconnects a peer whose subscription has no
+   * stream to end, because that peer must not continue without the events.
    */
   endSubscriptions(error: SluiceError): void {
     for (const { peer, streams, isSilent } of this.subscriptions.takeAll()) {
@@ -157,8 +157,8 @@ export class Router {
   }
 
   /**
-   * Routes a response back to the requester that it is for. One that is not awaited is dropped: its requester has gone, or
-   * the responder made it up.
+   * Routes a response back to its requester. Drops a response that no requester awaits: its requester has
+   * disconnected, or it belongs to no request.
    */
   respond(response: ResponseMessage, from: Peer): void {
     const awaited = this.#awaited(response, from);
@@ -182,7 +182,7 @@ export class Router {
     }
   }
 
-  /** A response to a request in the form that its receiver got. */
+  /** Answers a request, which is in the form that its receiver got. */
   answer(request: RequestMessage, from: Peer, payload?: RawPayload): void {
     if ((request.flags & FLAG.noresponse) !== 0) return;
     this.respond({ ...responseTo(request), errnum: 0, payload }, from);
@@ -246,8 +246,8 @@ export class Router {
   /** Another rank holds or resumes the requests of one of our peers. The peer may have gone in the meantime. */
   setFlowForRank(rank: number, id: string, flow: FlowControl): void {
     const peer = this.#peers.get(id);
-    // By the number of the rank. The peer may also be held for the peer of the rank, because of messages that wait to
-    // be sent there.
+    // The peers of other ranks, by the number of the rank. The peer may also be held for the peer of the rank,
+    // because of messages that wait to be sent there.
     if (flow === "hold") peer?.holdFor(rank);
     else peer?.resumeFor(rank);
   }
@@ -258,7 +258,7 @@ export class Router {
     if (peer !== undefined) this.drained(peer);
   }
 
-  /** Fails the requests that a stalled rank has not answered; its services, subscriptions and users stay. */
+  /** Fails the requests that a stalled rank has not answered. Its services, subscriptions and users stay. */
   rankStalled(rank: number): void {
     const peer = this.#ranks.get(rank);
     if (peer === undefined) return;

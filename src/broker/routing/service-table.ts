@@ -55,7 +55,7 @@ export class ServiceTable {
 
   /**
    * Calls back with each name that has got an owner.
-   * @returns ends it
+   * @returns a function that ends this
    */
   onOwner(listener: (name: string) => void): () => void {
     this.#watchers.add(listener);

@@ -27,20 +27,20 @@ interface SocketServerOptions {
   /** The references that keep this process alive. */
   readonly refs?: Refs | undefined;
   readonly path: string;
-  /** A descriptor that already listens there; its maker then owns the socket. */
+  /** A descriptor that already listens there. Its maker then owns the socket. */
   readonly handedFd?: number | undefined;
   readonly clock: Clock;
   /** Called at each connection, because the limit may change while the broker runs. */
   readonly limits: () => WireLimits;
   /** @param destroy ends the connection now, without sending the waiting messages */
   readonly onConnection: (channel: Channel, destroy: () => void) => void;
-  /** A fault of the server itself, such as no descriptors left; the server continues. */
+  /** A fault of the server itself, such as no descriptors left. The server continues. */
   readonly onError: (error: Error) => void;
 }
 
 /**
- * The local socket of a broker. Its directory (0700) protects it; the socket's own mode is 0600 too. If the socket
- * is removed, it is made again.
+ * The local socket of a broker. Its directory (0700) protects it. The socket's own mode is 0600 too. If the socket is
+ * removed, the broker makes it again.
  */
 export class SocketServer {
   readonly path: string;
@@ -52,7 +52,7 @@ export class SocketServer {
   /** Inode of its socket, which distinguishes it from the socket of a successor. */
   #inode: bigint | undefined;
   #watcher: FSWatcher | undefined;
-  /** One at a time: to listen, to check the socket, to close. */
+  /** Operations run one at a time: to listen, to check the socket, to close. */
   #last: Promise<void> = Promise.resolve();
   #isClosed = false;
   /** Whether another program has made the socket, and will remove it. */
@@ -77,7 +77,7 @@ export class SocketServer {
     return result;
   }
 
-  /** Makes the socket again if it is missing; resolves when clients can connect, or the error is reported. */
+  /** Makes the socket again if it is missing. Resolves when clients can connect, or the error is reported. */
   ensure(): Promise<void> {
     this.#last = this.#last.then(async () => {
       if (this.#isClosed || inodeOf(this.path) === this.#inode) return;

@@ -13,15 +13,15 @@ type Stream = RequestMessage;
 interface Ended {
   readonly peer: Peer;
   readonly streams: readonly Stream[];
-  /** Whether a subscription has no stream: its end cannot be shown to the peer. */
+  /** Whether a subscription has no stream, so that the broker cannot inform the peer of its end. */
   readonly isSilent: boolean;
 }
 
 /** The subscriptions of one peer. */
 interface Asked {
-  /** By topic, each with the request whose end is that of the subscription. */
+  /** The subscriptions by topic, each with the request whose end is that of the subscription. */
   readonly topics: Map<string, Stream | undefined>;
-  /** About: characters of all topics. */
+  /** The approximate size: the characters of all topics. */
   bytes: number;
 }
 

@@ -11,7 +11,7 @@ export interface UnitMessages {
   readonly answered: readonly { readonly topic: string; readonly isStarting: boolean }[];
 }
 
-/** The number of topics that are kept of one module, so that no module fills the memory of the broker. */
+/** The number of topics that the broker keeps of one module, so that no module fills its memory. */
 const MOST_TOPICS = 100;
 
 /**

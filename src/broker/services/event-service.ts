@@ -72,7 +72,7 @@ export function eventService(router: Router, enter: Overlay["publish"]): Service
         const { topic, payload } = call.fields({ topic: "string", payload: "json?" });
         publish(call, topic, encodePayload(payload));
       },
-      // Any payload, also bytes, without a check.
+      // Publishes any payload, also bytes, without a check.
       "publish.": (call) => publish(call, call.request.topic.slice(PUBLISH.length), call.request.payload),
     },
   };
@@ -83,7 +83,7 @@ function end(stream: RequestMessage | undefined, peer: Peer): void {
   if (stream !== undefined) refuse(stream, peer, requestError("ECANCELED", `${stream.topic}: cancelled`));
 }
 
-/** Events come from the broker of one's own rank, or they would come twice. */
+/** Refuses a subscriber on another rank, because each event would reach that rank twice. */
 function localPeer(call: Call): Peer {
   const { peer } = call;
   if (peer.credentials === undefined)

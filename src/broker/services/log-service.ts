@@ -45,7 +45,7 @@ export function logService({ ring, programs, append }: LogServiceOptions): Servi
         } = call.fields({ follow: "boolean?", new: "boolean?", clear: "boolean?" });
         call.requireStreaming();
         if (isNewOnly !== true) for (const entry of ring.entries()) call.respond(entryPayload(entry));
-        // In the same turn: no line is lost between the two.
+        // All of this runs in one turn of the loop, so that no line is lost in between.
         if (clear === true) ring.clear();
         if (follow === true)
           followers.add(

@@ -12,7 +12,7 @@ const TRACE = { names: "string[]?", topic: "string?", types: "string[]?", full: 
 
 /**
  * Answers a `module.trace`, a stream of the messages of modules, as fast as its reader takes them.
- * @returns ends it
+ * @returns a function that ends the stream
  */
 export function traceMessages(call: Call, trace: MessageTrace, clock: Clock): () => void {
   call.requireStreaming();

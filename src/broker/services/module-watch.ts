@@ -24,7 +24,7 @@ interface WatchOptions {
 /**
  * Streams the states of the modules of this rank: first all modules, then those that have changed. It does so at once
  * when a module starts or ends, else once a period (docs/services.md).
- * @returns ends it
+ * @returns a function that ends the stream
  */
 export function watchModules(call: Call, modules: KnownModules, options: WatchOptions): () => void {
   const { periodMs = PERIOD_MS } = call.fields({ periodMs: "number?" });

@@ -5,7 +5,7 @@ import type { Clock } from "../clock.js";
 import { OpenStreams } from "../open-streams.js";
 import { RunCounts, type RunTotals } from "./run-totals.js";
 
-/** The number of ended runs that are kept, so that pages that open later show the last ones. */
+/** The number of ended runs that the broker keeps, so that pages that open later show the last ones. */
 const KEPT = 3;
 
 /** The outcomes in the summary of a run. */
@@ -107,7 +107,7 @@ export class Runs {
 
   /**
    * Reports the runs so far, and then each further report.
-   * @returns ends that
+   * @returns a function that ends this
    */
   follow(follower: (payload: Readonly<Record<string, JsonValue>>) => void): () => void {
     for (const run of this.#runs.values()) follower(wholeRun(run));
@@ -155,7 +155,7 @@ function wholeRun({
   state,
   recorded,
 }: ReportedRun): Readonly<Record<string, JsonValue>> {
-  // The current runs: later runs are reported when they start.
+  // The current runs. The service reports later runs when they start.
   return { id, command, time, steps, events: [...events], state, recorded };
 }
 

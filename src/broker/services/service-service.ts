@@ -66,7 +66,7 @@ class WaitingForServices {
 
   #answer(name: string): void {
     const owner = this.#router.services.owner(name);
-    // A module that is ending accepts no more requests; the caller waits for the next one.
+    // A module that is ending accepts no more requests. The caller waits for the next one.
     if (owner === undefined || owner.refusing) return;
     const calls = this.#calls.get(name) ?? [];
     this.#calls.delete(name);

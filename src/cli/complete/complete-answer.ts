@@ -1,4 +1,4 @@
-/** The additional actions of the shell, as a sum; the shells' scripts have the same numbers. */
+/** The additional actions of the shell, as a sum. The shells' scripts have the same numbers. */
 export const DIRECTIVE = { noSpace: 2, noFiles: 4 } as const;
 
 /** One word that may stand at the cursor. */

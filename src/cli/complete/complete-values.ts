@@ -63,7 +63,7 @@ export function placeholderOf(source: Argument | Option): string {
   return /[<[]([^\]>]*?)(?:\.\.\.)?[\]>]/.exec(source.flags)?.[1] ?? "";
 }
 
-/** Values that may stand for an argument or an option; none where they cannot be looked up just now. */
+/** The values that an argument or an option may have; none if the look-up is not possible now. */
 export async function valuesOf(question: ValueQuestion): Promise<Answer> {
   const { source, given, tell } = question;
   if (source.argChoices !== undefined) return names(source.argChoices.map((value) => ({ value })));
@@ -199,7 +199,7 @@ async function attributes(): Promise<Candidate[]> {
   }));
 }
 
-/** Keys of the directory that the word has reached; the key of a directory continues after its dot. */
+/** Keys of the directory that the word has reached. The key of a directory continues after its dot. */
 async function keys(begun: string): Promise<Answer> {
   const above = begun.slice(0, Math.max(0, begun.lastIndexOf(".")));
   const { entries } = await ask("kvs.dir", { entries: "array" }, above === "" ? {} : { key: above });

@@ -3,7 +3,7 @@ import { type Answer, type Candidate, NOTHING } from "./complete-answer.js";
 import { valuesOf } from "./complete-values.js";
 import type { MakeProgram } from "../lazy.js";
 
-/** The place of the cursor: in a command, after so many of its arguments, or in the value of one of its options. */
+/** The place of the cursor: in a command, after a number of its arguments, or in the value of one of its options. */
 interface Place {
   readonly command: Command;
   readonly argumentCount: number;
@@ -103,7 +103,7 @@ function placeOf(root: Command, words: readonly string[]): Place {
       const next = given.length === 0 ? subcommand(command, word) : undefined;
       if (next === undefined) given.push(word);
       else [command, given] = [next, []];
-      // The library does not publish this setting; a variadic last argument named `args` or `command` has it.
+      // The library does not publish this setting. A variadic last argument named `args` or `command` has it.
       onlyArguments ||= next === undefined && passesOn(command, given.length);
     }
   }

@@ -7,8 +7,8 @@ import { DIRECTIVE } from "./complete-answer.js";
 export const COMPLETION_SCRIPTS = { bash, zsh, fish } as const;
 
 /**
- * Bash splits words at `=`, `:` and `@` too. They are put together again for the question, and what bash already has of the
- * word is cut off the answers. An `@` belongs to what follows it.
+ * Bash also splits words at `=`, `:` and `@`. The script joins these words again for the request. It removes the part
+ * of the word that bash already has from the answers. An `@` belongs to the text after it.
  */
 function bash(name: string): string {
   return `# bash completion for ${name}

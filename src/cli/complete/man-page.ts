@@ -90,7 +90,7 @@ function subcommandSections(command: Command): string[] {
   const lines: string[] = [];
   const open = belowOf(command).reverse();
   for (let at = open.pop(); at !== undefined; at = open.pop()) {
-    // The page of the whole program names the commands; each command has a page of its own.
+    // The page of the whole program names the commands. Each command has a page of its own.
     if (command.parent === null) {
       lines.push(...item(bold(pathOf(at).join(" ")), capitalised(sentence(at))));
       continue;

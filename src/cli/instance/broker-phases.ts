@@ -34,9 +34,9 @@ export interface PhaseFailure {
 
 /**
  * rc1 and rc3. They are our own unless an attribute has a command for them; an empty one skips the phase
- * (docs/design/instance.md §3). Their host is started ahead: the host of rc1 beside the broker, the host of rc3 as
- * soon as the shutdown begins. If the shutdown begins soon after rc1, the host of rc1 runs rc3 too. Their standard
- * output goes to the log.
+ * (docs/design/instance.md §3). Their host starts ahead: the host of rc1 beside the broker, the host of rc3 as soon
+ * as the shutdown begins. If the shutdown begins soon after rc1, the host of rc1 runs rc3 too. Their standard output
+ * goes to the log.
  */
 export class Phases {
   readonly #options: BrokerCommandOptions;
@@ -185,12 +185,15 @@ export function brokerPrefix({
 
 /** Sends a report to the supervisor, if there is one. */
 export function report(message: BrokerReport): void {
-  // Without a callback, a supervisor that ends meanwhile would count as an error of ours. Its end is reported in
-  // another way.
+  // Without a callback, a supervisor that ends meanwhile would count as an error of ours. The event `disconnect`
+  // reports its end.
   if (process.connected) process.send?.(message, undefined, {}, () => undefined);
 }
 
-/** The initial program runs on the supervisor's standard input and output; the broker only requests its start, and receives its status. */
+/**
+ * The initial program runs on the supervisor's standard input and output. The broker only requests its start, and
+ * receives its status.
+ */
 export function supervisedProgram(broker: Broker): PhaseProcess {
   let program: ProgramProcess | undefined;
   const exited = new Promise<number>((resolve) => {
@@ -199,7 +202,7 @@ export function supervisedProgram(broker: Broker): PhaseProcess {
       if (order.type === "program-exit") resolve(order.status);
     });
     process.on("disconnect", () => {
-      // No other process would end it now. A killed supervisor may not have reported its process id.
+      // No other process would end the initial program now. A killed supervisor may not have reported its process id.
       if (program !== undefined) signalProgram(program, "SIGKILL");
       else processesWith(PHASE_MARK, String(process.pid)).forEach(killTree);
       resolve(1);

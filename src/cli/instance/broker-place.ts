@@ -45,7 +45,7 @@ export interface BrokerPlace {
   readonly joinTimeoutMs: number;
   /** The configuration of the instance, for a rank without its own. */
   readonly configuration: LayeredConfiguration | undefined;
-  /** The overlay over several machines; it has already found rank 0. */
+  /** The overlay over several machines. It has already found rank 0. */
   readonly overlay?: Overlay | undefined;
   /** The NATS servers of the overlay, for people. */
   readonly servers?: string | undefined;
@@ -66,7 +66,7 @@ const OVERLAY_MS = { heartbeat: 2000, retry: 1000, lease: 20_000 } as const;
 const MISSED_BEATS = 3;
 
 /**
- * Works out the values that the command line leaves open; a rank other than 0 asks the instance that it is to join.
+ * Works out the values that the command line leaves open. A rank other than 0 asks the instance that it is to join.
  * @param signal ends the search for the instance
  * @param onWaiting called with the reason for which rank 0 waits before it leads
  * @throws UsageError if the flags do not go together, ExitError if the directory of the instance is missing, SluiceError `BROKER_STATE` if

@@ -8,7 +8,7 @@ interface StopOptions {
   readonly sameSignalMs: number | undefined;
 }
 
-/** All outside events that end a broker, or report the end of another one, from its first moment on. */
+/** All outside events that end a broker, or that report the end of another one, since the start of the process. */
 export class Stops {
   readonly #endedRanks: number[] = [];
   #rankListener: (rank: number) => void = () => undefined;

@@ -90,13 +90,13 @@ function rankNumber(text: string): number | "auto" {
   return text === "auto" ? text : wholeNumber(text);
 }
 
-/** How long the processes of a killed broker may take to end by themselves; a supervisor ends them sooner. */
+/** How long the processes of a killed broker may take to end by themselves. A supervisor ends them sooner. */
 const ORPHAN_GRACE_SECONDS = 3;
 
 async function runBroker(options: BrokerCommandOptions): Promise<void> {
   requireWorkingDirectory();
   requireFilesOfGroups(options);
-  // A manager stops a container: it has requested an orderly end.
+  // In a container, a manager sends the stop, which requests an orderly end.
   const isContainer = process.pid === 1;
   if (await runBelowInit({ INVOCATION_ID: process.env["INVOCATION_ID"] ?? "process 1" })) return;
   const isSupervised = process.connected;
@@ -208,7 +208,7 @@ async function live({
   let panic: string | undefined;
   const life = new InstanceLife({
     ...(followed?.gates ?? leaderGates(broker, tellWaiting)),
-    // Read only when the phase begins, because attributes may have been set meanwhile.
+    // This reads the attributes only when the phase begins, because they may have changed meanwhile.
     get startRc1() {
       return phases.starter(broker, "rc1");
     },
@@ -238,7 +238,7 @@ async function live({
       report({ type: "state", state });
     },
     onTimeout: (timeoutMs) => {
-      // The modules that are killed now fail for this reason alone.
+      // The modules that this kills now fail for this reason alone.
       panic ??= `the shutdown took longer than broker.shutdown-timeout (${timeoutMs / 1000} s); Sluice killed the rest`;
       broker.log.append("broker", "err", panic);
     },
@@ -272,7 +272,7 @@ async function live({
   return Math.max(status, closed.status);
 }
 
-/** Such as `rc1 failed: kvs: no space left on device`. */
+/** The failure of a phase, such as `rc1 failed: kvs: no space left on device`. */
 function failureText(failure: PhaseFailure | undefined): string | undefined {
   if (failure === undefined) return undefined;
   const { phase, unit, message } = failure;

@@ -83,7 +83,7 @@ function readiness(
   });
 }
 
-/** Sent last: when it has been sent, all earlier messages have been sent too. */
+/** This is the last message: when it has been sent, all earlier messages have been sent too. */
 const END: DetachedReport = { type: "talk", text: "" };
 
 /** In the background: passes all messages on to the terminal while it is open. */

@@ -4,7 +4,7 @@ import { messageOf } from "../../errors/index.js";
 import { hidePasswords } from "../session.js";
 import { UsageError } from "../terminal/output.js";
 
-/** The flags of commands that join ranks over NATS, beside `--overlay` and `--instance`. The last ones name files. */
+/** The flags of commands that join ranks over NATS, beside `--overlay` and `--instance`. The last five name files. */
 export interface OverlayOptions {
   readonly overlay?: string;
   readonly instance?: string;
@@ -16,7 +16,7 @@ export interface OverlayOptions {
   readonly tlsKey?: string;
 }
 
-/** Holds what `--overlay` would, where others cannot see a password in it. */
+/** The variable for the value of `--overlay`: other users cannot see a password in it. */
 const VARIABLE = "SLUICE_OVERLAY";
 
 /** How long the first connection may take. */

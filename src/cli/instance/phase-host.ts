@@ -28,8 +28,8 @@ export interface PhaseBegin extends PhaseStart {
 }
 
 /**
- * The process that plans and runs rc1, rc3 or both. It is started before it is needed, because its start takes longer
- * than a phase itself. It then waits for the order to begin.
+ * The process that plans and runs rc1, rc3 or both. It starts before the broker needs it, because its start takes
+ * longer than a phase itself. It then waits for the order to begin.
  */
 export class PhaseHost {
   readonly #process: ReturnType<typeof spawnPhase>;

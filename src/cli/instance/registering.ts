@@ -15,7 +15,10 @@ export function registerStart(
   return register({ ...instance, rank: 0, uri: `local://${instance.rundir}/local-0` });
 }
 
-/** Registers a broker that was started by itself. Ranks that share the run directory of rank 0 are found there. */
+/**
+ * Registers a broker that was started by itself. A rank that shares the run directory of rank 0 gets no entry,
+ * because rank 0 has one.
+ */
 export async function registerBroker(
   broker: Broker,
   { instance }: BrokerCommandOptions,

@@ -23,7 +23,7 @@ export interface ServiceManager {
 /** The first descriptor that a manager hands over (sd_listen_fds(3)). */
 const FIRST_FD = 3;
 
-/** The variables of a manager, which are not passed to our child processes. */
+/** The variables of a manager, which this process does not pass to its child processes. */
 const VARIABLES = [
   ...["NOTIFY_SOCKET", "INVOCATION_ID", "WATCHDOG_USEC", "WATCHDOG_PID"],
   ...["LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES"],

@@ -130,7 +130,7 @@ class Starts {
     return { failure: failed ?? { unit: undefined, message: message === "" ? ended : message }, records };
   }
 
-  /** The records of all ranks; the record of a failed rank comes first. */
+  /** The records of all ranks. The record of a failed rank comes first. */
   async #recordsIn(statedir: string): Promise<RunRecord[]> {
     const records: RunRecord[] = [];
     for (let rank = 0; rank < this.#options.size; rank++) {

@@ -5,8 +5,8 @@ import { startInterval, type Timer } from "../../processes/index.js";
 const LOOK_MS = 200;
 
 /**
- * Says once which modules a shutdown waits for, with the processes of the modules that have one. It does so when a
- * module takes longer to go than the attribute `broker.stopping-after` says.
+ * Reports once which modules a shutdown waits for, with the processes of the modules that have one. It does so when a
+ * module takes longer to end than the attribute `broker.stopping-after` allows.
  */
 export class ShutdownNote {
   readonly #broker: Broker;

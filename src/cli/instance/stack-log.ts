@@ -48,7 +48,7 @@ export class StackLog {
         else printProgramLine(line);
       }
     } catch {
-      // The instance and its log have ended, and other messages give the reason.
+      // The instance and its log have ended. Other messages give the reason.
     }
   }
 }

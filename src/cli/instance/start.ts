@@ -248,7 +248,7 @@ function welcome(shell = "", { name }: Place, size: number): string {
   return `this is ${basename(shell)} in instance ${name}${of}; 'exit' or Ctrl-D ends the shell and the instance`;
 }
 
-/** Writes a line of the log; a live view on the same terminal makes room for it. */
+/** Writes a line of the log. A live view on the same terminal makes room for it. */
 function printer(view: Talk["view"]): (text: string) => void {
   return view instanceof StartView ? (text) => view.print(text) : printStyled;
 }

@@ -1,6 +1,6 @@
 import type { WriteStream } from "node:tty";
 
-/** The line is drawn at most this often. */
+/** The shortest time between two updates of the line. */
 const PERIOD_MS = 200;
 
 /** The progress of a transfer, on one line of standard error if that is a terminal. */

@@ -1,6 +1,6 @@
 import { type Blame, type ChainLink, type Prediction, type Removed, timespan } from "../../analysis/index.js";
 
-/** Deeper links of a chain are not indented further, so that a chain of thousands stays readable. */
+/** Deeper links of a chain have the same indentation, so that a chain of thousands stays readable. */
 const DEEPEST = 24;
 
 const ENDED: Readonly<Record<Blame["ended"], string>> = {

@@ -27,7 +27,7 @@ export interface CarryOutOptions extends ViewOptions, ShuffleOption {
   /** Seconds after which a module that is being removed is cancelled. */
   readonly cancelAfter?: number;
   readonly insecure?: boolean;
-  /** The broker that has asked for it, if one did. */
+  /** The broker that has requested the run, if one did. */
   readonly host?: HostedRun;
 }
 
@@ -191,7 +191,7 @@ interface Interrupts {
   readonly first: AbortSignal;
   /** Aborted when the running steps are to be cancelled. */
   readonly second: AbortSignal;
-  /** The exit status in that case. */
+  /** The exit status after an interruption. */
   readonly status: number;
   stop(): void;
 }

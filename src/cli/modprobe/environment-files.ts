@@ -5,9 +5,9 @@ import { dotenvDoubts, environmentProblems } from "../../loaders/index.js";
 import type { Catalog } from "../../units/index.js";
 
 /**
- * What is wrong with the dotenv files of programs: a missing file, lines with which a load fails, and lines that
- * foreman, systemd or docker read otherwise. Warning: `LOAD_NOT_FOUND`; error or warning: `UNIT_ENVIRONMENT_FILE`.
- * Each file is looked at once.
+ * The problems of the dotenv files of programs: a missing file, and lines with which a load fails. They include lines
+ * that foreman, systemd or docker read otherwise. Warning: `LOAD_NOT_FOUND`; error or warning:
+ * `UNIT_ENVIRONMENT_FILE`. It reads each file once.
  */
 export async function environmentFileDiagnostics(catalog: Catalog): Promise<Diagnostic[]> {
   const found: Diagnostic[] = [];
@@ -31,7 +31,7 @@ export async function environmentFileDiagnostics(catalog: Catalog): Promise<Diag
   return found;
 }
 
-/** What is to say about its lines, or why the file cannot be read. */
+/** The problems of its lines, or the reason why the file cannot be read. */
 async function readLines(
   path: string,
   isOptional: boolean,
@@ -48,7 +48,7 @@ async function readLines(
   return [...problems, ...doubts];
 }
 
-/** Without the text of the line, which may be a secret. */
+/** The diagnostic does not show the text of the line, which may be a secret. */
 function lineDiagnostic(
   severity: Diagnostic["severity"],
   file: string,

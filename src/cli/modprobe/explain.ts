@@ -41,7 +41,7 @@ export function command(): Command {
         await withPlan(phase, context, { ...options, planOnly: true }, async (plan, _session, asked) => {
           const factOrigin = (fact: FactName): Origin => originOfFact(fact, context, options);
           let libraries: Promise<UnitLibraries | undefined> | undefined;
-          // Libraries are read only for a unit that comes from one.
+          // This reads libraries only for a unit that comes from one.
           const refusals = async (unit: Unit | undefined): Promise<string[]> => {
             if (unit?.kind !== "module" || !unit.module.includes("#")) return [];
             const { refused = [] } = (await (libraries ??= checkLibrariesOf(plan, context))) ?? {};

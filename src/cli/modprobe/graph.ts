@@ -56,7 +56,7 @@ export function command(): Command {
       const format = options.format ?? formatOfFile(options.output);
       if (format === "png" && isStandardOutput(options.output) && process.stdout.isTTY)
         throw new ExitError(1, "a PNG cannot be printed on a terminal; use -o FILE or a pipe");
-      // Drawing may take seconds, for which neither the instance nor a host of rc files is needed.
+      // Drawing may take seconds, and needs neither the instance nor a host of rc files.
       const { picture, facts } = await withPlanningContext(options, async (context) => {
         const phase = {
           files: await phaseFiles("rc1", context, options),

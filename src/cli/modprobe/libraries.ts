@@ -53,7 +53,7 @@ export async function withVerifiedLibraries(
 }
 
 /**
- * The failures of the libraries of all units. The libraries of the plan are verified together. Empty without
+ * The failures of the libraries of all units. It verifies the libraries of the plan together. Empty without
  * libraries.
  */
 export async function checkLibrariesOf(

@@ -28,7 +28,7 @@ export interface LockedPlans {
 }
 
 /**
- * Plans rc1 for one rank, or for each class of ranks. The rc files are read once, for the rank of the facts.
+ * Plans rc1 for one rank, or for each class of ranks. It reads the rc files once, for the rank of the facts.
  * @param rank the only rank to plan for; null for all
  * @throws ExitError after it has printed the problems
  */

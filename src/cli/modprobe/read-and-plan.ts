@@ -114,7 +114,7 @@ export function rcSessionFor(
 }
 
 /**
- * Says which files were read with stand-ins, and where a stand-in decided a part of the plan
+ * Prints which files were read with stand-ins, and where a stand-in decided a part of the plan
  * (docs/design/flux.md §1).
  */
 function sayStandIns({ standIns }: RcReading, warnings: readonly Diagnostic[]): void {
@@ -168,8 +168,8 @@ export interface UnitsRead {
 }
 
 /**
- * Composes twice: what rc files ask about modules is answered from the units without them, and what they say is then
- * composed over those.
+ * Composes twice. The first catalog, without the rc files, answers their questions about modules. The second one also
+ * has the changes of the rc files.
  * @param further files that come after all others
  */
 export async function readUnits(

@@ -115,7 +115,7 @@ function showsInfo(attributes: Readonly<Record<string, string>>): boolean {
   return threshold !== undefined && reaches("info", threshold);
 }
 
-/** A stop of a live instance is planned from the broker's records, and does not need valid files. */
+/** The plan for the stop of a live instance comes from the broker's records, and needs no valid files. */
 function withAnyPlan(
   phase: Phase,
   context: PlanningContext,

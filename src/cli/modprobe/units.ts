@@ -135,7 +135,7 @@ function placeAbove([first, ...others]: readonly Diagnostic[]): string {
   return `${formatLocation(first.location)}${more}, see above`;
 }
 
-/** For `-v`: prints each directory and file that is read. */
+/** With `-v`, prints each directory and file that the command reads. */
 export function sayReading(event: ReadEvent): void {
   say(event.kind === "checking" ? `checking ${event.directory}/${event.pattern}` : `loading ${event.file}`);
 }

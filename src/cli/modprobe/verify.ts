@@ -53,7 +53,7 @@ export function command(): Command {
     });
 }
 
-/** How the limits of programs are enforced depends on the machine, and is not a mistake. */
+/** The lines about memory limits. They report no mistake, because the machine decides how to enforce a limit. */
 function memoryLimitLines(catalog: Catalog): string[] {
   const limited = catalog.units.filter(
     (unit) => unit.kind === "module" && unit.command !== undefined && unit.memoryLimitBytes !== undefined,

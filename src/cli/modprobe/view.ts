@@ -14,7 +14,7 @@ export interface ViewOptions {
   readonly quiet?: boolean;
   /** Events as JSON lines on standard output. */
   readonly json?: boolean;
-  /** Standard output is read into the log of the broker: the output of tasks goes there, with their names. */
+  /** The broker reads standard output into its log: the output of tasks goes to standard output, with their names. */
   readonly log?: { readonly isOnStderr: boolean } | undefined;
   /** A file descriptor of the process that shows the run: lines of `{command, event}`. */
   readonly eventsFd?: number;
@@ -27,7 +27,7 @@ export interface RunView {
   show(event: RunEvent): void;
   /** A line that a task or a command printed. */
   output(line: OutputLine): void;
-  /** Talk. */
+  /** Prints a message for people. */
   say(text: string): void;
   /** Restores the terminal. */
   close(): void;
@@ -50,8 +50,8 @@ export function printOutput({ stream, text }: OutputLine): void {
 }
 
 /**
- * Each line goes to the log, from either stream. Lines that were meant for people are for them here
- * too, unless they see the log anyway.
+ * Each line goes to the log, from either stream. Lines of standard error also go to standard error, unless the log
+ * already appears there.
  */
 function outputToLog({ isOnStderr }: { readonly isOnStderr: boolean }): (line: OutputLine) => void {
   return (line) => {
@@ -63,7 +63,7 @@ function outputToLog({ isOnStderr }: { readonly isOnStderr: boolean }): (line: O
 /** How many names of units one line has before it counts the others. */
 const NAMES_SHOWN = 12;
 
-/** After the failure of an optional unit. */
+/** The end of the line about the failure of an optional unit. */
 const OPTIONAL = " (optional, left out)";
 
 const DONE: Readonly<Record<"load" | "remove" | "run", string>> = {
@@ -82,8 +82,8 @@ interface PlainViewOptions {
 }
 
 /**
- * Shows the progress of a run to people on standard error: failures always, each start and end when verbose. Units
- * that were never started are grouped by their cause, with one line for each cause.
+ * Shows the progress of a run to people on standard error: failures always, each start and end when verbose. It
+ * groups units that never started by their cause, with one line for each cause.
  */
 class PlainView implements RunView {
   readonly isQuiet: boolean;
@@ -186,7 +186,7 @@ interface ReportingOptions {
   readonly output: (line: OutputLine) => void;
 }
 
-/** For `start`, which has the terminal and so shows the run. */
+/** Reports the events to `start`, which has the terminal and so shows the run. */
 class ReportingView implements RunView {
   readonly isQuiet = true;
   readonly #command: string;
@@ -236,7 +236,7 @@ class ReportingView implements RunView {
   }
 }
 
-/** For people at a terminal: shows the running steps below the lines that stay. */
+/** Shows people at a terminal the running steps, below the lines that stay. */
 class LiveView implements RunView {
   readonly isQuiet = true;
   readonly #region: LiveRegion;

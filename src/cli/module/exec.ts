@@ -66,7 +66,7 @@ async function runInForeground(module: ForegroundModule, signal: AbortSignal): P
   const stop = (): void => module.stop();
   signal.addEventListener("abort", stop);
   if (signal.aborted) stop();
-  // The end has the same error.
+  // `ended` rejects with the same error.
   const started = module.ready.then(() => say(`sluice-module-exec: ${module.name} runs; Ctrl-C ends it`));
   started.catch(() => undefined);
   await module.ended;

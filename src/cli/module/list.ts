@@ -43,7 +43,7 @@ const LISTED = {
   services: "string[]",
 } as const;
 
-/** In the long form, with little room for services, a longer list of services is cut with `+`. */
+/** The long form has little room for services, so it cuts a longer list of services and adds `+`. */
 const LONG_SERVICE_WIDTH = 24;
 
 function modulesWithRank({ rank, value }: RankAnswer<readonly JsonValue[]>): readonly JsonValue[] {
@@ -51,7 +51,7 @@ function modulesWithRank({ rank, value }: RankAnswer<readonly JsonValue[]>): rea
   return value.map((module) => ({ rank, ...(module as Readonly<Record<string, JsonValue>>) }));
 }
 
-/** With a column for the rank if several have answered. */
+/** Prints the table, with a column for the rank if several have answered. */
 function printModules(answers: readonly RankAnswer<readonly JsonValue[]>[], long: boolean): void {
   const rankCell = (text: string): string => (answers.length > 1 ? `${text.padStart(4)} ` : "");
   const head = moduleLine(["Module", "Idle", "S ", "Sendq", "Recvq", "Service"], long ? "Path" : undefined);

@@ -2,7 +2,7 @@ import { resolve } from "node:path";
 import { fields, type Handle, type NodeId } from "../../messages/index.js";
 import { ExitError } from "../terminal/output.js";
 
-/** A path in the form for the broker, which runs in another directory; a bare name stays one. */
+/** A path in the form for the broker, which runs in another directory. A bare name stays one. */
 export function modulePath(text: string): string {
   return text.includes("/") ? resolve(text) : text;
 }

@@ -5,8 +5,8 @@ import { phaseFiles, rcSessionFor, readUnits } from "../modprobe/read-and-plan.j
 import { commandPrefix, say } from "../terminal/output.js";
 
 /**
- * Says where the files differ from the values that a module of a plan runs with. A reload starts it with the values
- * that it was loaded with (docs/design/programs.md §3).
+ * Reports where the files differ from the values that a module of a plan runs with. A reload starts it with the
+ * values that it was loaded with (docs/design/programs.md §3).
  */
 export async function sayWhatFilesSay(name: string, options: FactOptions): Promise<void> {
   const text = await withPlanningContext(options, (context) => otherwiseText(name, context), {

@@ -9,7 +9,7 @@ interface StatsOptions extends RankOptions {
   readonly parse?: string;
   readonly type?: "int" | "double";
   readonly scale: number;
-  /** Whose; true without a value. */
+  /** `self`, `children` or `thread`; true without a value. */
   readonly rusage?: string | true;
   readonly clear?: boolean;
   readonly clearAll?: boolean;

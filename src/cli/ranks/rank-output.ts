@@ -1,7 +1,7 @@
 import type { OutputStream } from "../../messages/index.js";
 
 /**
- * A line is passed on in pieces of this many bytes at most, because output without line ends must not fill the
+ * This passes a line on in pieces of at most this many bytes, because output without line ends must not fill the
  * memory.
  */
 const LONGEST_LINE = 1024 * 1024;
@@ -109,7 +109,7 @@ function splitterOf(options: LineOptions | undefined): RankLines | undefined {
   return options && new RankLines(options.label);
 }
 
-/** Resolves when the reader, or the pipe to it, has taken all; a disconnected reader counts as having taken all. */
+/** Resolves when the reader, or the pipe to it, has taken all. A disconnected reader counts as having taken all. */
 function written(stream: OutputStream, pieces: readonly Buffer[]): Promise<void> | undefined {
   if (pieces.length === 0) return undefined;
   return new Promise((resolve) => process[stream].write(Buffer.concat(pieces), () => resolve()));

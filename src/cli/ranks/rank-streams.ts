@@ -15,7 +15,7 @@ interface RankStream {
 
 /**
  * Shows the streams of every named rank as they come. It ends when all have ended, at Ctrl-C, or when the reader has
- * gone. A rank that fails prints the reason while the others continue; the status is then 1.
+ * gone. A rank that fails prints the reason while the others continue. The status is then 1.
  */
 export async function followRanks(options: RankOptions, { open, show }: RankStream): Promise<void> {
   await withInstance(options, (handle) =>

@@ -40,7 +40,7 @@ function rankSet(text: string): RankSet {
  * @throws ExitError if the set names ranks that the instance does not have, or no rank that it has
  */
 export function ranksIn(set: RankSet, size: number, status = 1): number[] {
-  // `all`, `>N` and `<N` select among the existing ranks; an idset means exactly its ids.
+  // `all`, `>N` and `<N` select among the existing ranks. An idset means exactly its ids.
   const isOpen = /^(?:all|[<>])/.test(set.text);
   const missing = set.ranges
     .filter(([, high]) => high >= size)
@@ -77,7 +77,7 @@ export function bracketed(ranks: readonly number[]): string {
 
 /**
  * Sends a request to every named rank at the same time, and shows their answers. If several failed, each prints the
- * reason; the status is then 1.
+ * reason. The status is then 1.
  * @param ask the action for one rank; `any` if the command names no rank
  * @param show receives the successful answers, in the order of ranks
  */

@@ -89,7 +89,7 @@ export async function runOnRanks(handle: Handle, run: RanksRun): Promise<readonl
   }
 }
 
-/** The status of the whole. */
+/** The exit status for all ranks: the highest of theirs. */
 export function highestStatus(ends: readonly RankEnd[]): number {
   return ends.reduce((highest, { status }) => Math.max(highest, status), 0);
 }
@@ -131,7 +131,7 @@ function failureStatus(errnum: number | undefined): number {
     case ERRNO.EPERM:
     case ERRNO.ENOSYS:
     case ERRNO.ECANCELED:
-      // The rank would not.
+      // The rank refused or cancelled the command.
       return 1;
     default:
       return NOT_EXECUTABLE;

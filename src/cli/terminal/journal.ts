@@ -13,8 +13,7 @@ export function journalLines(text: string, level: LogLevel): string {
 }
 
 /**
- * The manager names device and inode of the stream that it has made, because the stream may have been redirected
- * since.
+ * Compares with the device and inode that the manager has named, because the stream may have been redirected since.
  */
 function isSameFile(descriptor: number, name: string | undefined): boolean {
   if (name === undefined) return false;
@@ -22,7 +21,7 @@ function isSameFile(descriptor: number, name: string | undefined): boolean {
     const { dev, ino } = fstatSync(descriptor, { bigint: true });
     return name === `${dev}:${ino}`;
   } catch {
-    // It is closed.
+    // The descriptor is closed.
     return false;
   }
 }

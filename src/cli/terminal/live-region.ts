@@ -14,7 +14,7 @@ const ERASE_BELOW = "\u001b[0J";
 /** A stream that may lead to a terminal. */
 type Terminal = Pick<NodeJS.WriteStream, "isTTY" | "write" | "getWindowSize">;
 
-/** Whether a live view can be drawn there. */
+/** Whether a stream can show a live view. */
 export function canShowLive(stream: Terminal): boolean {
   return stream.isTTY && process.env["TERM"] !== "dumb";
 }
@@ -31,7 +31,7 @@ export async function openLiveRegion(stream: NodeJS.WriteStream): Promise<LiveRe
     import("log-update"),
     import("string-width"),
   ]);
-  // The size is read each time, because a process in another session than the terminal gets no signal of a change.
+  // This reads the size each time, because a process outside of the terminal's session gets no signal of a change.
   const view = new Proxy(stream, {
     get: (target, key) => {
       if (key === "columns") return sizeOf(target).columns;
@@ -69,7 +69,7 @@ export class LiveRegion {
     this.#drawing = drawing;
   }
 
-  /** Takes the events of a run; its last event removes the view. */
+  /** Takes the events of a run. Its last event removes the view. */
   show(event: RunEvent | RunEventJson): void {
     if (event.type === "plan") {
       this.#progress = new RunProgress();

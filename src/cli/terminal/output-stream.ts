@@ -3,7 +3,10 @@ import { commandPrefix, say } from "./output.js";
 
 let isReadRequired = true;
 
-/** For commands that change things: they finish their work even if the reader of the output has disconnected. */
+/**
+ * Makes a command finish its work even if the reader of the output has disconnected. Commands that change things call
+ * it.
+ */
 export function finishWithoutReader(): void {
   isReadRequired = false;
 }

@@ -17,7 +17,7 @@ export function printLine(text: string): void {
   process.stdout.write(`${escapeControls(text)}\n`);
 }
 
-/** Writes a result with colours of ours; its parts from other sources are escaped already. */
+/** Writes a result with colours of ours. Its parts from other sources are escaped already. */
 export function printStyled(text: string): void {
   process.stdout.write(`${text}\n`);
 }

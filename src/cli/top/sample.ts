@@ -122,7 +122,7 @@ export class Sampler {
   #stream: AsyncIterator<Payload, unknown> | undefined;
   /** The time of the last rates. */
   #dueSeconds = -Infinity;
-  /** Counts of that time, by uuid; the broker's own have an empty uuid. */
+  /** Counts of that time, by uuid. The broker's own have an empty uuid. */
   #before = new Map<string, Counted>();
   #rates = new Map<string, Rates>();
 
@@ -136,7 +136,7 @@ export class Sampler {
     this.#periodMs = periodMs;
   }
 
-  /** The next sample that is due; the first one comes at once. */
+  /** The next sample that is due. The first one comes at once. */
   async next(signal: AbortSignal): Promise<Sample> {
     for (;;) {
       const { isDue, sample } = await this.change(signal);

@@ -20,13 +20,13 @@ export interface ScreenOptions {
   readonly sort: Sort;
 }
 
-/** As less(1) and top(1) do: afterwards the terminal shows its earlier text again. */
+/** With this screen the terminal shows its earlier text again at the end, as after less(1) and top(1). */
 const ALTERNATE_SCREEN = { enter: "\u001b[?1049h\u001b[H", leave: "\u001b[?1049l" } as const;
 const CLEAR = "\u001b[2J\u001b[H";
 
 const KEY = { interrupt: "\u0003", suspend: "\u001a" } as const;
 
-/** For terminals that report 0. */
+/** The size for terminals that report 0. */
 const DEFAULT_SIZE = { columns: 80, rows: 24 } as const;
 
 /**
@@ -93,7 +93,7 @@ class Screen {
   }
 
   #listen(): void {
-    // The terminal is restored, whatever ends the process.
+    // This restores the terminal, whatever ends the process.
     process.once("exit", this.#onExit);
     process.stdout.on("resize", this.#onResize);
     process.stdin.on("data", this.#onKeys);
@@ -176,7 +176,7 @@ class Screen {
     this.#update(this.#frame(columns, rows).join("\n"));
   }
 
-  /** Plain text, all of it ASCII, is cut to the width before it is coloured. */
+  /** The text is plain ASCII, so this cuts it to the width before it adds colours. */
   #frame(columns: number, rows: number): string[] {
     const lines = this.#lines(columns);
     if (lines === undefined) return ["waiting for the broker"];

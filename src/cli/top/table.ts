@@ -74,7 +74,7 @@ const TITLES = [
 /** The width of names in `sluice module list`. */
 const NAME_WIDTH = 25;
 const SHORTEST_NAME_WIDTH = 6;
-/** From the blank after the name to the title of the services. */
+/** The width from the blank after the name to the title of the services. */
 const OTHERS_WIDTH = 73;
 const RANK_WIDTH = 5;
 

@@ -48,7 +48,7 @@ async function top(options: TopOptions): Promise<void> {
       options.rank === undefined ? ["any"] : ranksIn(options.rank, handle.size);
     const samplers = ranks.map((rank) => new Sampler(handle, { rank, periodMs: intervalMs }));
     if (isLive) {
-      // The code that draws is loaded only on a terminal.
+      // Only a terminal needs the code that draws, so the import is here.
       const { runScreen } = await import("./screen.js");
       const feeds = samplers.map((sampler, at) => {
         const rank = ranks[at];

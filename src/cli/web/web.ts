@@ -73,7 +73,7 @@ export function command(): Command {
 }
 
 async function web(options: WebCommandOptions): Promise<void> {
-  // Without the check, each request would fail because of them.
+  // Without this check, each request would fail because of a missing file.
   realFiles(options);
   const uri = instanceUri(options);
   if (uri === undefined) await serve(options, undefined, undefined);
@@ -119,7 +119,7 @@ async function serve(
   }
 }
 
-/** Above this number, waits are only counted. */
+/** Above this number, the page only counts waits. */
 const MOST_WAITS = 100;
 
 async function waitsOf(handle: Handle): Promise<string[]> {

@@ -39,7 +39,7 @@ function whatText(change: ApplyChange): string {
   return change.action === "remove" ? change.name : [change.unit.name, ...argsShown(change)].join(" ");
 }
 
-/** Arguments are shown if they are new. */
+/** The line shows arguments if they are new. */
 function argsShown({
   action,
   unit,

@@ -14,9 +14,9 @@ export interface RecordedModule {
   readonly services: readonly string[];
   /** `up`: it runs, starts or stops. `waits`: it failed and waits for its restart. `failed`, `ended`: it no longer runs. */
   readonly state: "up" | "waits" | "failed" | "ended";
-  /** Loaded by a user and not by a start: only a removal by name removes it. */
+  /** Whether a user loaded it, and not a start: only a removal by name then removes it. */
   readonly byName: boolean;
-  /** Loaded as a unit of a plan; else directly, from a path. */
+  /** Whether it was loaded as a unit of a plan, rather than directly from a path. */
   readonly isPlanned: boolean;
   readonly file: ModuleFile;
 }
@@ -46,7 +46,7 @@ export interface ApplyInput {
 
 /** A key whose value differs from the value that a module was loaded with. */
 export interface KeyChange {
-  /** In the spelling of unit files. */
+  /** The key in the spelling of unit files. */
   readonly key: string;
   readonly from: RecordedValue;
   readonly to: RecordedValue;

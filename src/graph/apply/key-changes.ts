@@ -19,7 +19,7 @@ const TABLE_DEFAULTS: Readonly<Record<string, Readonly<Record<string, unknown>>>
 /** The defaults of each probe that sends requests. */
 const PROBE_DEFAULTS = { intervalMs: 1000, timeoutMs: 2000 };
 
-/** Keys that choose the loader of the file; the name of the loader itself is more exact. */
+/** Keys that choose the loader of the file. The name of the loader itself is more exact. */
 const CHOOSE_LOADER: ReadonlySet<string> = new Set(["exec", "loader"]);
 
 /**

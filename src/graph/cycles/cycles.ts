@@ -82,7 +82,7 @@ function sourcesOf(
   const mirrored = isReversed[owner] === isReversed[other] ? key : key === "after" ? "before" : "after";
   const otherUnit = unitAt(index, other);
   const provided = new Set([otherUnit.name, ...otherUnit.provides]);
-  // A wildcard refers to every unit without the same wildcard; a reversed unit has it in the other key.
+  // A wildcard refers to every unit without the same wildcard. A reversed unit has it in the other key.
   if (!otherUnit[mirrored].includes(WILDCARD)) provided.add(WILDCARD);
   return [...new Set(unit[key])]
     .filter((name) => provided.has(name))
@@ -94,7 +94,7 @@ function sourcesOf(
     }));
 }
 
-/** Names shown in the message; the rest is in `related`. */
+/** Names shown in the message. The rest is in `related`. */
 const NAMES_SHOWN = 20;
 /** Edges shown in the hint. */
 const CUTS_SHOWN = 10;

@@ -128,7 +128,7 @@ function diffPicks(old: LockedClass, fresh: LockedClass): ProviderChange[] {
   const groups = new Map<string, { services: string[]; from: string; to: string }>();
   for (const [service, from] of Object.entries(old.picks)) {
     const to = fresh.picks[service];
-    // A service that is not asked for any longer has no provider to report.
+    // A service that no unit requests any longer has no provider to report.
     if (to === undefined || to === from) continue;
     const key = `${from} ${to}`;
     const group = groups.get(key) ?? { services: [], from, to };

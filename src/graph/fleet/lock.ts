@@ -23,7 +23,7 @@ export interface PlanLock {
   readonly rank: number | null;
   /** Planned unit → the keys that affect its action and its order. */
   readonly units: Readonly<Record<string, UnitJson>>;
-  /** In the order of their lowest ranks. Ranks with the same plan are one class. */
+  /** The classes, in the order of their lowest ranks. Ranks with the same plan are one class. */
   readonly classes: readonly LockedClass[];
 }
 

@@ -2,7 +2,7 @@ import { type RankSet, rankSetHas, type Unit } from "../../units/index.js";
 import type { Facts } from "../types.js";
 
 /**
- * Facts that apply on some ranks only, over facts that apply on all; the last of several counts
+ * Facts that apply on some ranks only, over facts that apply on all. The last of several counts
  * (docs/design/instance.md §5).
  */
 export interface RankFacts {

@@ -35,8 +35,8 @@ function markBlock(
       for (let word = 0; word < words; word++)
         ancestors[own + word] = (ancestors[own + word] ?? 0) | (ancestors[theirs + word] ?? 0);
     }
-    // Up to this line these are the ancestors of its predecessors. A predecessor among them is also reached through
-    // another one.
+    // Up to this line these are the ancestors of its predecessors. A predecessor among them has another path through
+    // another predecessor.
     for (let e = predecessors.start(node); e < predecessors.end(node); e++) {
       const place = predecessors.item(e) - first;
       if (place < 0 || place >= BLOCK) continue;

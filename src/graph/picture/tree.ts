@@ -25,8 +25,8 @@ interface DependencyRow {
 /** The direct and indirect requirements of a unit. */
 interface DependencyTree {
   /**
-   * From the top down, parents before children. With `full` the number of rows may be exponential, so take only the
-   * rows that you need.
+   * The rows from the top down, parents before children. With `full` the number of rows may be exponential, so take
+   * only the rows that you need.
    */
   rows(): Iterable<DependencyRow>;
 }
@@ -34,8 +34,8 @@ interface DependencyTree {
 /**
  * The tree of `list-dependencies` (docs/design/cli.md §2): by `requires`, through picked providers, without the units
  * that the plan would leave out. If the unit's own conditions are not met, the tree contains all of its dependencies.
- * Breadth first: a dependency is shown at its shallowest place and not again; `full` shows each occurrence, but
- * nothing below itself.
+ * Breadth first: it shows a dependency once, at its shallowest place. `full` shows each occurrence, but no dependency
+ * below itself.
  * @param name of a unit, else of a service, which stands for its pick
  * @returns errors GRAPH_UNKNOWN_NAME
  */

@@ -4,12 +4,12 @@ import { indexOf, type CatalogIndex, serviceName, unitAt, unitsNamed } from "../
 import { reachedFrom } from "../reached.js";
 import type { Plan } from "../types.js";
 
-/** How many chains are checked; each takes a walk over the plan. */
+/** How many chains it checks, because each check walks over the plan. */
 const WALKS = 500;
 
 /**
- * Warnings GRAPH_ORDER_BROKEN: the order of two planned units depends on a third. That one is left out, so the two
- * have no order.
+ * Warnings GRAPH_ORDER_BROKEN: the order of two planned units depends on a third. The plan leaves out that third
+ * unit, so the two have no order.
  */
 export function orderWarnings(plan: Plan): Diagnostic[] {
   const found: Diagnostic[] = [];
@@ -77,14 +77,14 @@ function brokenChain(catalog: Catalog, before: string, absent: string, after: st
 }
 
 /**
- * Warnings UNIT_UNREACHED: a unit that nothing asks for, neither directly nor through any provider of a requested
+ * Warnings UNIT_UNREACHED: a unit that no request needs, neither directly nor through any provider of a requested
  * service.
- * @param roots names of units and services that any phase asks for
+ * @param roots names of units and services that any phase requests
  */
 export function unreachedWarnings(catalog: Catalog, roots: readonly string[]): Diagnostic[] {
   const index = indexOf(catalog);
   const reached = new Set(roots.flatMap((name) => [...unitsNamed(index, name), ...providersOf(index, name)]));
-  // The user may ask for a group at any time.
+  // The user may request a group at any time.
   for (const [id, { groups }] of index.units.entries()) if (groups.length > 0) reached.add(id);
   for (const unit of reached) {
     for (const service of index.requires.row(unit)) {

@@ -52,7 +52,7 @@ function canMeet(ranks: RankSet, provider: Unit): boolean {
   return !provider.disabled && overlaps(ranks, provider.ranks);
 }
 
-/** Whether two sets have a common rank; it walks both once. */
+/** Whether two sets have a common rank. It walks both once. */
 function overlaps(a: RankSet, b: RankSet): boolean {
   let i = 0;
   let j = 0;
@@ -152,7 +152,7 @@ function ranksAbove(catalog: Catalog, other: Unit, unit: Unit, service: string):
   return !isForced && (unit.priority > other.priority || isLater);
 }
 
-/** Whether each range of the second lies within one of the first; both ascend. */
+/** Whether each range of the second lies within one of the first. Both ascend. */
 function covers(outer: RankSet, inner: RankSet): boolean {
   let i = 0;
   return inner.ranges.every(([low, high]) => {

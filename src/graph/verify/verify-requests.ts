@@ -11,7 +11,7 @@ export interface RequestAtLoad {
   readonly location: Location;
 }
 
-/** How many units have their order checked; each takes a walk over the plan. */
+/** The number of units whose order it checks, because each check walks over the plan. */
 const WALKS = 500;
 
 /** How many places of requests one warning shows. */
@@ -49,7 +49,7 @@ export function startupRequestWarnings(
   );
 }
 
-/** Requests by the required service that they go to; a request may use another name of its provider. */
+/** Requests by the required service that they go to. A request may use another name of its provider. */
 function asked(
   plan: Plan,
   unit: Unit,

@@ -3,7 +3,7 @@ import type { Catalog, Unit } from "../../units/index.js";
 import { WILDCARD } from "../catalog-index.js";
 import { providerWarnings } from "./verify-providers.js";
 
-/** Each suggestion compares all names; the warnings after this number come without one. */
+/** Each suggestion compares all names. The warnings after this number come without one. */
 const SUGGESTIONS = 20;
 
 /**

@@ -5,10 +5,10 @@ import type { AccountInput, Cause, FactName, Statement } from "./account-types.j
 import { ownReasonText } from "../reason-text.js";
 import type { AskedFor, Reason } from "../types.js";
 
-/** How many units that require a unit that nothing asks for are given with their places. */
+/** For a unit that no other unit requests: the number of its requirers that the account gives with their places. */
 const REQUIRERS_SHOWN = 8;
 
-/** Leads from a root to a planned unit. Each unit was asked for by the one before it. */
+/** Leads from a root to a planned unit. Each unit requests the next one. */
 export function causesOfPlanned(input: AccountInput, chain: readonly AskedFor[]): Cause[] {
   return chain.map(({ name, unit }, i) => {
     const asker = chain[i - 1]?.unit;

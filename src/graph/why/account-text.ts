@@ -3,7 +3,7 @@ import type { Account, Candidacy, Cause, OrderCause, Statement, ServiceAccount }
 import type { Advice, Remedy } from "./change-search.js";
 import { changeText } from "./change-text.js";
 
-/** Names and lines of one kind that are shown; the text only counts the others. The JSON has all of them. */
+/** Names and lines of one kind that are shown. The text only counts the others. The JSON has all of them. */
 const SHOWN = 12;
 
 /** An account for people, indented by two blanks a level (docs/design/cli.md §2, `explain`). */

@@ -23,7 +23,7 @@ export type FactName =
 
 /** The content of a key, a fact or a flag, and its place. */
 export interface Statement {
-  /** In the form of a unit file: `requires = "kvs"`. */
+  /** The statement in the form of a unit file: `requires = "kvs"`. */
   readonly text: string;
   /** The unit that has the key; undefined for facts, roots and alternatives. */
   readonly unit: string | undefined;
@@ -33,9 +33,9 @@ export interface Statement {
 /** One cause in a chain: for a left-out unit the nearest first, for a planned unit from the root on. */
 export interface Cause {
   readonly unit: string;
-  /** For people, one line. */
+  /** One line for people. */
   readonly text: string;
-  /** Without the provider that a need lacks, which is the next cause. */
+  /** The reason without the provider that a need lacks, which is the next cause. */
   readonly reason:
     Omit<Extract<Reason, { kind: "need" }>, "because"> | Exclude<Reason, { kind: "need" }> | undefined;
   readonly statements: readonly Statement[];
@@ -45,7 +45,7 @@ export interface Cause {
 export interface Candidacy {
   readonly unit: string;
   readonly priority: number;
-  /** Why it was not picked; undefined for the pick, and if no unit asked for the service. */
+  /** Why the plan did not pick it; undefined for the pick, and if no unit requests the service. */
   readonly lost: { readonly by: PickedBy | Reason["kind"]; readonly text: string } | undefined;
   readonly statements: readonly Statement[];
 }
@@ -53,7 +53,7 @@ export interface Candidacy {
 /** A service with more than one provider, or whose provider is not named like it. */
 export interface ServiceAccount {
   readonly service: string;
-  /** Undefined if the plan did not ask for the service. */
+  /** Undefined if the plan does not request the service. */
   readonly picked: string | undefined;
   /** The pick first, then in load order. */
   readonly providers: readonly Candidacy[];

@@ -21,7 +21,10 @@ const COST: Readonly<Record<Change["kind"], number>> = {
   "drop-needs": 8,
   force: 9,
 };
-/** For each relation that a change is away: enabling a missing provider comes before removing the need. */
+/**
+ * The cost of each relation between the unit and the change, so that enabling a missing provider comes before
+ * removing the need.
+ */
 const STEP = 4;
 
 /** The candidates. */
@@ -29,8 +32,8 @@ export interface Candidates {
   /** Changes that may affect whether the unit is in, the likely ones first. */
   readonly near: readonly Candidate[];
   /**
-   * Selections of a unit for a name that only it provides, for units nearby. Alone they have the same effect as one
-   * of `near`. Beside a selection of another unit for the shared service they may do more.
+   * For units nearby: changes that select a unit for a name that only this unit provides. Alone they have the same
+   * effect as one of `near`. Beside a selection of another unit for the shared service they may do more.
    */
   readonly own: readonly Candidate[];
   /**

@@ -17,16 +17,16 @@ export interface Advice {
   /** Remedies with the fewest changes, those with small effects first: at most three of one change, or one of two. */
   readonly remedies: readonly Remedy[];
   /**
-   * Whether all smaller sets were tried. With remedies: none has fewer changes. Without remedies: neither one change
-   * nor two help. False if the catalog is too large to try all changes.
+   * Whether the search has tried all smaller sets. With remedies: none has fewer changes. Without remedies: neither
+   * one change nor two help. False if the catalog is too large to try all changes.
    */
   readonly isExhaustive: boolean;
-  /** How many plans were made. */
+  /** How many plans the search made. */
   readonly tried: number;
 }
 
 export interface SearchOptions {
-  /** The most units to plan over all tries; a plan of 25 units counts 25. Default a million. */
+  /** The most units to plan over all tries. A plan of 25 units counts 25. Default a million. */
   readonly budget?: number;
 }
 
@@ -85,7 +85,7 @@ class Search {
   }
 
   advice(remedies: readonly Remedy[]): Advice {
-    // Pairs are tried only after each single change.
+    // The search tries pairs only after each single change.
     return { remedies, isExhaustive: remedies.length > 0 || !this.isSpent, tried: this.#tried };
   }
 
@@ -111,7 +111,7 @@ class Search {
     return [];
   }
 
-  /** In diagonals, so that two likely changes come before a likely and an unlikely one. */
+  /** Tries pairs in diagonals, so that two likely changes come before a likely and an unlikely one. */
   pairs(candidates: readonly Candidate[]): Remedy[] {
     const last = candidates.length - 1;
     for (let sum = 1; sum < 2 * last; sum++) {

@@ -111,7 +111,7 @@ function applyFact(facts: Facts, { key, name, set }: Extract<Change, { kind: "fa
   }
 }
 
-/** Sets a dotted key; a table replaces a plain value on the way to it. */
+/** Sets a dotted key. A table replaces a plain value on the way to it. */
 function setConfig(config: ConfigTable, name: string): ConfigTable {
   const [first = name, ...deeper] = name.split(".").reverse();
   let table: ConfigTable = { [first]: true };

@@ -18,8 +18,8 @@ export interface ApplyEnd {
 }
 
 /**
- * Carries proposals out in two steps. None starts unless all could be checked. A failure on one rank undoes all of
- * them (docs/design/programs.md §3).
+ * Carries proposals out in two steps. No rank starts unless the check of each rank succeeds. A failure on one rank
+ * undoes all of them (docs/design/programs.md §3).
  * @param isRollback whether a failure on one rank undoes the others
  */
 export async function applyOnAll(

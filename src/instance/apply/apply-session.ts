@@ -37,7 +37,7 @@ export interface ApplyTurn {
   prepare(steps: JsonValue): Promise<UnitFailure[]>;
   /** Carries the steps out. */
   run(onStep: (event: ApplyStepEvent) => void): Promise<RankOutcome>;
-  /** Stops further steps and undoes the finished ones; the second call stops the undo. */
+  /** Stops further steps and undoes the finished ones. The second call stops the undo. */
   interrupt(): Promise<void>;
   /** Keeps the held changes. */
   keep(): Promise<void>;

@@ -35,7 +35,7 @@ const KEYWORDS: Readonly<Record<string, Check>> = {
 };
 
 /**
- * Reads a shape. A keyword without a check would promise too much, so it is an error.
+ * Reads a shape. A keyword without a check is an error, because it would have no effect.
  * @param path for messages
  * @param isPayload whether it is the shape of a whole payload
  * @throws SluiceError `LOAD_LIBRARY` with the place of the problem

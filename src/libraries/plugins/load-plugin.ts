@@ -131,7 +131,7 @@ export async function unloadPlugin(plugin: object, limits: Limits = {}): Promise
   await withinLimits("unloading of the plug-in", limits, unloaders.get(plugin)?.() ?? Promise.resolve());
 }
 
-/** In this thread. */
+/** Loads a plug-in into this thread. */
 async function loadHere(file: string, name: string, demand: PluginDemand): Promise<object> {
   const digest = await digestOf(file);
   const known = imported.get(file);

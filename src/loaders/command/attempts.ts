@@ -21,7 +21,7 @@ export interface ProbePlace {
   readonly env: NodeJS.ProcessEnv;
   /** The user as whom commands run. */
   readonly identity: Identity | undefined;
-  /** Without the arguments of commands. */
+  /** Whether messages leave out the arguments of commands. */
   readonly isSecret: boolean;
 }
 

@@ -13,8 +13,8 @@ export interface DotenvDoubt {
 const ALL: readonly DotenvReader[] = ["foreman", "systemd", "docker"];
 
 /**
- * Lines of a dotenv file that mean something else to foreman, systemd or docker than to a unit. Lines that are no
- * assignment are left to `environmentProblems`.
+ * Lines of a dotenv file that mean something else to foreman, systemd or docker than to a unit. `environmentProblems`
+ * reports lines that are no assignment.
  * @param text of the file
  */
 export function dotenvDoubts(text: string): DotenvDoubt[] {

@@ -120,7 +120,7 @@ function parseLine(line: string): LineResult {
   const column = head.length + rest.length - value.length + 1;
   if (value.startsWith("'")) return named(name, column, singleQuoted(value));
   if (value.startsWith('"')) return named(name, column, doubleQuoted(value));
-  // Without a value, the blank in front of a comment has been trimmed.
+  // In `NAME= # text` the value is empty: the code above has removed the blank before the comment.
   const isEmpty = rest !== value && value.startsWith("#");
   return { name, value: isEmpty ? "" : value.replace(/\s#.*$/, "").trimEnd() };
 }

@@ -1,6 +1,6 @@
 import { type Context, createContext, Script } from "node:vm";
 
-/** How long an expression may take for some lines before its run is stopped. */
+/** How long an expression may take for some lines before this stops it. */
 const LIMIT_MS = 250;
 
 /** A busy machine, or a stop of the process, makes any run long. It does not do that to each of several runs in a row. */

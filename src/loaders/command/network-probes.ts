@@ -8,7 +8,7 @@ import { LineMatcher } from "./line-matcher.js";
 /** The outcome of an attempt: undefined for success, else the cause of the failure, in words for people. */
 export type AttemptOutcome = string | undefined;
 
-/** How much of an answer is read. */
+/** How much of an answer a probe reads. */
 const BODY_BYTES = 1024 * 1024;
 
 const ANY_STATUS = "200-399";
@@ -33,7 +33,7 @@ export function attemptConnection(where: NetConnectOpts, signal: AbortSignal): P
   });
 }
 
-/** An unused local port can be given to the very connection that asks for it. */
+/** If no program listens on a local port, the system may give that port to the connection itself. */
 function isToItself({ localAddress, localPort, remoteAddress, remotePort }: Socket): boolean {
   return localPort !== undefined && localPort === remotePort && localAddress === remoteAddress;
 }

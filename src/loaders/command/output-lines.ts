@@ -1,7 +1,7 @@
 import type { OutputStreamName } from "../../processes/index.js";
 import type { OutputLine } from "../module-loader.js";
 
-/** A longer line is cut into numbered parts (docs/design/programs.md §1), in bytes. */
+/** This cuts a longer line into numbered parts (docs/design/programs.md §1), in bytes. */
 const LONGEST_LINE_BYTES = 64 * 1024;
 
 const NEWLINE = 0x0a;
@@ -31,7 +31,7 @@ export class OutputLines {
     this.#append(bytes.subarray(start));
   }
 
-  /** The last output may lack a newline; the next output begins a new line. */
+  /** The last output may lack a newline. The next output begins a new line. */
   end(): void {
     if (this.#pending > 0 || this.#parts > 0) this.#end();
   }
@@ -48,7 +48,7 @@ export class OutputLines {
   #cut(): void {
     const whole = Buffer.concat(this.#pieces);
     let at = LONGEST_LINE_BYTES;
-    // Bytes that continue a character; text that is no UTF-8 is cut anywhere.
+    // Bytes that continue a character. A cut in text that is no UTF-8 may be anywhere.
     for (let back = 0; back < 3 && ((whole[at] ?? 0) & 0xc0) === 0x80; back++) at--;
     if (((whole[at] ?? 0) & 0xc0) === 0x80) at = LONGEST_LINE_BYTES;
     this.#parts += 1;

@@ -212,7 +212,7 @@ export class Program {
       throw error;
     } finally {
       giveUp.abort();
-      // A running attempt is ended too.
+      // This also ends a running attempt.
       await readiness.catch(() => undefined);
       this.#events.stopCollecting();
     }
@@ -282,7 +282,7 @@ export class Program {
 
   /**
    * Checks whether it is alive, and how much memory it uses.
-   * @returns ends the looking
+   * @returns a function that ends the checks
    */
   #watch(program: SupervisedProgram, fail: (message: string) => void): () => void {
     const { alive, memoryLimitBytes, watchdogMs = 0 } = this.#spec;

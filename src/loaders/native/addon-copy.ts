@@ -1,14 +1,14 @@
 import { existsSync } from "node:fs";
 import { lstat, mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-// Not by way of the index: hosts need little of it.
+// This import does not use the index, because hosts need little of it.
 import { isOursAlone } from "../../caches/own-directory.js";
 import { replaceFile } from "../../caches/replace-file.js";
 import { digestOf } from "../../caches/sealed-files.js";
 
 /**
- * Copies an addon to a file named by its digest. The system opens a path only once in a process, so that another version
- * needs another path; and a file that is written over while it is in use ends the process.
+ * Copies an addon to a file named by its digest. The system opens a path only once in a process, so another version
+ * needs another path. A write to the file while it is in use would end the process.
  * @param cacheDir a directory of this user alone
  * @returns undefined if no copy can be made
  */

@@ -1,28 +1,28 @@
 import { open, type FileHandle } from "node:fs/promises";
 import { ERRNO, SluiceError } from "../../errors/index.js";
 
-/** Whether a file is a Node-API addon; a version may follow its suffix. */
+/** Whether a file is a Node-API addon. A version may follow its suffix. */
 export function isAddon(path: string): boolean {
   return /\.node(?:\.\d+)*$/.test(path);
 }
 
 /**
  * Opens a Node-API addon. `require` takes one only by its suffix.
- * @param cacheDir where to open a copy of it; undefined: the file itself is opened
- * @returns what it exports
- * @throws SluiceError `LOAD_FAILED` for one that this Node has too few functions for; an Error if the system refuses it
+ * @param cacheDir where to open a copy of it; undefined: opens the file itself
+ * @returns its exports
+ * @throws SluiceError `LOAD_FAILED` for one that needs a newer Node-API; an Error if the system refuses it
  */
 export async function openAddon(path: string, cacheDir?: string): Promise<Readonly<Record<string, unknown>>> {
   await refuseAddon(path);
   if (cacheDir === undefined) return opened(path);
-  // Rarely needed, so not part of what every thread starts with.
+  // Few threads need this, so no thread loads it at its start.
   const { addonCopy } = await import("./addon-copy.js");
   const copy = await addonCopy(path, cacheDir);
   if (copy === undefined) return opened(path);
   try {
     return opened(copy);
   } catch {
-    // It may need libraries beside it, or the directory may be one in which nothing is run.
+    // The addon may need libraries beside it, or the system may run no file in the directory of the copy.
     return opened(path);
   }
 }
@@ -40,7 +40,7 @@ export async function refuseAddon(path: string): Promise<void> {
   throw new SluiceError("LOAD_FAILED", `${path}: ${problem}`, { errnum: ERRNO.EINVAL });
 }
 
-/** The version for functions that are still experimental; every Node takes it. */
+/** The version for functions that are still experimental. Every Node takes it. */
 const EXPERIMENTAL = 2 ** 31 - 1;
 
 /**
@@ -60,7 +60,7 @@ export async function addonProblem(
 }
 
 /**
- * The function of an addon that gives its version. Compilers make it a constant, so the version is read from its
+ * The function of an addon that gives its version. Compilers make it a constant, so this reads the version from its
  * code.
  */
 const VERSION_FUNCTION = "node_api_module_get_api_version_v1\0";

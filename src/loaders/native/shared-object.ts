@@ -14,7 +14,7 @@ const SEGMENT_INTERPRETER = 3;
 const TAG_FLAGS_1 = 0x6ffffffbn;
 /** A program that needs no interpreter, and may be put at any address. */
 const FLAG_PIE = 0x08000000n;
-/** Linkers never write larger values; the reader stops at one. */
+/** Linkers never write larger values. The reader stops at one. */
 const MOST_BYTES = 65_536;
 
 /**

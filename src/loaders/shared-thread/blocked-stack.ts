@@ -25,7 +25,7 @@ interface Pause {
 }
 
 /**
- * The stack of a worker thread that does not answer. The engine interrupts it for a moment, and then it continues; no
+ * The stack of a worker thread that does not answer. The engine interrupts it for a moment, and then it continues. No
  * port is opened.
  * @returns undefined if it cannot be interrupted
  */
@@ -55,7 +55,7 @@ function ask(session: Session, threadId: number, answer: (stack: readonly StackC
     session.post("NodeWorker.sendMessageToWorker", { sessionId: wanted, message });
   };
   session.on("NodeWorker.attachedToWorker", ({ params }) => {
-    // `workerId` is a count of the session; the title has the thread's own number.
+    // `workerId` is a count of the session. The title has the thread's own number.
     if (!params.workerInfo.title.startsWith(`[worker ${threadId}]`)) return;
     wanted = params.sessionId;
     send("Debugger.enable");

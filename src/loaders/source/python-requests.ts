@@ -3,7 +3,7 @@ import { type PythonLine, pythonTokens } from "./python-tokens.js";
 import type { TokenList } from "./source-tokens.js";
 
 const SENDERS = new Set(["rpc", "rpc_stream", "rpcStream"]);
-/** Whose `run` enters the event loop; `subprocess.run` does not. */
+/** The objects whose `run` enters the event loop; `subprocess.run` does not. */
 const RUNNERS = new Set(["h", "handle", "self", "asyncio", "aio", "module", ")"]);
 const RUNS = new Set(["set_running", "setRunning", "reactor_run"]);
 /** With these a request goes to another rank, or expects no answer. */
@@ -37,7 +37,7 @@ function mentions(main: ReadonlySet<string> | undefined, name: string): boolean 
   return main === undefined || main.has(name);
 }
 
-/** `TOPIC = "kvs.get"` at the left margin; a name with two values is left out. */
+/** `TOPIC = "kvs.get"` at the left margin. A name with two values is left out. */
 function constantsOf(list: TokenList, lines: readonly PythonLine[]): Map<string, string | undefined> {
   const constants = new Map<string, string | undefined>();
   for (const { indent, from, to } of lines) {

@@ -71,7 +71,7 @@ function scan(text: string): Token[] {
   }
 }
 
-/** Of a formatted string, the text up to its first field is known. */
+/** A formatted string counts as its text up to the first field. */
 function textOf(prefix: string, inside: string): Pick<Token, "kind" | "text"> {
   const field = /f/i.test(prefix) ? inside.indexOf("{") : -1;
   return field === -1 ? { kind: "string", text: inside } : { kind: "open", text: inside.slice(0, field) };

@@ -32,7 +32,7 @@ export function scriptRequests(text: string): RequestSpan[] {
     .sort((a, b) => a.start - b.start);
 }
 
-/** Texts with names, `const TOPIC = "kvs.get"`; a name with two texts is left out. */
+/** Texts with names, `const TOPIC = "kvs.get"`. A name with two texts is left out. */
 function constantsOf(list: TokenList): Map<string, string | undefined> {
   const constants = new Map<string, string | undefined>();
   for (let i = 0; i < list.length; i++) {

@@ -4,7 +4,7 @@ import { type StartupRequest, placeRequests, type RequestSpan } from "./startup-
 import { pythonRequests } from "./python-requests.js";
 import { scriptRequests } from "./script-requests.js";
 
-/** A longer file is not read, because people do not write such files by hand. */
+/** It reads no longer file, because people do not write such files by hand. */
 const SOURCE_BYTES_MAX = 1024 * 1024;
 
 /**

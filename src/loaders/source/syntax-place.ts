@@ -2,7 +2,7 @@ import { ERRNO, SluiceError } from "../../errors/index.js";
 import { NODE_COMMAND, processEnd, startProcess } from "../../processes/index.js";
 
 /**
- * A syntax error of a JavaScript module with its place. V8 gives the place only where the error is printed to a
+ * A syntax error of a JavaScript module with its place. V8 gives the place only when it prints the error to a
  * terminal. So Node checks the file again, which takes a process, but only after an error.
  * @returns `LOAD_FAILED` with `EINVAL`, `PATH:LINE:COL: MESSAGE`; the unchanged error if the file itself is valid,
  *   for example when an import of it is invalid
@@ -28,7 +28,7 @@ export async function checkSyntax(path: string): Promise<void> {
   throw new SluiceError("LOAD_FAILED", `${path}: ${message}`, { cause: error, errnum: ERRNO.EINVAL });
 }
 
-/** The output of `node --check`, empty without an error; it begins with `PATH:LINE`, the line and a caret. */
+/** The output of `node --check`, empty without an error. It begins with `PATH:LINE`, the line and a caret. */
 async function checkReport(path: string): Promise<string> {
   const [node, ...flags] = NODE_COMMAND;
   const child = startProcess(node, [...flags, "--check", path], { stdio: ["ignore", "ignore", "pipe"] });
@@ -38,7 +38,7 @@ async function checkReport(path: string): Promise<string> {
     await processEnd(child);
     return report;
   } catch {
-    // Then the error has no place: that no process can be started is no fault of the file.
+    // The error then has no place, because a failure to start a process is no fault of the file.
     return "";
   }
 }

@@ -51,14 +51,14 @@ export class Inbox {
 
   receive(message: Message): void {
     if (this.#end !== undefined) return;
-    // Behind the messages that came before the listener, until those have been delivered.
+    // A message waits behind those that came before the listener, until the listener has received them.
     if (this.#listener === undefined || this.#early.size > 0) this.#early.push(message);
     else this.#route(message, this.#listener);
   }
 
   onMessage(listener: (message: Message) => void): void {
     this.#listener = listener;
-    // Not before the caller has finished setting itself up.
+    // This delivers later, so that the caller can first finish its own set-up.
     queueMicrotask(() => this.#deliverEarly());
   }
 
@@ -76,7 +76,7 @@ export class Inbox {
     if (!this.#holding) this.#deliverHeld();
   }
 
-  /** @returns calls `admit` again for the waiting requests */
+  /** @returns a function that calls `admit` again for the waiting requests */
   admit(admit: (request: RequestMessage) => boolean): () => void {
     this.#admit = admit;
     return () => this.#deliverHeld();
@@ -106,7 +106,7 @@ export class Inbox {
   }
 
   #route(message: Message, listener: (message: Message) => void): void {
-    // While held requests are being delivered a new one may arrive; it must stay behind them.
+    // While held requests are being delivered a new one may arrive. It must stay behind them.
     if (message.type === "request" && isHoldable(message) && this.#mustWait(message)) {
       this.#held.push(message);
       this.#heldBytes += payloadBytes(message.payload);
@@ -122,7 +122,7 @@ export class Inbox {
   #deliverHeld(): void {
     while (!this.#holding && this.#listener !== undefined) {
       const message = this.#held.peek();
-      // Nothing may delay the end.
+      // No hold may delay the end.
       if (message === undefined || (this.#end === undefined && !this.#admit(message))) break;
       this.#held.shift();
       this.#heldBytes -= payloadBytes(message.payload);

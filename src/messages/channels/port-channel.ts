@@ -8,7 +8,7 @@ import { Tally, type TallyCounts } from "./tally.js";
 import type { Backlog, Channel, FlowControl, Message } from "../types.js";
 
 /**
- * Requests beyond this are held at the sender until the other end has taken some (docs/design/modules.md §2, back
+ * The sender holds requests beyond this until the other end has taken some (docs/design/modules.md §2, back
  * pressure).
  */
 const LIMITS: Backlog = { messages: 10_000, bytes: 64 * 1024 * 1024 };
@@ -22,12 +22,12 @@ const REPORT_BYTES = 1024 * 1024;
 const REPORT_MS = 20;
 
 /**
- * Messages that are delivered in one turn of the loop. The messages gathered before must not keep a host from its
- * timers.
+ * The number of messages that it delivers in one turn of the loop. The messages gathered before must not keep a host
+ * from its timers.
  */
 const TURN_MESSAGES = 64;
 
-/** Copies of at least this size are moved to the other thread. For smaller ones, a second copy is cheaper. */
+/** The channel moves copies of at least this size to the other thread. For smaller ones, a second copy is cheaper. */
 const TRANSFER_BYTES = 16 * 1024;
 
 /**
@@ -46,7 +46,7 @@ const PARCEL_HEAD = 4;
 
 /**
  * A channel over a `MessagePort`, between threads. Messages that are sent within one turn of the loop travel
- * together. Both ends must be made by this function: each reports the messages that it has taken, and the other end
+ * together. This function must make both ends: each reports the messages that it has taken, and the other end
  * computes its backlog from that.
  * @param port not used elsewhere
  * @param limits how much may be under way before requests are held here
@@ -74,7 +74,7 @@ class PortChannel extends BaseChannel implements Channel {
   /** Requests beyond the limits. */
   readonly #held = new Fifo<Message>();
   #heldBytes = 0;
-  /** Taken, and not reported. */
+  /** Messages that the listener has taken, and that this end has not reported yet. */
   readonly #taken = new Tally();
   #flushScheduled = false;
   #reportTimer: NodeJS.Timeout | undefined;
@@ -215,7 +215,7 @@ class PortChannel extends BaseChannel implements Channel {
       const parcel = this.#parcels.peek();
       if (parcel === undefined || this.#turnLeft <= 0) return;
       this.#nextItem = unpackMessages(parcel, this.#nextItem, this.#receive, this.#turnLeft);
-      // Unless the channel was closed meanwhile.
+      // If the channel was closed meanwhile, the queue no longer has the parcel.
       if (this.#nextItem < parcel.length || this.#parcels.peek() !== parcel) continue;
       this.#parcels.shift();
       this.#nextItem = PARCEL_HEAD;
@@ -272,7 +272,7 @@ class PortChannel extends BaseChannel implements Channel {
   }
 }
 
-/** With room for the counts of taken messages. */
+/** A parcel with room for the counts of taken messages. */
 function emptyParcel(): PortItem[] {
   return [0, 0, 0, 0];
 }

@@ -16,13 +16,14 @@ const MAX_HELD_BYTES = 64 * 1024 * 1024;
 const WAITING_REQUESTS = { hold: 256, resume: 64 } as const;
 
 /**
- * Messages that are decoded in one turn of the loop: usually, and while the other end has not received the hold yet.
+ * The number of messages that it decodes in one turn of the loop: usually, and while the other end has not received
+ * the hold yet.
  */
 const TURN_MESSAGES = { usual: 64, held: 16 } as const;
 
 const NOTHING = Buffer.alloc(0);
 
-/** Frames are joined up to this size, because one large write is cheaper than many small ones. */
+/** The channel joins frames up to this size, because one large write is cheaper than many small ones. */
 const JOIN_BYTES = 64 * 1024;
 
 /** Milliseconds that the other end has to close its side after all our data has left. */
@@ -173,7 +174,7 @@ class SocketChannel extends BaseChannel implements Channel {
     if (this.#state !== "open" || this.#unread.length > 0) return;
     if (this.#isOverfull()) {
       this.#stream.pause();
-      // The other end is not to blame now for its incomplete message.
+      // This end has stopped reading, so the other end cannot complete its message.
       this.#reportIncomplete(0);
       return;
     }

@@ -5,7 +5,7 @@ import type { ChannelHandle } from "./handle.js";
 import { resourceUsage } from "../rusage.js";
 import type { JsonValue, Payload, Request } from "../types.js";
 
-/** Guests may call these, too; the other methods are for the owner. */
+/** Guests may call these, too. The other methods are for the owner. */
 const FOR_GUESTS = { allowGuest: true };
 
 /** How long an ending module may take to answer the requests that it has received. */
@@ -45,7 +45,10 @@ export function registerDefaultHandlers(handle: ChannelHandle): void {
   );
 }
 
-/** Also for a request without a payload, which a handler cannot return as an answer. */
+/**
+ * Answers with the payload of the request. A handler cannot return a missing payload as an answer, so this responds
+ * itself.
+ */
 function answerSame(handle: ChannelHandle, request: Request): undefined {
   handle.respond(request, request.payload);
 }

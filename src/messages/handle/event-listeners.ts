@@ -11,9 +11,9 @@ type EventListener = (event: Event) => void;
 interface ListenersPort {
   /** A listener threw. */
   fault(error: Error): void;
-  /** An event is invalid; an event has no requester to answer. */
+  /** An event is invalid. An event has no requester to answer. */
   warn(text: string): void;
-  /** A subscription has ended, and its listener takes no notice. */
+  /** A subscription has ended, and its listener has no `onEnd`. */
   deaf(error: SluiceError): void;
 }
 
@@ -30,9 +30,9 @@ interface BrokerCalls {
 /** A subscription that the broker has. */
 interface KnownTopic {
   readonly begun: Begun;
-  /** Each listener, with its own notice of the end. */
+  /** Each listener, with the options of its subscription. */
   readonly listeners: Map<EventListener, SubscribeOptions>;
-  /** Gives the waiting for the answer up. */
+  /** Aborts the wait for the answer. */
   readonly giveUp: AbortController;
   /** Calls that wait for the answer. */
   waiting: number;
@@ -82,7 +82,7 @@ export class EventListeners {
     const begun = calls.subscribe(giveUp.signal, (error) => this.#ended(topic, known, error));
     // The broker may be about to subscribe.
     giveUp.signal.addEventListener("abort", () => calls.unsubscribe(), { once: true });
-    // Whether it was answered is for those that wait.
+    // The calls that wait for the answer handle this error.
     begun.confirmed.catch(() => undefined);
     const known: KnownTopic = { begun, listeners: new Map(), giveUp, waiting: 0 };
     this.#known.set(topic, known);
@@ -101,7 +101,7 @@ export class EventListeners {
     return this.#known.delete(topic);
   }
 
-  /** A listener may subscribe again from within its notice. */
+  /** Calls each `onEnd`, in which the listener may subscribe again. */
   #ended(topic: string, known: KnownTopic, cause: SluiceError): void {
     if (this.#known.get(topic) !== known) return;
     this.delete(topic);

@@ -46,7 +46,7 @@ export class Exchange {
     this.#waiter.onFailure(error);
   }
 
-  /** Releases everything. Later messages for this request are dropped. */
+  /** Releases everything. The exchange drops later messages for this request. */
   release(): void {
     this.#timer?.cancel();
     // A restart of a cancelled timer would make it run again.

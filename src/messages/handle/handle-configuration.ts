@@ -1,7 +1,7 @@
 import { requestError } from "../../errors/index.js";
 import type { JsonValue, Payload } from "../types.js";
 
-/** The configuration of a module; a reload replaces the whole. */
+/** The configuration of a module. A reload replaces the whole. */
 export class HandleConfiguration {
   #value: JsonValue;
 

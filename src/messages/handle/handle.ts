@@ -180,7 +180,7 @@ export class ChannelHandle implements Handle {
       // The module may then compute for a minute, and its load waits for this.
       this.#channel.flush();
     }
-    // After the caller's own code in this turn: often it registers the last handlers.
+    // This comes after the caller's own code in this turn, which often registers the last handlers.
     queueMicrotask(() => this.#serveEarly());
   }
 
@@ -257,7 +257,7 @@ export class ChannelHandle implements Handle {
     this.#serveEarly();
   }
 
-  /** Takes a message of the channel; only the maker of the handle may call it. */
+  /** Takes a message of the channel. Only the maker of the handle may call it. */
   receive(message: Message): void {
     this.#rx[message.type]++;
     switch (message.type) {
@@ -272,13 +272,13 @@ export class ChannelHandle implements Handle {
         this.#events.deliver(message);
         break;
       case "control":
-        // A second welcome has no new data; only `disconnect` needs an action.
+        // A second welcome has no new data. Only `disconnect` needs an action.
         if (message.control === "disconnect") this.#channel.close();
         break;
     }
   }
 
-  /** The handler runs with the new configuration; if it throws, the module keeps the old one. */
+  /** The handler runs with the new configuration. If it throws, the module keeps the old one. */
   #configured(handler: RequestHandler): RequestHandler {
     return async (request) => {
       const old = this.configuration.whole;
@@ -310,7 +310,7 @@ export class ChannelHandle implements Handle {
     this.#tx[message.type]++;
   }
 
-  /** A module fails with this error; in any other program it is an uncaught error, as with any emitter. */
+  /** A module fails with this error. In any other program it is an uncaught error, as with any emitter. */
   #fault(error: Error): void {
     if (this.#kind === "module") {
       this.stop(error);
@@ -321,7 +321,7 @@ export class ChannelHandle implements Handle {
     });
   }
 
-  /** Ends the program's use of the handle: it must not go on as if nothing had happened. */
+  /** Ends the program's use of the handle, because the program must not ignore the error. */
   #endWith(error: Error): void {
     if (this.#kind === "module") {
       this.stop(error);

@@ -2,7 +2,7 @@ import { decodePayload } from "../wire/payload.js";
 import { methodOf } from "../topic.js";
 import { FLAG, type Payload, type Request, type RequestMessage, ROLE } from "../types.js";
 
-/** A request as its handler gets it; it has all that an answer needs. */
+/** A request as its handler gets it. It has all that an answer needs. */
 export class IncomingRequest implements Request {
   readonly topic: string;
   readonly method: string;
@@ -38,7 +38,9 @@ export class IncomingRequest implements Request {
     return (this.message.flags & FLAG.noresponse) !== 0;
   }
 
-  /** A message without a broker's stamp comes from the other end of a private channel, and so from the owner. */
+  /**
+   * A message without credentials from a broker comes from the other end of a private channel, and so from the owner.
+   */
   get rolemask(): number {
     return this.message.rolemask ?? ROLE.owner;
   }

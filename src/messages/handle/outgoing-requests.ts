@@ -72,8 +72,8 @@ export class OutgoingRequests {
   }
 
   /**
-   * Sends a streaming request that its first response confirms. An error response after that ends what it has begun; the end
-   * of the connection does not show here.
+   * Sends a streaming request that its first response confirms. A later error response ends the effect of the
+   * request. This method does not report the end of the connection.
    * @param ended called once with that error
    */
   begin(topic: string, payload: Payload, options: RpcOptions, ended: (error: SluiceError) => void): Begun {
@@ -104,7 +104,7 @@ export class OutgoingRequests {
     this.#post(topic, payload, FLAG.noresponse, nodeid, 0);
   }
 
-  /** Passes a response on to its request. If no caller waits for it any more, it is dropped. */
+  /** Passes a response on to its request. Drops the response if no caller waits for it any more. */
   settle(message: ResponseMessage): void {
     this.#exchanges.get(message.matchtag)?.receive(message);
   }

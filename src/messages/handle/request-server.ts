@@ -163,7 +163,7 @@ export class RequestServer {
     }
     const iterator = source[Symbol.asyncIterator]();
     const stop = (): void => {
-      // Not awaited, because a generator that waits for a promise returns only after that.
+      // This does not await the return, because a generator that waits for a promise returns only after that.
       iterator.return?.().catch((error: unknown) => this.#port.fault(asError(error)));
     };
     request.signal.addEventListener("abort", stop, { once: true });
@@ -177,7 +177,7 @@ export class RequestServer {
     if (!request.answered) this.respondError(request, ERRNO.ENODATA);
   }
 
-  /** An error that carries a number is an answer; any other is also a fault of the program. */
+  /** An error that carries a number is an answer. Any other is also a fault of the program. */
   #fail(request: IncomingRequest, error: unknown): void {
     const errnum = errnumOf(error);
     // By its name, because an error of a module comes from the module's own copy of the library.

@@ -51,7 +51,7 @@ export class ResponseStream implements AsyncIterableIterator<Payload> {
     return new Promise((resolve, reject) => this.#readers.push({ resolve, reject }));
   }
 
-  /** Ends the stream from this side; the end of a `for await` loop calls it. */
+  /** Ends the stream from this side. The end of a `for await` loop calls it. */
   return(): Promise<IteratorResult<Payload, undefined>> {
     this.#responses.clear();
     this.#error = undefined;

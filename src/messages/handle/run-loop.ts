@@ -1,5 +1,5 @@
 /**
- * `starting` → `running` → `stopped`; a failed start goes straight to `stopped`.
+ * `starting` → `running` → `stopped`. A failed start goes straight to `stopped`.
  */
 export type LoopState = "starting" | "running" | "stopped";
 

@@ -10,9 +10,9 @@ const NOTHING = Buffer.alloc(0);
 /**
  * Reads messages from a byte stream that arrives in pieces of any size.
  *
- * Frames that lie in one piece are read in place; only the remaining part of a piece is kept. Its buffer grows by
- * doubling as bytes arrive, never to a length that a header merely declares. So it copies each byte a bounded number
- * of times.
+ * It reads frames in place if they lie in one piece, and keeps only the remaining part of a piece. Its buffer grows
+ * by doubling as bytes arrive, never to a length that a header merely declares. So it copies each byte a bounded
+ * number of times.
  */
 export class FrameDecoder {
   readonly #limits: WireLimits;
@@ -27,7 +27,7 @@ export class FrameDecoder {
 
   /**
    * Takes the next bytes, and delivers each completed message in order. Messages share no memory with the chunk.
-   * @param atMost so many messages
+   * @param atMost the largest number of messages
    * @returns the rest of the chunk after these, to be given first the next time; empty when all of it was taken
    * @throws SluiceError `BROKER_PROTOCOL` if the bytes are no message; earlier whole messages have been delivered,
    *   and nothing further can be decoded
@@ -59,7 +59,7 @@ export class FrameDecoder {
   }
 
   /**
-   * To be called when the stream has ended.
+   * Call this when the stream has ended.
    * @throws SluiceError `BROKER_PROTOCOL` if it ended inside a message
    */
   end(): void {
@@ -161,8 +161,8 @@ function payloadAt(bytes: Buffer, start: number, end: number, kind: PayloadKind)
 
 function textAt(bytes: Buffer, start: number, end: number, what: string): string {
   const text = bytes.toString("utf8", start, end);
-  // Invalid UTF-8 gets this character without having it. The check of all bytes is slow, so only texts with the
-  // character get it.
+  // The decoding puts this character in the place of invalid UTF-8. The check of all bytes is slow, so it runs only
+  // for texts with the character.
   if (text.includes("\ufffd") && !isUtf8(bytes.subarray(start, end))) {
     throw protocolError(`malformed message: the ${what} is not UTF-8`);
   }

@@ -63,7 +63,7 @@ export function packMessage(message: Message, into: PortItem[]): void {
  * Delivers the messages in an array of {@link packMessage}, in order. Both ends of a port are our own code, in one
  * process, so no check is needed.
  * @param start index of the first
- * @param atMost so many messages
+ * @param atMost the largest number of messages
  * @returns the index of the next
  */
 export function unpackMessages(

@@ -13,7 +13,7 @@ export function protocolError(message: string, cause?: unknown): SluiceError {
   return new SluiceError("BROKER_PROTOCOL", message, { errnum: ERRNO.EPROTO, cause });
 }
 
-/** Longer error texts are cut, because a response must get through with a text of any length. */
+/** A response cuts longer error texts, because it must fit with a text of any length. */
 const ERROR_TEXT_LENGTH = 8192;
 
 /** The header of a message as JSON text, in the form of schema/wire-header.schema.json; defaults are left out. */

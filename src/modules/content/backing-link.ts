@@ -122,7 +122,7 @@ export class BackingLink {
     checkAnswer(ref, await this.#remote.once("store", bytes));
   }
 
-  /** A record is sent after the answers to all blobs, because it must not refer to a missing blob. */
+  /** The link sends a record after the answers to all blobs, because a record must not refer to a missing blob. */
   async #storeOneByOne({ blobs, records }: Batch): Promise<void> {
     for (let at = 0; at < blobs.length; at += BLOBS_AT_ONCE) {
       const some = blobs.slice(at, at + BLOBS_AT_ONCE);

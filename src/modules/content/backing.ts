@@ -4,7 +4,7 @@ import type { Collected } from "./collection.js";
 
 /** The size of a store. */
 export interface StoreSize {
-  /** On the disk or in memory, including its overhead. */
+  /** The size on the disk or in memory, including its overhead. */
   readonly bytes: number;
   /** Size of the write-ahead log, where there is one. */
   readonly walBytes?: number;

@@ -10,7 +10,7 @@ export type Records = Readonly<Record<string, JsonValue>>;
 export interface Batch {
   readonly blobs: readonly StoredBlob[];
   readonly records: Records;
-  /** Its blobs stay even where nothing refers to them: a client stored them, and keeps the references itself. */
+  /** Whether its blobs stay even if no data refers to them, because a client keeps the references itself. */
   readonly kept?: boolean;
   /** Whether it may use the space that is reserved for the end of an instance. */
   readonly last?: boolean;
@@ -32,7 +32,7 @@ export function encodeBatch({ blobs, records, kept, last }: Batch): Uint8Array {
 }
 
 /**
- * Reads a batch; its blobs are views of the payload.
+ * Reads a batch. Its blobs are views of the payload.
  * @throws `EPROTO` for another form
  */
 export function decodeBatch(payload: Uint8Array): Batch {

@@ -15,8 +15,8 @@ const HEAD = Buffer.from("SLI1");
 const HEAD_BYTES = HEAD.length + 4;
 
 /**
- * The index of a segment that is complete. It is sorted by digest, has the form of its file, and is searched by
- * halving.
+ * The index of a segment that is complete. It is sorted by digest, and has the form of its file. A search halves it
+ * repeatedly.
  */
 export class BlobIndex {
   readonly #entries: Buffer;

@@ -23,7 +23,7 @@ export interface Sweepable {
 }
 
 const REFS = /sha256-[0-9a-f]{64}/g;
-/** The number of nodes that are read at once, before other work has its turn. */
+/** The number of nodes that it reads at once, before other work has its turn. */
 const NODES_A_TURN = 64;
 const INNER = '{"inner":[';
 const LEAF = '{"leaf":[';
@@ -38,7 +38,7 @@ export class Collector {
     this.#store = store;
   }
 
-  /** To be called with each stored blob, known or new, before the answer to its store. */
+  /** Call this with each stored blob, known or new, before the answer to its store. */
   renew(ref: string): void {
     this.#current?.renew(ref);
   }
@@ -109,7 +109,7 @@ class Collection {
     }
   }
 
-  /** The nodes that a node refers to; it marks the values that the node refers to. */
+  /** The nodes that a node refers to. It marks the values that the node refers to. */
   #referredTo(ref: string, bytes: Uint8Array | undefined): readonly string[] {
     if (bytes === undefined || blobref(bytes) !== ref) {
       throw requestError("EIO", `garbage collection failed: blob ${ref} is ${bytes ? "damaged" : "missing"}`);

@@ -141,7 +141,7 @@ export class ContentStore {
         await this.#handover;
       } catch (error) {
         this.#h.log("err", `the data in memory cannot be stored: ${messageOf(error)}`);
-        // The provider runs, but did not accept the data; a later attempt may succeed.
+        // The provider runs, but did not accept the data. A later attempt may succeed.
         await sleep(HANDOVER_PAUSE_MS);
       }
     }

@@ -5,7 +5,7 @@ import { fields, type Handle, type JsonValue } from "../../messages/index.js";
 import type { Backing } from "./backing.js";
 import { syncDirectorySync } from "./state-directory.js";
 
-/** The record of a store that names its owner; a store that was emptied lacks it. */
+/** The record of a store that names its owner. A store that was emptied lacks it. */
 const IDENTITY = "sluice.instance";
 const FORMAT = 1;
 

@@ -13,10 +13,10 @@ import { sleep } from "../../processes/index.js";
 /** How long one answer may take, in milliseconds. */
 const ANSWER_MS = 2000;
 
-/** Between two tries while no server answers, in milliseconds. */
+/** The time between two tries while no server answers, in milliseconds. */
 const RETRY_MS = 100;
 
-/** The errors of the servers while they elect a leader; they are temporary. */
+/** The errors of the servers while they elect a leader. They are temporary. */
 const PASSING: readonly number[] = [10008, 10009, 10039, 10076];
 
 /** No room is left: for the server, the account or the bucket. */
@@ -125,7 +125,7 @@ export class NatsBucket {
     }
   }
 
-  /** A fault that an operator has to correct is reported without a wait. */
+  /** This reports a fault that an operator has to correct without a wait. */
   #forbidden(error: MissingRightError): Error {
     const text = `NATS bucket ${this.name}: ${error.message}`;
     if (this.#missingRight !== error.message) this.#refused(text);

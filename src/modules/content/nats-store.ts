@@ -15,7 +15,7 @@ const AT_ONCE = 64;
 /** Blobs that are checked in one part of a sweep; writes wait for its end. */
 const SWEEP_BLOBS = 500;
 
-/** The key of all records; its value also names the writer. */
+/** The key of all records. Its value also names the writer. */
 const RECORDS = "records";
 
 /** Keys of blobs: `b` in one value, `m` in pieces `p`; `k` for a blob that stays. */
@@ -32,11 +32,11 @@ interface Value {
 /** The place of a blob. */
 interface Place extends Value {
   readonly bytes: number;
-  /** In order; empty if the blob is in one value. */
+  /** The pieces in order; empty if the blob is in one value. */
   readonly pieces: readonly Value[];
   /**
-   * Whether this process wrote it; otherwise it was only read. All others are written again when they are stored
-   * again, because a late removal by another process has an older revision.
+   * Whether this process wrote it. Otherwise it was only read. If a client stores any other blob again, this writes
+   * it again, because a late removal by another process has an older revision.
    */
   isSure: boolean;
 }
@@ -268,7 +268,7 @@ export class NatsStore implements Backing, Sweepable {
     const revision = await this.#bucket.write(key, isWhole ? bytes : Buffer.from(String(count)));
     this.#places.set(ref, { key, bytes: bytes.length, revision, pieces, isSure: true });
     if (before === undefined) return;
-    // With another limit, the servers took values of another length before.
+    // If the servers had another limit before, the blob had pieces under other keys.
     const names = new Set([key, ...pieces.map((piece) => piece.key)]);
     await this.#erase([before, ...before.pieces].filter((value) => !names.has(value.key)));
   }
@@ -336,12 +336,12 @@ export class NatsStore implements Backing, Sweepable {
       if (this.#kept.has(ref) || ref === this.#recordsBlob || isLive(ref)) total.liveBytes += place.bytes;
       else {
         total.bytes += place.bytes;
-        // If it is stored again, it is written again.
+        // If a client stores the blob again, the store must write it again.
         this.#places.delete(ref);
         dead.push(place);
       }
     }
-    // Without the value that names the blob, its pieces are found as garbage.
+    // If the value that names the blob is missing, a collection finds its pieces as garbage.
     await this.#erase(dead);
     await this.#erase(dead.flatMap(({ pieces }) => pieces));
   }

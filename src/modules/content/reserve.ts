@@ -6,8 +6,8 @@ import { isErrno } from "../../errors/index.js";
 const RESERVE_BYTES = 64 * 1024;
 
 /**
- * Space that is reserved for the end of an instance: on a full disk the last checkpoint takes its place. It is made
- * again when there is space again.
+ * Space that is reserved for the end of an instance: on a full disk the last checkpoint takes its place. The provider
+ * makes it again when the disk has space again.
  */
 export class Reserve {
   readonly #path: string;

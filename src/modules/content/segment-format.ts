@@ -13,14 +13,14 @@ const HEAD_BYTES = 12;
 /** A batch of a segment. */
 export interface SegmentEntry {
   readonly batch: Batch;
-  /** Where its blobs begin; they are consecutive. */
+  /** Where its blobs begin. They are consecutive. */
   readonly blobsAt: number;
 }
 
 /** The content of a segment. */
 export interface SegmentScan {
   readonly entries: readonly SegmentEntry[];
-  /** After the last whole batch. */
+  /** The place after the last whole batch. */
   readonly end: number;
   /**
    * Bytes in front of it that belong to no complete batch. They are damage, because a complete batch follows them.
@@ -44,8 +44,8 @@ export function blobsOffset(entry: Uint8Array, { blobs }: Batch): number {
 }
 
 /**
- * Reads all complete batches of a segment, and searches for the next one behind bytes that are no batch. The blobs of
- * a damaged batch that can still be told apart are read as well: each of them is checked when it is used.
+ * Reads all complete batches of a segment, and skips bytes that belong to no batch. It also finds the blobs of a
+ * damaged batch, as far as it can separate them. The store checks each blob when it uses it.
  */
 export function scanSegment(file: Buffer): SegmentScan {
   const entries: SegmentEntry[] = [];
@@ -84,7 +84,7 @@ function entryAt(file: Buffer, at: number): FoundEntry | undefined {
   return { entry: { batch, blobsAt: bodyAt + blobsOffset(body, batch) }, end, isWhole };
 }
 
-/** The readable part of a damaged batch; its records may be wrong. */
+/** The readable part of a damaged batch. Its records may be wrong. */
 function blobsOf(body: Buffer): Batch | undefined {
   try {
     return { ...decodeBatch(body), records: {} };

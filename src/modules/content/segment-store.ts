@@ -42,9 +42,9 @@ export class SegmentStore implements Backing, Sweepable {
   readonly #reserve: Reserve;
   readonly #records: Map<string, JsonValue>;
   readonly #writes = new Writes();
-  /** Oldest first; new batches go into the last one. */
+  /** The segments, the oldest first. New batches go into the last one. */
   #segments: Segment[] = [];
-  /** Segments about to be emptied: if one of their blobs arrives again, it is written again. */
+  /** Segments whose removal is under way. If one of their blobs arrives again, the store writes it again. */
   readonly #condemned = new Set<Segment>();
   readonly #collector = new Collector(this);
   #writing: Promise<void> | undefined;
@@ -158,7 +158,7 @@ export class SegmentStore implements Backing, Sweepable {
     for (const { batch } of newest?.entries ?? []) this.#take(batch);
   }
 
-  /** Reads the newest segment that any answer came from; it begins with all records. */
+  /** Reads the newest segment that any answer came from. It begins with all records. */
   #scanNewest(): { readonly entries: SegmentScan["entries"]; readonly isWhole: boolean } | undefined {
     for (let last = this.#segments.at(-1); last !== undefined; last = this.#segments.at(-1)) {
       const { entries, end, damaged } = last.scan();
@@ -219,7 +219,7 @@ export class SegmentStore implements Backing, Sweepable {
   }
 
   async #writeAll(): Promise<void> {
-    // All other batches of this turn are written with it.
+    // Writes all other batches of this turn with it.
     await nextTurn();
     while (!this.#writes.isEmpty) {
       const group = this.#writes.take();
@@ -259,7 +259,7 @@ export class SegmentStore implements Backing, Sweepable {
     try {
       await active.sync();
     } catch (error) {
-      // The state of this file on the disk is now unknown; the next write goes to another file.
+      // The state of this file on the disk is now unknown. The next write goes to another file.
       this.#warn(`${active.path}: ${String(error)}`);
       await this.#rewrite(news);
       return;
@@ -281,7 +281,7 @@ export class SegmentStore implements Backing, Sweepable {
     for (const batch of batches) this.#take(batch);
   }
 
-  /** An existing blob is not written again, unless its copy is damaged or about to be removed. */
+  /** The store does not write an existing blob again, unless its copy is damaged or about to be removed. */
   #withoutKnown(batch: Batch): Batch {
     const blobs = batch.blobs.filter(({ ref, bytes }) => {
       const found = this.#find(ref);
@@ -310,7 +310,8 @@ export class SegmentStore implements Backing, Sweepable {
       segment.remove();
       throw error;
     }
-    // From here on a start takes it for the newest segment. Even if a later step fails, the next write goes there.
+    // From now on, a start uses this segment as the newest one. Even if a later step fails, the next write must go to
+    // this segment.
     this.#segments.push(segment);
     this.#seal(last);
     return segment;

@@ -40,7 +40,7 @@ export class Segment {
     return new Segment(path, number, openSync(path, "wx+", 0o600));
   }
 
-  /** Opens an existing segment; its blobs are known after {@link readIndex} or {@link scan}. */
+  /** Opens an existing segment. Its blobs are known after {@link readIndex} or {@link scan}. */
   static open(path: string, number: number): Segment {
     return new Segment(path, number, openSync(path, "r+"));
   }
@@ -73,7 +73,7 @@ export class Segment {
 
   /**
    * Appends batches. They count only after {@link sync}.
-   * @returns makes the blobs known
+   * @returns a function that makes the blobs known
    * @throws the system error; then no part of the batches is left
    */
   append(batches: readonly Batch[]): () => void {

@@ -66,7 +66,7 @@ export async function serveBacking(
 }
 
 /**
- * The blob of a `store` request; a missing payload is the empty blob.
+ * The blob of a `store` request. A missing payload is the empty blob.
  * @throws `EPROTO` for JSON
  */
 export function blobOf(request: Request): Uint8Array {

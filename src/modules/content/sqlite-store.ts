@@ -78,7 +78,7 @@ export class SqliteStore implements Backing, Sweepable {
   }
 
   *records(): Generator<JsonValue> {
-    // Read as text: a damaged record has no tree, but its references are still found.
+    // This reads it as text, to find the references even in a damaged record, which has no tree.
     for (const row of this.#statements.records.all()) yield String(read(() => row, "value"));
   }
 

@@ -11,13 +11,14 @@ import {
   startTimer,
 } from "../../processes/index.js";
 
-/** A longer line of output is logged in pieces. */
+/** The job logs a longer line of output in pieces. */
 const LINE_MAX = 4096;
 /**
- * Lines of one turn of the event loop, because other modules share the thread, and a command may print without end.
+ * The number of lines that it logs in one turn of the event loop, because other modules share the thread, and a
+ * command may print without end.
  */
 const LINES_A_TURN = 64;
-/** Between SIGTERM and SIGKILL. */
+/** The time between SIGTERM and SIGKILL. */
 const GRACE_MS = 500;
 
 /** The reports of a job. */
@@ -44,7 +45,8 @@ export class Job {
     this.ended = new Promise((resolve) => {
       this.#settle = resolve;
       child.once("error", (error) => resolve(error.message));
-      // Not `close`, because a process that the command left behind may hold the pipes for ever.
+      // This waits for `exit` and not for `close`, because a process that the command left behind may hold the pipes
+      // for ever.
       child.once("exit", (code, signal) => {
         const end = endOf(code, signal);
         resolve(isSuccess(end) ? undefined : commandEndText(end));
@@ -71,7 +73,7 @@ export class Job {
   }
 }
 
-/** Output that is left when the pipes are given up is lost with them. */
+/** Output that is still in the pipes when the job abandons them is lost. */
 async function readLines(stream: Readable, take: (line: string) => void): Promise<void> {
   let taken = 0;
   try {

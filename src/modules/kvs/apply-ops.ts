@@ -79,7 +79,8 @@ type Target = Pick<Op, "key" | "encoded">;
 async function put({ tree, counters }: Keyspace, { key, encoded }: Target, entry: Entry): Promise<Keyspace> {
   const before = await tree.nearest(encoded, "before");
   if (before?.key !== encoded) {
-    // In the order of keys, all keys below a key follow it directly, so a check of its two neighbours is enough.
+    // In the order of keys, all keys below a key follow it directly. A check of the two neighbours of the new key is
+    // therefore enough.
     if (before !== undefined && isBelow(encoded, before.key)) {
       throw requestError("ENOTDIR", `cannot set ${key}: a key that it begins with is a value`);
     }

@@ -11,7 +11,7 @@ interface Level {
   items: (Entry | string)[];
 }
 
-/** Makes a tree from keys in ascending order, from the bottom up: each node is written once. */
+/** Makes a tree from keys in ascending order, from the bottom up. It writes each node once. */
 export class BulkTree {
   readonly #emit: (blob: StoredBlob) => void;
   readonly #levels: Level[] = [{ keys: [], items: [] }];

@@ -7,11 +7,14 @@ import { isAway, RemoteService } from "../life/remote-service.js";
 /** The most bytes of blobs in one request. */
 const REQUEST_BYTES = 16 * 1024 * 1024;
 
-/** The store of blobs and records. A request that fails because `content` is absent is repeated when it is back. */
+/**
+ * The store of blobs and records. It repeats a request that fails because `content` is absent, when `content` is
+ * back.
+ */
 export interface Content {
   /**
-   * Resolves when all of it is durable, to the bytes of the requests. What is too large for one request goes ahead of the
-   * records.
+   * Resolves when the whole batch is durable, to the size of the requests in bytes. Blobs that do not fit into one
+   * request go before the records.
    */
   commit(batch: Batch): Promise<number>;
   /** Rejects with `ENOENT`. */

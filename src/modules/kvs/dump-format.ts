@@ -11,7 +11,7 @@ export interface DumpHeader {
 /** A line of a dump after the first. */
 export type DumpLine =
   | { readonly kind: "key"; readonly key: string; readonly value: JsonValue; readonly isCounter: boolean }
-  /** The last line; a dump without it was cut short. */
+  /** The last line. A dump without it was cut short. */
   | { readonly kind: "end"; readonly keys: number };
 
 const FORMAT = 1;

@@ -4,7 +4,7 @@ import { endLine, headerLine, keyLine } from "./dump-format.js";
 import type { Leaf } from "./node.js";
 import type { KvsStore } from "./store.js";
 
-/** A response of the stream has at least so many bytes, except for the last. */
+/** A response of the stream has at least this many bytes, except for the last. */
 const CHUNK_BYTES = 512 * 1024;
 
 /**

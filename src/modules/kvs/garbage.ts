@@ -47,18 +47,18 @@ export class Garbage {
     };
   }
 
-  /** To be called between two writes. Does not wait. */
+  /** Call this between two writes. Does not wait. */
   collectIfWorth(): void {
     if (this.#writtenBytes >= Math.max(WORTH_BYTES, this.#liveBytes)) this.#startIfFree();
   }
 
-  /** To be called between two writes. Does not wait. */
+  /** Call this between two writes. Does not wait. */
   collectIfWritten(): void {
     if (this.#writtenBytes > 0) this.#startIfFree();
   }
 
   /**
-   * To be called between two writes: collects even a small amount of garbage.
+   * Call this between two writes: it collects even a small amount of garbage.
    * @returns `started` false if another collection has to end first
    * @throws `EBUSY` while something is stored that nothing refers to yet, as by a restore
    */
@@ -69,7 +69,7 @@ export class Garbage {
     return { started: true, ended: this.#start() };
   }
 
-  /** At the end of an instance: garbage may be a large part of a small store. */
+  /** Collects at the end of an instance, because garbage may be a large part of a small store. */
   async finish(): Promise<void> {
     await this.#running;
     if (this.#writtenBytes >= Math.max(WORTH_AT_END_BYTES, this.#liveBytes / 4)) await this.#collect();

@@ -180,7 +180,7 @@ async function problemOf(content: Content, { root }: Head): Promise<Problem | un
   }
 }
 
-/** Whether stored data is missing or damaged; an absent provider is another error. */
+/** Whether stored data is missing or damaged. An absent provider is another error. */
 function isDamage(error: unknown): boolean {
   return isErrno(error, "EIO") || isErrno(error, "ENOENT") || isErrno(error, "EPROTO");
 }

@@ -28,7 +28,7 @@ export type Leaf = NodeOf<"leaf", Entry>;
 
 /**
  * `keys[i]` ≤ every key below `items[i]` and > every key below `items[i - 1]`. Where the node has a parent, `keys[0]`
- * is the parent's key for it; a search ignores it.
+ * is the parent's key for it. A search ignores it.
  */
 export type Inner = NodeOf<"inner", Child>;
 

@@ -37,7 +37,7 @@ export class Restore {
   #lastKey: string | undefined;
   #keys = 0;
   #isComplete = false;
-  /** Lines are taken one request after the other, for any number of requests under way. */
+  /** It takes the lines of one request after the other, for any number of requests under way. */
   #taking: Promise<void> = Promise.resolve();
 
   constructor(store: KvsStore, content: Content) {

@@ -71,7 +71,7 @@ interface Change {
 }
 
 /**
- * Keys with JSON values as a copy-on-write tree of blobs; the head has its root and the version. Commits that arrive
+ * Keys with JSON values as a copy-on-write tree of blobs. The head has its root and the version. Commits that arrive
  * during a write share the next write, each with a version of its own. A write is one batch of blobs and records, so
  * no head is ever stored before the blobs that it refers to.
  */
@@ -85,7 +85,7 @@ export class KvsStore {
   #snapshot: Snapshot;
   #counters: Counters = {};
   #checkpoints: readonly Checkpoint[] = [];
-  /** Oldest first; the last is the newest. */
+  /** The kept heads, the oldest first. */
   #history: readonly Head[] = [];
 
   constructor(options: StoreOptions) {
@@ -169,7 +169,7 @@ export class KvsStore {
     return { snapshot, release: this.#pins.take(snapshot.root) };
   }
 
-  /** Makes either all of the changes or no change; resolves when they are durable. */
+  /** Makes either all of the changes or no change. Resolves when they are durable. */
   async commit(ops: readonly Op[]): Promise<Pick<Applied, "values"> & { readonly version: number }> {
     return await this.#change(async (draft) => {
       const { values, ...keyspace } = await applyOps(draft, ops);

@@ -3,11 +3,11 @@ import type { Child, Entry, Inner, Leaf, NodeOf, TreeNode } from "./node.js";
 /** Most items of a node. A commit writes one node for each level, so a larger number means fewer, larger writes. */
 export const NODE_MAX_ITEMS = 32;
 /**
- * A node with fewer items is joined with its neighbour. The number is well below half, so that a split is not undone
- * at once.
+ * A change joins a node with fewer items with its neighbour. The number is well below half, so that a split is not
+ * undone at once.
  */
 const NODE_MIN_ITEMS = 8;
-/** The number of nodes that are read in parallel. */
+/** The number of nodes that it reads in parallel. */
 const NODES_AHEAD = 8;
 
 /** Reads a stored node. */
@@ -92,7 +92,7 @@ export class Tree {
     });
   }
 
-  /** Removes a key; a missing key changes nothing. */
+  /** Removes a key. A missing key changes nothing. */
   async delete(key: string): Promise<Tree> {
     return await this.#change(key, (leaf) => {
       const index = lastAtMost(leaf.keys, key);
@@ -115,7 +115,7 @@ export class Tree {
     return new Tree(this.#load, topOf(pieces));
   }
 
-  /** Replaces a child by its new pieces; a piece that became too small is first joined with its neighbour. */
+  /** Replaces a child by its new pieces. A piece that became too small is first joined with its neighbour. */
   async #replace({ parent, index }: Passage, pieces: readonly TreeNode[]): Promise<Inner> {
     const [only] = pieces;
     if (pieces.length > 1 || only === undefined || !isSmall(only) || parent.items.length === 1) {
@@ -172,7 +172,7 @@ function splice<Kind, Item>(
   };
 }
 
-/** The first piece replaces the old child and keeps its boundary; a second one begins with its own first key. */
+/** The first piece replaces the old child and keeps its boundary. A second one begins with its own first key. */
 function putPieces(parent: Inner, at: number, count: number, pieces: readonly TreeNode[]): Inner {
   const keys = pieces.map((piece, index) =>
     itemAt(index === 0 ? parent.keys : piece.keys, index === 0 ? at : 0),

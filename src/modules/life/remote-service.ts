@@ -23,8 +23,8 @@ export function isAway(error: unknown): boolean {
 }
 
 /**
- * Requests to a service that may be absent. A request that finds it absent waits, and is sent again as soon as the
- * service exists. Its requests must therefore have the same effect when sent twice.
+ * Requests to a service that may be absent. A request that finds the service absent waits. This sends it again as
+ * soon as the service exists. Its requests must therefore have the same effect when sent twice.
  */
 export class RemoteService {
   readonly #h: Handle;
@@ -95,11 +95,11 @@ export class RemoteService {
     if (this.#isFinal || leftMs <= 0) throw this.#gaveUp(cause);
     const timer = new AbortController();
     const tooLate = sleep(leftMs, timer.signal).then(() => "late" as const);
-    // Cancelled later, if the service exists in time.
+    // This rejects if the service exists in time, because the code below cancels the wait.
     tooLate.catch(() => undefined);
     try {
       const there = this.appears().then(() => "there" as const);
-      // Where it cannot be watched, for example because its rank is away, it is tried again after a pause.
+      // If nothing can watch the service, for example because its rank is away, this tries again after a pause.
       const seen = there.catch((error: unknown) => this.#unwatched(error, pauseMs, timer.signal));
       const outcome = await Promise.race([seen, tooLate, this.#given.then(() => "late" as const)]);
       if (outcome === "late") throw this.#gaveUp(cause);

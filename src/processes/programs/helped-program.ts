@@ -15,13 +15,10 @@ import { startTimer } from "../timers.js";
 const CONTROL_FD = 3;
 const HEAD_BYTES = 5;
 
-/**
- * Handling output takes at most this share of the loop: each millisecond of work is followed by this many
- * milliseconds of rest.
- */
+/** After each millisecond of work on output, the loop has this many milliseconds for other work. */
 const REST_FACTOR = 3;
 
-/** Below this time, output is no burden, and more is requested at once. */
+/** Below this time, output takes little of the loop, so this requests more at once. */
 const LIGHT_MS = 1;
 
 /** Orders to the helper, by the target of a signal (`native/supervise.c`). */
@@ -246,7 +243,7 @@ class HelpedProgram implements SupervisedProgram {
         this.#settle.ended(endFrom(payload.toString()));
         return;
       case "G":
-        // Everything has been received: now the helper may end.
+        // This process has received everything, so the helper may end now.
         this.#control.destroy();
         return;
       case "L":
@@ -305,7 +302,10 @@ function socketOf(stream: unknown): Socket {
   throw new SluiceError("INTERNAL", "a program has started without its channel");
 }
 
-/** From `ERRNUM STEP`. The step is missing if the program itself could not be executed. */
+/**
+ * The error of a failed start, from the text `ERRNUM STEP`. The step is missing if the program itself could not be
+ * executed.
+ */
 function startError(text: string): Error {
   const [errnum = "0", ...step] = text.split(" ");
   const what = step.join(" ");

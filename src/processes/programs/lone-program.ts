@@ -86,7 +86,7 @@ class LoneProgram implements SupervisedProgram {
     return Promise.resolve(this.#members());
   }
 
-  /** A zombie has ended; its own parent, or process 1, reaps it. */
+  /** A zombie has ended. Its own parent, or process 1, reaps it. */
   #members(): readonly MemberProcess[] {
     return membersOf(this.#mark).filter(({ state }) => state !== "Z");
   }

@@ -70,7 +70,7 @@ export interface SupervisedProgram {
   signal(signal: NodeJS.Signals, target: SignalTarget): void;
   /** Kills all its processes, and those that they start meanwhile. */
   kill(): void;
-  /** Whether it keeps this process alive, which is so at first. */
+  /** Whether it keeps this process alive; true at the start. */
   setRef(isRef: boolean): void;
   /** Its present processes. */
   members(): Promise<readonly MemberProcess[]>;

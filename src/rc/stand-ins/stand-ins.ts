@@ -12,8 +12,8 @@ const TEXTS: Readonly<Record<DecidingUse, string>> = {
 
 /**
  * Inert stand-ins for imports that cannot be found, while an rc file in TypeScript or JavaScript is read for a plan
- * (docs/design/flux.md §1). Attributes and calls of a stand-in are stand-ins too. Where one decides a part of the
- * plan, that is kept with its place, and always reported.
+ * (docs/design/flux.md §1). Attributes and calls of a stand-in are stand-ins too. If a stand-in decides a part of the
+ * plan, the host records and reports the place.
  */
 export class StandIns {
   readonly names: StandIn[] = [];
@@ -41,8 +41,8 @@ export class StandIns {
   }
 
   /**
-   * Records whether values of a plan come from stand-ins; the caller then ignores the values.
-   * @param what what the values decide, as in "and WHAT depends on it"
+   * Records whether values of a plan come from stand-ins. The caller then ignores the values.
+   * @param what the part of the plan that the values decide, as in "and WHAT depends on it"
    */
   decides(what: string, values: readonly unknown[], line = this.#line()): boolean {
     const names = this.#namesIn(values, new Set());
@@ -80,7 +80,7 @@ export class StandIns {
     const mark = `${MARK}${name}>`;
     const get = (key: string | symbol): unknown => {
       switch (key) {
-        // It is awaited, as an import is, and gives itself.
+        // An `await` of a stand-in returns the stand-in itself, because it has no `then`.
         case "then":
           return undefined;
         case "__esModule":

@@ -85,13 +85,13 @@ export class KeptFragment {
 }
 
 function nameOf({ file, bytes, meaning }: ReadFile, build: string): string {
-  // Relative paths in it count from there.
+  // Relative paths in the file start at this directory.
   const directory = dirname(resolve(file));
   const what = JSON.stringify([PACKED_FORMAT, build, process.version, directory, ...meaning]);
   return `${digestOf([Buffer.from(`${what}\n`), bytes]).toString("hex")}.catalog`;
 }
 
-/** Like the digests, not imported at the top, because both take milliseconds to load, and few commands need them. */
+/** This import, like that of the digests, is not at the top. Both take milliseconds, and few commands need them. */
 function v8() {
   return process.getBuiltinModule("node:v8");
 }

@@ -14,7 +14,9 @@ export function unpackFragment(packed: Packed, source: Source): Fragment {
 
 const NO_EDITS: readonly ListEdit[] = [];
 
-/** To be filled. It has exactly the room that it needs; an array that grows keeps room for sixteen more. */
+/**
+ * An array to fill, with exactly the room that it needs. An array that grows keeps room for sixteen more elements.
+ */
 function newArray<T>(length: number): T[] {
   if (length < 0 || length > LONGEST) throw new RangeError("impossible length");
   return new Array<T>(length);

@@ -39,7 +39,7 @@ export class ComposedCatalog implements Catalog {
     this.alternatives = alternatives;
   }
 
-  /** Worked out when first read, like {@link providers}: a plan does not need them. */
+  /** Computed at the first read, like {@link providers}, because a plan does not need them. */
   get byName(): ReadonlyMap<string, Unit> {
     return (this.#byName ??= new Map(this.units.map((unit) => [unit.name, unit])));
   }

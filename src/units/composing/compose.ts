@@ -110,7 +110,7 @@ function lastOfEach(alternatives: readonly Alternative[]): Alternative[] {
 }
 
 /**
- * A task of a unit file without a command may be meant as a milestone, or the user may have forgotten the command.
+ * The user may intend a task without a command as a milestone, or may have forgotten the command.
  */
 function missingCommandWarnings(draft: UnitDraft): readonly Diagnostic[] {
   if (draft.kind !== "task" || draft.isCode || draft.settings.command !== undefined) return NOTHING;
@@ -129,7 +129,7 @@ function missingCommandWarnings(draft: UnitDraft): readonly Diagnostic[] {
 }
 
 /**
- * With `"*"` on one side, the other side must be empty. This is checked here, because the two may come from different
+ * With `"*"` on one side, the other side must be empty. The check is here, because the two may come from different
  * files.
  */
 function checkWildcards(draft: UnitDraft): readonly Diagnostic[] {
@@ -157,7 +157,7 @@ function checkWildcards(draft: UnitDraft): readonly Diagnostic[] {
 const NEEDS_COMMAND = rowsOf("module").flatMap(({ key, ...row }) => ("isOfPrograms" in row ? [key] : []));
 const EXCLUDED_BY_COMMAND = ["module", "loader", "exec", "thread"] as const;
 
-/** An ordinary program has no entry function; other modules cannot have its keys. */
+/** An ordinary program has no entry function. Other modules cannot have its keys. */
 function checkCommand(draft: UnitDraft): readonly Diagnostic[] {
   if (draft.kind !== "module") return NOTHING;
   const { settings } = draft;

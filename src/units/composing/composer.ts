@@ -13,7 +13,7 @@ import type { Alternative } from "../types.js";
 export interface DisableRequest {
   readonly name: string;
   readonly origin: Origin;
-  /** All units that provide the service, also beside a unit of that name; no such unit is no error. */
+  /** All units that provide the service, also beside a unit of that name. No such unit is no error. */
   readonly isService?: boolean;
   /** A name that no unit has is no error. */
   readonly mayBeUnknown?: boolean;
@@ -21,15 +21,15 @@ export interface DisableRequest {
 
 type OptionsChange = Extract<Change, { kind: "options" }>;
 
-/** A search for a similar name compares all names. After so many unknown names the user reads no hints. */
+/** A search for a similar name compares all names. After this many unknown names, the user no longer reads hints. */
 const HINT_LIMIT = 50;
 
 /** Composes fragments over each other, in the order of docs/design/planning.md §2. */
 export class Composer {
   readonly diagnostics: Diagnostic[] = [];
-  /** By name, in load order. */
+  /** The drafts by name, in load order. */
   readonly drafts = new Map<string, UnitDraft>();
-  /** In the order of their settings; not yet checked. */
+  /** The alternatives in the order of their settings, without a check. */
   readonly alternatives: Alternative[] = [];
   readonly #options: OptionsChange[] = [];
   /** Providers of a service by more than their name. */

@@ -75,7 +75,7 @@ function isSame(a: unknown, b: unknown): boolean {
   return JSON.stringify(a) === JSON.stringify(b);
 }
 
-/** The built-in file is meant to be changed, but authors may not know that two fragments disagree. */
+/** Users are supposed to change the built-in file, but authors may not know that two fragments disagree. */
 function isFragment({ source }: Setting): boolean {
   return /(?:^|\/)modprobe\.d\/[^/]+$/.test(source.name);
 }
@@ -98,7 +98,7 @@ function noEffect(draft: UnitDraft, update: Setting, key: UnitKey | undefined): 
 
 function override(draft: UnitDraft, update: Setting, key: UnitKey, earlier: Setting): Diagnostic[] {
   const location = placeOf(update, key);
-  // Flags, variables and the configuration are meant to override files.
+  // The purpose of flags, variables and the configuration is to override files.
   if (location === undefined || update.source.directory === undefined) return [];
   return [
     {

@@ -21,7 +21,7 @@ function defines({ definitions }: Fragment, name: string): boolean {
   );
 }
 
-/** Files of one directory are read in the order of their names. */
+/** Sluice reads the files of one directory in the order of their names. */
 function cure(file: string, later: string): string {
   if (dirname(file) !== dirname(later)) return "write this in a file that is read after it";
   return `name this file ${nameAfter(basename(file), basename(later))}`;

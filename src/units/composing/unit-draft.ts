@@ -123,6 +123,6 @@ function originAfterEdit(
   const written = op === "append" ? key : `${key}${op}`;
   if (element === undefined) return originIn(setting, written, items);
   if (op === "-") return items.includes(element) ? undefined : before;
-  // An element that the list already had was not added again.
+  // An edit does not add an element that the list already has.
   return before ?? originIn(setting, written, items, element);
 }

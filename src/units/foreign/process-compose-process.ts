@@ -171,7 +171,7 @@ export class ProcessReader {
     }
   }
 
-  /** Why a condition cannot be translated. */
+  /** Why the importer cannot translate a condition. */
   #whyNot(name: string, condition: unknown): string | undefined {
     const body = this.#around.tables[name];
     const has = (key: string): boolean => isTable(body) && body[key] !== undefined;
@@ -298,7 +298,7 @@ export class ProcessReader {
     }
   }
 
-  /** The policies after its end, which are always written out. */
+  /** The policies after its end, which the importer always writes out. */
   #end(availability: Table): void {
     const unit = this.#unit;
     const known = (key: string, isKnown: boolean): SourceKey[] =>

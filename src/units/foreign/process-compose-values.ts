@@ -16,7 +16,7 @@ export interface ProcessFile {
   loseAll(path: Path, value: unknown, why: string, lose: (key: SourceKey, why: string) => void): void;
 }
 
-/** A list of `A=B`; a single name takes its value from the environment of process-compose. */
+/** A list of `A=B`. A single name takes its value from the environment of process-compose. */
 export function readEnvironment(
   file: ProcessFile,
   unit: UnitSketch,

@@ -4,7 +4,7 @@ export type FragmentValue =
 
 /** A key of the source: its line and its spelling. */
 export interface SourceKey {
-  /** From 1. */
+  /** The line, from 1. */
   readonly line: number;
   readonly text: string;
 }
@@ -40,7 +40,7 @@ export class UnitSketch {
 
   /** Carries a key of the source over. */
   set(key: string, value: FragmentValue, ...from: readonly SourceKey[]): void {
-    // Whatever the source says, the command that stands in must not run.
+    // The replacement command must not run, whatever keys the source has.
     if (key === "disabled" && this.#isWithoutCommand) {
       for (const each of from) this.say(each, "the unit is disabled until its command is written");
       return;

@@ -51,8 +51,8 @@ export function parseDocument(text: string, file: string, format: Format): Loade
 }
 
 /**
- * A document that was parsed before, and was valid. Its text is decoded, and its places are computed, at the first
- * question for a place.
+ * A document that was parsed before, and was valid. The first question for a place decodes its text and computes its
+ * places.
  */
 export function knownDocument(bytes: Buffer, file: string, format: Format): Source {
   let source: Source | undefined;

@@ -7,8 +7,8 @@ import { type Piece, scanTables } from "./toml-scan.js";
 const require = createRequire(import.meta.url);
 
 /**
- * If a table has more text than this, its header is shown instead of the place. The parser takes a second and 200 MB
- * for each megabyte.
+ * If a table has more text than this, the place is the place of its header. The parser takes a second and 200
+ * MB for each megabyte.
  */
 const PIECE_LIMIT = 1_000_000;
 
@@ -130,7 +130,7 @@ function parseBody(text: string): AST.TOMLKeyValue[] {
 }
 
 function parseTables(text: string): readonly (AST.TOMLKeyValue | AST.TOMLTable)[] {
-  // Loaded by require, because getters read places, and a getter cannot wait. Node ≥ 20.19 can require ESM.
+  // This loads it by `require`, because getters read places, and a getter cannot wait. Node ≥ 20.19 can require ESM.
   const parser = require("toml-eslint-parser") as typeof TomlParser;
   try {
     return parser.parseTOML(text, { tomlVersion: "1.1" }).body[0].body;

@@ -1,11 +1,11 @@
-/** A header line and the lines below it, up to the next header; the first piece of a file has no header. */
+/** A header line and the lines below it, up to the next header. The first piece of a file has no header. */
 export interface Piece {
   /** The keys of the header as written between its brackets; empty for the first piece. */
   readonly header: string;
   /** Whether the header was `[[…]]`. */
   readonly isArray: boolean;
   readonly start: number;
-  /** After the brackets of the header. */
+  /** The offset after the brackets of the header. */
   readonly headerEnd: number;
   readonly end: number;
 }

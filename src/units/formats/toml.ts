@@ -5,7 +5,7 @@ import { TomlPositions } from "./toml-positions.js";
 
 /**
  * Parses TOML into plain values; tables have no prototype, so that a key like `constructor` is a key and nothing
- * else. Only `__proto__` is refused, as in YAML. Line ends of strings over several lines are LF, for any line ends
+ * else. It refuses only `__proto__`, as for YAML. Line ends of strings over several lines are LF, for any line ends
  * in the file.
  */
 export function parseToml(text: string): ParsedDocument {
@@ -40,11 +40,11 @@ function inOurWords(message: string, text: string, at: number): Pick<SyntaxProbl
 }
 
 const UNSAFE = "__proto__";
-/** A document without these texts has no such key, because the key is written out or has an escape. */
+/** A document with such a key contains the key itself, or an escape. */
 const MAY_BE_UNSAFE = /__proto__|\\[uUx]/;
 const UNSAFE_LIMIT = 20;
 
-/** The paths of the keys that are refused. Recursive: the parser bounds the depth. */
+/** The paths of the keys that it refuses. Recursive: the parser bounds the depth. */
 function unsafePaths(value: unknown, path: Path = []): Path[] {
   if (typeof value !== "object" || value === null || value instanceof Date) return [];
   return Object.entries(value).flatMap(([key, below]) => {

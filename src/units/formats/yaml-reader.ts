@@ -11,7 +11,7 @@ const VALUE_LIMIT = 1_000_000;
 
 interface Anchored {
   readonly node: Node;
-  /** undefined while the value is being read, because an alias inside it would make it endless. */
+  /** undefined while the reader is inside the value: an alias inside it would make the value endless. */
   value: { readonly plain: unknown; readonly size: number } | undefined;
 }
 

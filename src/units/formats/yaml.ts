@@ -12,7 +12,7 @@ const TEXT_LIMIT = 2 ** 20;
 const TOO_LONG = "YAML over 1 MiB is not read; write it in TOML";
 const PROBLEM_LIMIT = 20;
 
-/** Loaded at the first YAML file, because it takes 40 ms. */
+/** The first YAML file loads it, because that takes 40 ms. */
 function loadYaml(): typeof Yaml {
   return createRequire(import.meta.url)("yaml") as typeof Yaml;
 }

@@ -8,7 +8,7 @@ export interface UnitValues {
   integer: number;
   boolean: boolean;
   text: string;
-  /** A text that is a path if it starts with `./` or `../`; in a unit, the path is absolute. */
+  /** A text that is a path if it starts with `./` or `../`. In a unit, the path is absolute. */
   path: string;
   /** In a unit, in milliseconds; see {@link TextProperty} for the text. */
   duration: number;
@@ -29,12 +29,12 @@ export interface UnitValues {
   runlevels: readonly Runlevel[];
 }
 
-/** How the value of a key is read, and its type in a unit. */
+/** How to read the value of a key, and its type in a unit. */
 export type KeyKind = keyof UnitValues;
 
 /** All properties of a key of units, other than `name`. */
 export interface KeyRow {
-  /** In the spelling of unit files. */
+  /** The key in the spelling of unit files. */
   readonly key: string;
   /**
    * What `apply` does where the key differs from the value that a module was loaded with

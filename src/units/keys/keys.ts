@@ -32,8 +32,7 @@ export function textPropertyOf(key: UnitKey): string {
 }
 
 /**
- * The properties that units have for their keys: for the keys that both kinds have, or for the further keys of one
- * kind.
+ * The properties of units for their keys: for the keys that both kinds have, or for the keys that only one kind has.
  */
 export type PropertiesOf<On extends KeyRow["on"]> = {
   readonly [Row in RowsOn<On> as Row["json"]]: UnitValue<Row>;

@@ -35,9 +35,9 @@ export type SetupEdit =
 /** The report of a host about one rc file with code. */
 export interface CodeContribution {
   readonly file: string;
-  /** In the order declared. */
+  /** The tasks in the order declared. */
   readonly tasks: readonly CodeTask[];
-  /** In the order made. */
+  /** The edits in the order made. */
   readonly edits: readonly SetupEdit[];
 }
 

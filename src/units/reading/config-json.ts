@@ -17,7 +17,7 @@ export function configFromJson(json: Readonly<Record<string, unknown>>): ConfigT
   return toConfigTable(json, []);
 }
 
-/** Recursion is bounded, because readers of configuration refuse deep nesting. */
+/** The recursion has a bound, because readers of configuration refuse deep nesting. */
 function valueToJson(value: ConfigValue): ConfigJson {
   if (typeof value === "bigint") {
     const number = Number(value);

@@ -4,8 +4,7 @@ import type { ConfigTable, ConfigValue } from "../types.js";
 
 /**
  * Makes the paths that a configuration file gives its loaders and kinds absolute. They count from the file's
- * directory, not from the broker's. The program of a command without a slash is looked up on `PATH`, and does not
- * change.
+ * directory, not from the broker's. A program without a slash is in a directory of `PATH`, and does not change.
  * @param directory of the file; undefined for a table that is in no file, whose paths count from the working
  *   directory
  */

@@ -6,7 +6,7 @@ import type { ConfigTable, ConfigValue } from "../types.js";
 /** The limit of nesting, so that code may recurse over a configuration. */
 const DEPTH_LIMIT = 100;
 
-/** A table under construction; it has no prototype, so that all keys are ordinary. */
+/** A table under construction. It has no prototype, so that all keys are ordinary. */
 type Fresh = Record<string, ConfigValue>;
 
 /**
@@ -27,7 +27,7 @@ export function isConfigTable(value: ConfigValue | undefined): value is ConfigTa
   return isTable(value);
 }
 
-/** Lays one configuration over another: tables are merged key by key, other values are replaced. */
+/** Lays one configuration over another: it merges tables key by key, and replaces other values. */
 export function mergeConfig(below: ConfigTable, above: ConfigTable): ConfigTable {
   const merged = fresh(below);
   for (const [key, value] of Object.entries(above)) {

@@ -29,7 +29,7 @@ interface Layers {
 }
 
 /**
- * Reads a configuration; later inputs win over earlier ones.
+ * Reads a configuration. Later inputs win over earlier ones.
  * Errors, all at once: `BROKER_CONFIG`, `UNIT_SYNTAX`, `UNIT_INSECURE`, `UNIT_UNREADABLE`, `UNIT_NOT_A_FILE`, `UNIT_NOT_UTF8`,
  * `UNIT_UNKNOWN_FORMAT`. Does not check the contents of the tables: see `checkConfiguration`.
  */

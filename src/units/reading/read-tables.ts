@@ -102,7 +102,7 @@ class TablesReader {
   ): void {
     if (!Object.hasOwn(root, key)) return;
     const value = root[key];
-    // An array that is made in this way has no spare room.
+    // This way of making an array leaves no spare room.
     const path: Path = [...this.#base, key];
     if (!Array.isArray(value)) {
       this.problems.push(wrongType(key, "tables", value, path));
@@ -173,7 +173,7 @@ class TablesReader {
     }
   }
 
-  /** A word at the top with a plain value: a key of units, where a table was meant. */
+  /** A word at the top with a plain value: the key of a unit, in place of a table. */
   #strayKey(key: string, path: Path): Problem {
     const hint = () =>
       similarKey(key, FILE_KEYS) ?? "keys of a unit go into a table of its name, or [[modules]]";

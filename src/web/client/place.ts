@@ -3,7 +3,7 @@ import { signal } from "@preact/signals";
 export const VIEWS = ["plan", "modules", "timeline", "ranks"] as const;
 export type View = (typeof VIEWS)[number];
 
-/** The current view; the address contains it, so that users can keep and send it. */
+/** The current view. The address contains it, so that users can keep and send it. */
 export interface Place {
   readonly view: View;
   readonly unit: string;
@@ -17,7 +17,7 @@ export const place = signal<Place>(readPlace());
 
 addEventListener("popstate", () => (place.value = readPlace()));
 
-/** Shows another view; the browser's "back" returns to the present one. */
+/** Shows another view. The browser's "back" returns to the present one. */
 export function go(to: Partial<Place>): void {
   const next = { ...place.value, ...to };
   const { view, unit, rank, run } = next;

@@ -25,7 +25,7 @@ const KEY = "sluice-token";
 /** The base path, which all tabs of this page share. */
 const base = location.pathname;
 
-/** Between the tabs of a browser. */
+/** The channel between the tabs of a browser. */
 export const channel = new BroadcastChannel(`sluice:${base}`);
 
 export type TabMessage =

@@ -11,7 +11,7 @@ import {
   type TabMessage,
 } from "./session.js";
 
-/** Between two tries to reach the server. */
+/** The time between two tries to reach the server. */
 const FIRST_WAIT_MS = 250;
 const LONGEST_WAIT_MS = 5000;
 
@@ -31,7 +31,7 @@ export class EventStream {
 
   start(): void {
     channel.addEventListener("message", this.#onTab);
-    // An open stream would count among the streams of the browser and of the server until its end is noticed.
+    // An open stream would count among the streams of the browser and of the server until they notice its end.
     addEventListener("pagehide", () => this.#ended.abort());
     addEventListener("pageshow", (event) => event.persisted && location.reload());
     post({ type: "hello" });

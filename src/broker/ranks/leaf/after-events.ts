@@ -6,8 +6,8 @@ interface Waiting {
 }
 
 /**
- * Holds messages of ranks until the events have come that their sender had received before. On ways of their own,
- * events may come later. Messages of one sender keep their order.
+ * Holds messages of ranks until the events have come that their sender had received before. Events may come later,
+ * because they take another connection. Messages of one sender keep their order.
  */
 export class AfterEvents {
   readonly #waiting = new Map<number, Fifo<Waiting>>();

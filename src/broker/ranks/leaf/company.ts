@@ -13,7 +13,7 @@ export interface CompanyOptions {
   readonly receive: (rank: number, arrival: Arrival) => void;
 }
 
-/** The other ranks that a rank has heard of, and its ways to them. */
+/** The other ranks of which this rank has received a notice, and the connections to them. */
 export class Company {
   readonly #options: CompanyOptions;
   /** The ranks that can be reached, each with the uuid of its broker. */
@@ -68,7 +68,7 @@ export class Company {
     this.#options.receiver()?.left(rank, how);
   }
 
-  /** Rank 0 no longer leads; the next rank 0 reports the stalled ranks. */
+  /** Rank 0 no longer leads. The next rank 0 reports the stalled ranks. */
   loseLeader(): void {
     if (this.#present.delete(0)) this.#options.receiver()?.left(0, "lost");
     this.#stalled.clear();
@@ -99,7 +99,7 @@ export class Company {
     return connection;
   }
 
-  /** Another rank has made a direct connection to this one, or the reverse. */
+  /** Takes a new direct connection to another rank, which either of the two has made. */
   take(rank: number, connection: OwnConnection): void {
     const { receiver, receive } = this.#options;
     const { channel } = connection;

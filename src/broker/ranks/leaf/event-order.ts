@@ -62,7 +62,7 @@ export class EventOrder {
       if (next === undefined) break;
       this.#next(next.event, next.origin);
     }
-    // They came by another way meanwhile.
+    // These events came by another connection meanwhile.
     for (const seq of [...this.#early.keys()]) if (seq <= this.#seq) this.#take(seq);
   }
 
@@ -71,7 +71,7 @@ export class EventOrder {
     this.#deliver(event, origin);
   }
 
-  /** A dropped event counts as missing, and is requested again. */
+  /** A dropped event counts as missing, and this rank requests it again. */
   #keep(event: EventMessage, origin: number): void {
     const bytes = sizeOf(event);
     if (this.#early.has(event.seq) || this.#earlyBytes + bytes > AHEAD_BYTES) return;

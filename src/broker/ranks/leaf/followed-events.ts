@@ -35,9 +35,9 @@ export class FollowedEvents {
   #order = this.#orderFrom(0);
   /** Whether a rank 0 has admitted this rank. */
   #isIn = false;
-  /** Whether rank 0 has been asked for missed events. */
+  /** Whether this rank has requested missed events from rank 0. */
   #isCatchingUp = false;
-  /** All own events up to this one have been ordered; later ones are to be sent again. */
+  /** All own events up to this one have their numbers. This rank must send later ones again. */
   #resendAfter: number | undefined;
 
   constructor(options: FollowedEventsOptions) {
@@ -103,12 +103,12 @@ export class FollowedEvents {
   /** Rank 0 has sent a part of the missed events, or does not keep them all. */
   repeated({ isKept, seq, own }: Repeated): void {
     this.#isCatchingUp = false;
-    // Meanwhile they may have come by another way.
+    // Meanwhile the events may have come by another connection.
     if (!isKept && seq > this.seq) this.#skipTo(seq, own);
     if (this.#order.hasHole || seq > this.seq) this.catchUp();
   }
 
-  /** Goes on with the newest events: what rank 0 still keeps may be gone before this rank has read it. */
+  /** Continues with the newest events, because rank 0 may drop the older ones before this rank has read them. */
   #skipTo(seq: number, own: readonly number[]): void {
     const after = this.seq;
     this.#options.missed(after, seq);
@@ -159,12 +159,12 @@ export class FollowedEvents {
     else this.#own.follow(send);
   }
 
-  /** Messages that wait for own events are void. */
+  /** Drops the messages that wait for own events. */
   dropMessages(): void {
     this.#own.dropMessages();
   }
 
-  /** Own events will not be ordered any more. */
+  /** Fails the own events, because no rank 0 will number them any more. */
   fail(error: Error): void {
     this.#own.fail(error);
   }

@@ -3,7 +3,7 @@ const LOOK_MS = 100;
 
 /**
  * Notices that this process was stopped, or its machine slept (docs/design/hosts.md §4). Timers come before input, so
- * a gap is found before this process reads the messages that have come meanwhile.
+ * it finds a gap before this process reads the messages that have come meanwhile.
  */
 export class GapWatch {
   readonly #timer: NodeJS.Timeout;

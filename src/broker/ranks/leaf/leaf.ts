@@ -20,7 +20,7 @@ import { LeafInbox } from "./leaf-inbox.js";
 import { type Arrival, carriedMessage, type Notice, noticeMessage, readArrival } from "../overlay-wire.js";
 import { WakeCheck } from "./wake-check.js";
 
-/** Requests and events above this limit are refused while their receiver does not read. */
+/** This rank refuses requests and events above this limit while their receiver does not read. */
 const MAX_BACKLOG_BYTES = 64 * 1024 * 1024;
 
 export interface LeafOptions {
@@ -140,7 +140,7 @@ export class Leaf implements Overlay {
 
   send(rank: number, message: RequestMessage | ResponseMessage): void {
     if (message.type === "request" && this.#isOverfull(rank)) throw overfullError(rank);
-    // Earlier events must stay before this one.
+    // Earlier events must stay before this message.
     this.#events.flush();
     if (this.#company.hasDirect(rank)) this.#events.follow(() => this.#send(rank, message));
     else this.#send(rank, message);
@@ -288,7 +288,7 @@ export class Leaf implements Overlay {
     receiver.log("notice", "another broker leads as rank 0");
     void this.#rejoin(receiver, () => {
       if (direct === undefined) throw goneError();
-      // Messages that it has sent to that broker, before it received the new leader's name, are void.
+      // Messages that this rank sent to that broker before it received the new leader's name do not count.
       const own = wasLost ? direct.renew() : this.#uuid;
       direct.joined(0, uuid);
       return Promise.resolve({ connection: direct.open(0), uuid: own });

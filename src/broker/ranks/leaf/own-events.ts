@@ -15,7 +15,7 @@ type Waiting =
 
 /**
  * The events that a rank has published and whose number it has not received from rank 0. They come back in the order
- * in which they were sent. When another connection replaces the present one, they are sent again.
+ * in which they were sent. When another connection replaces the present one, this rank sends them again.
  */
 export class OwnEvents {
   readonly #send: (event: EventMessage) => void;
@@ -36,7 +36,7 @@ export class OwnEvents {
   publish(unsequenced: UnsequencedEvent, done: (outcome: PublishOutcome) => void): void {
     const event: EventMessage = { ...unsequenced, type: "event", seq: 0 };
     if (this.#isSending) this.#send(event);
-    // An oversized event is refused now, not when it is sent.
+    // This refuses an oversized event now, rather than at the time when it would be sent.
     else eventFrame(event);
     this.#waiting.push({ kind: "event", event, done, isSent: this.#isSending });
   }
@@ -52,7 +52,7 @@ export class OwnEvents {
   }
 
   /**
-   * Some have a number, but do not come back.
+   * Some events have a number, but do not come back.
    * @param numbers those of the events that were sent by this connection
    * @param error for the events that were sent by an earlier one: any of them may have a number
    */

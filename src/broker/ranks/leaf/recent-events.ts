@@ -23,7 +23,7 @@ export class RecentEvents {
 
   /**
    * The events after a number, in the form in which rank 0 sends them.
-   * @returns undefined if some of them are no longer kept
+   * @returns undefined if this rank no longer keeps some of them
    */
   since(seq: number): Message[] | undefined {
     const first = this.#kept.peek()?.event.seq;
@@ -33,7 +33,7 @@ export class RecentEvents {
       .map(({ event, origin }) => batchMessage(origin, [eventFrame(event)]));
   }
 
-  /** Those that follow are not the next ones. */
+  /** Drops all kept events, because the next event does not follow them directly. */
   clear(): void {
     this.#kept.clear();
     this.#bytes = 0;

@@ -32,11 +32,11 @@ export interface AdmissionHost {
   /** Undefined after this rank has left. */
   receiver(): OverlayReceiver | undefined;
   heartbeat(): Heartbeat | undefined;
-  /** Takes those that come before this rank has the event to begin with. */
+  /** Set until rank 0 has the events of another leader. Takes the ranks that send hello before that. */
   succession(): Succession | undefined;
   /** The number of leaders so far, including this one. */
   epoch(): number;
-  /** The newest event; all earlier ones have been sent too. */
+  /** The newest event. All earlier ones have been sent too. */
   seq(): number;
   receive(member: Member, arrival: Arrival): void;
 }
@@ -44,7 +44,7 @@ export interface AdmissionHost {
 /** A connection, before or after it has sent its rank. */
 interface Guest {
   readonly connection: Connection;
-  /** The rank that it must be, where the transport can tell. */
+  /** The rank that it must be; undefined if the transport cannot find that out. */
   readonly from: number | undefined;
   member: Member | undefined;
   heir: Heir | undefined;
@@ -57,7 +57,7 @@ export class Admission {
   readonly #hasHosts: boolean;
   readonly #members: Members;
   readonly #host: AdmissionHost;
-  /** Brokers that claim the rank of a member; the member was asked whether it is still alive. */
+  /** Brokers that claim the rank of a member. Rank 0 has asked the member whether it still runs. */
   readonly #claims = new Map<number, Claim>();
   readonly #numbers: RankNumbers;
 
@@ -214,7 +214,7 @@ export class Admission {
   }
 
   /**
-   * Another broker claims the rank of a member, whose host may have failed. The claim is refused when the member
+   * Another broker claims the rank of a member, whose host may have failed. Rank 0 refuses the claim when the member
    * answers. It succeeds once the member has missed its heartbeats.
    */
   #claim(connection: Connection, { rank }: Hello, admit: () => void): void {

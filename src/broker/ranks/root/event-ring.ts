@@ -17,12 +17,12 @@ export class EventRing {
   readonly #limitBytes: () => number;
   readonly #entries = new Fifo<Entry>();
   #bytes = 0;
-  /** Events after this one are kept. */
+  /** The ring keeps the events after this one. */
   #before: number;
 
   /**
    * @param seq the number of the last event before the first one added
-   * @param limitBytes how many bytes are kept; called each time
+   * @param limitBytes how many bytes the ring keeps; called each time
    */
   constructor(seq: number, limitBytes: () => number) {
     this.#before = seq;
@@ -40,9 +40,9 @@ export class EventRing {
   }
 
   /**
-   * The batches with the events after one, oldest first; the first batch may also have earlier events.
-   * @param limitBytes the number of bytes after which no more batches are returned
-   * @returns undefined if some of them are no longer kept
+   * The batches with the events after one, oldest first. The first batch may also have earlier events.
+   * @param limitBytes the number of bytes after which it returns no more batches
+   * @returns undefined if the ring no longer keeps some of them
    */
   since(seq: number, limitBytes = Infinity): Message[] | undefined {
     if (seq < this.#before) return undefined;

@@ -3,7 +3,7 @@ import type { Departure } from "../../routing/overlay.js";
 import type { Connection } from "../connection.js";
 import { type Notice, noticeMessage } from "../overlay-wire.js";
 
-/** A rank is disconnected when more bytes than this wait for it. */
+/** Rank 0 disconnects a rank when more bytes than this wait for it. */
 const MAX_BACKLOG_BYTES = 64 * 1024 * 1024;
 
 export type Hello = Extract<Notice, { kind: "hello" }>;

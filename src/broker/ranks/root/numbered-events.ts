@@ -16,7 +16,7 @@ export interface NumberedEventsOptions {
   readonly send: (batch: Message, first: number) => void;
   /** Delivers an event to this rank. */
   readonly deliver: (event: EventMessage) => void;
-  /** How much of the newest events is kept, in bytes; called each time. */
+  /** How many bytes of the newest events rank 0 keeps; called each time. */
   readonly keptBytes: () => number;
 }
 
@@ -26,7 +26,7 @@ export interface NumberedEventsOptions {
 export class NumberedEvents {
   readonly #options: NumberedEventsOptions;
   readonly #batch: EventBatch;
-  /** For events that were lost on their way, and ranks that come back. */
+  /** The newest events, for ranks that have missed some or that come back. */
   #ring: EventRing;
   #seq = 0;
 
@@ -70,7 +70,7 @@ export class NumberedEvents {
     return sequenced.seq;
   }
 
-  /** Some of the events after one, oldest first; undefined if not all are kept. */
+  /** Some of the events after one, oldest first; undefined if rank 0 no longer keeps all of them. */
   since(seq: number): readonly Message[] | undefined {
     this.flush();
     return this.#ring.since(seq, REPEAT_BYTES);

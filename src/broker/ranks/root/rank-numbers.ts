@@ -1,6 +1,6 @@
 import { startTimer, type Timer } from "../../../processes/index.js";
 
-/** How long a number is kept for a broker after its last question. */
+/** How long rank 0 keeps a number for a broker after its last question. */
 const RESERVED_MS = 10_000;
 
 interface Reservation {
@@ -16,7 +16,7 @@ export class RankNumbers {
   readonly #size: number;
   /** Ranks whose modules may still run, until the time has passed. */
   readonly #held = new Map<number, Timer>();
-  /** By the uuid of the broker. */
+  /** The reservations by the uuid of the broker. */
   readonly #reserved = new Map<string, Reservation>();
   /** The last host of each rank. */
   readonly #hosts = new Map<number, string>();
@@ -60,7 +60,7 @@ export class RankNumbers {
     this.release(rank);
   }
 
-  /** Whether a number is kept for another broker. */
+  /** Whether rank 0 keeps a number for another broker. */
   isReserved(rank: number, uuid: string): boolean {
     return [...this.#reserved].some(([other, reserved]) => reserved.rank === rank && other !== uuid);
   }

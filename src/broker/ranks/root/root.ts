@@ -118,7 +118,7 @@ export class Root implements Overlay {
 
   places(): readonly RankPlace[] {
     const own = this.#transport.server?.();
-    // On one machine no report is needed.
+    // On one machine rank 0 needs no report.
     if (own === undefined) return [];
     const others = this.#members.all.map(({ rank, hello: { host }, alive: { seq, server } }) => {
       return { rank, host, server, lag: Math.max(this.#events.seq - seq, 0) };
@@ -133,7 +133,7 @@ export class Root implements Overlay {
   send(rank: number, message: RequestMessage | ResponseMessage): void {
     const member = this.#members.get(rank);
     if (member === undefined) return;
-    // Earlier events must stay before this one.
+    // Earlier events must stay before this message.
     this.#events.flush();
     this.#members.give(member, carriedMessage({ from: 0, to: rank, after: this.#events.seq, message }));
   }
@@ -224,7 +224,7 @@ export class Root implements Overlay {
           return;
         }
         const target = this.#members.get(to);
-        // Otherwise the notice of its departure is on its way to the sender.
+        // If the target has left, the notice of its departure is on its way to the sender.
         if (target !== undefined) this.#members.give(target, carriedMessage(arrival));
         return;
       }
@@ -274,7 +274,7 @@ export class Root implements Overlay {
     if (member !== undefined) this.#members.lost(member);
   }
 
-  /** Sends a rank a part of the events that it has missed; the rank requests more. */
+  /** Sends a rank a part of the events that it has missed. The rank requests more. */
   #repeat(member: Member, seq: number): void {
     const missed = this.#events.since(seq);
     for (const batch of missed ?? []) this.#members.give(member, batch);

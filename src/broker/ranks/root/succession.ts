@@ -56,7 +56,7 @@ export class Succession {
   ): Promise<Inheritance | undefined> {
     const hasAll = (): boolean => [...ranks].every((rank) => this.#heirs.has(rank));
     const arrived = new Promise<void>((resolve) => (this.#onHeir = () => hasAll() && resolve()));
-    // Others may be here too: the name of the leader before is lost if a connection breaks.
+    // Other ranks may have joined too, because a broken connection loses the name of the leader before.
     if (!hasAll()) await within(timeoutMs, arrived);
     const followers = [...this.#heirs.values()].filter(({ hello }) => hello.seq > 0);
     const newest = followers.reduce<Heir | undefined>(
@@ -69,7 +69,7 @@ export class Succession {
     return inheritanceOf(newest, least, keptBytes);
   }
 
-  /** Admits all ranks that wait; no others will come. */
+  /** Admits all ranks that wait. No others will come. */
   close(): void {
     const heirs = [...this.#heirs.values()];
     const company = heirs.map(({ hello }) => hello);
@@ -86,7 +86,7 @@ async function askFor(newest: Heir, least: number, timeoutMs: number): Promise<v
 
 function inheritanceOf(newest: Heir, least: number, keptBytes: () => number): Inheritance {
   const { seq } = newest.hello;
-  // Without the answers of all of them it can give no number.
+  // The last event in the answer. If the answer ends before `seq`, the ring starts empty after `seq`.
   let last = least;
   const ring = new EventRing(least, keptBytes);
   for (const batch of newest.repeated) {

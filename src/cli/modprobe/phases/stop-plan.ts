@@ -13,8 +13,8 @@ import { composeSoundFor, PREFIX, sayReading } from "../units.js";
 type LiveContext = PlanningContext & { readonly handle: Handle };
 
 /**
- * Plans the way down of a live instance (docs/design/instance.md §1). Modules go in the order that the broker has
- * recorded. Files only decide which tasks run on the way. It reports unreadable parts of them once, and leaves them
+ * Plans the shutdown of a live instance (docs/design/instance.md §1). Modules go in the order that the broker has
+ * recorded. Files only decide which tasks run meanwhile. It reports unreadable parts of them once, and leaves them
  * out.
  * @throws ExitError when the function has run, if the tasks of an rc file or of a unit are missing
  */
@@ -60,7 +60,7 @@ async function readSound(
   const read = await readSoundRcFiles(files, session, onLoading, context);
   const composed = await composeSoundFor(options, context, {
     rc: read.reading.fragments,
-    // A task of rc1 may be disabled too; it is in no file of rc3.
+    // A task of rc1 may be disabled too. It is in no file of rc3.
     disableFromEnv: "known",
     onRead,
   });

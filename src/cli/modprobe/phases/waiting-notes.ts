@@ -14,7 +14,7 @@ export const WAITING_PERIODS: WaitingPeriods = { afterMs: 10_000, everyMs: 30_00
 /** How many names of units one line holds. */
 const NAMES_SHOWN = 12;
 
-/** Says from time to time which units a run is waiting for, so that a wait without end is visible. */
+/** Reports from time to time which units a run is waiting for, so that a wait without end is visible. */
 export class WaitingNotes {
   readonly #periods: WaitingPeriods;
   readonly #say: (text: string) => void;

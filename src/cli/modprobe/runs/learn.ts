@@ -24,7 +24,7 @@ export function command(): Command {
     )
     .action(async (options: LearnOptions) => {
       const record = await findRecord(options);
-      // The files are read for the rank of the record.
+      // This reads the files for the rank of the record.
       await withPlanningContext({ ...options, rank: record.rank }, (context) =>
         teach(record, context, options),
       );

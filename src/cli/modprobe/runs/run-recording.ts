@@ -39,7 +39,7 @@ export class RunRecording {
   }
 
   /**
-   * Records a run. It reports a failure, which has no other effect.
+   * Records a run. Reports a failure to do so, which has no other effect.
    * @returns whether the record was kept
    */
   save(plan: Plan, { events }: RunReport, messages: RunMessages | undefined): boolean {
@@ -59,7 +59,7 @@ export class RunRecording {
     }
   }
 
-  /** A record that cannot be read is ignored, because it only decides which unit goes first. */
+  /** This ignores an unreadable record, because it only decides which unit goes first. */
   #lastDurations(): ReadonlyMap<string, number> | undefined {
     try {
       const last = this.#store.list().find(({ command }) => command === this.#command);
