@@ -48,6 +48,7 @@ struct sluice {
     sluice_event_fn *on_event;
     void *event_arg;
     double next_deadline;
+    int has_old_deadline;                                          /* the future of next_deadline is done */
     atomic_int wants;                                              /* what the two calls without a claim answer */
     _Atomic double due;
 };
@@ -223,7 +224,10 @@ static void make_ready(struct sluice_future *f) {
 static void settle(struct sluice_future *f, struct received *r) {
     push(&f->responses, r);
     f->is_done = !f->streaming || r->m.errnum != 0;
-    if (f->is_done) f->deadline = INFINITY;
+    if (f->is_done) {
+        f->h->has_old_deadline |= f->deadline == f->h->next_deadline;
+        f->deadline = INFINITY;
+    }
     make_ready(f);
 }
 
@@ -307,8 +311,14 @@ static void receive(struct sluice *h) {
 /* ---- deadlines ---- */
 static void find_next_deadline(struct sluice *h) {
     h->next_deadline = INFINITY;
+    h->has_old_deadline = 0;
     for (struct sluice_future *f = h->futures; f != NULL; f = f->next)
         if (!f->is_done && f->deadline < h->next_deadline) h->next_deadline = f->deadline;
+}
+
+static double next_deadline(struct sluice *h) {
+    if (h->has_old_deadline) find_next_deadline(h);
+    return h->next_deadline;
 }
 
 static void cancel(struct sluice_future *f) {
@@ -338,7 +348,7 @@ static int enter(struct sluice *h, int *caller_errno) {
 static int leave(struct sluice *h, int caller_errno, int result) {
     int has_more = h->events.first != NULL || h->ready != NULL;
     atomic_store(&h->wants, h->ended ? 0 : h->out.len > 0 ? 3 : 1);
-    atomic_store(&h->due, has_more ? 0 : h->next_deadline);
+    atomic_store(&h->due, has_more ? 0 : next_deadline(h));
     pthread_mutex_unlock(&h->claim);
     errno = caller_errno;
     return result;
@@ -489,7 +499,7 @@ static int run(struct sluice *h, int flags) {
     if (flags != 0 && flags != SLUICE_ONCE) return -EINVAL;
     int count = 0;
     for (h->is_stopped = 0; !h->is_stopped && has_work(h);) {
-        int result = wait_until(h, h->events.first != NULL || h->ready != NULL ? 0 : h->next_deadline);
+        int result = wait_until(h, h->events.first != NULL || h->ready != NULL ? 0 : next_deadline(h));
         if (result == 0) result = dispatch(h);
         if (result < 0) return result;
         count += result;
@@ -556,7 +566,7 @@ int sluice_then(struct sluice_future *f, sluice_response_fn *callback, void *arg
 static int get(struct sluice_future *f, struct sluice_message *response) {
     struct sluice *h = f->h;
     while (f->responses.first == NULL && !f->is_done) {
-        int result = wait_until(h, h->next_deadline);
+        int result = wait_until(h, next_deadline(h));
         if (result < 0) return result;
         flush(h);
         receive(h);
