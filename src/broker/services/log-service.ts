@@ -59,7 +59,10 @@ export function logService({ ring, programs, append }: LogServiceOptions): Servi
         call.requireStreaming();
         const unknown = units?.find((unit) => !programs.has(unit));
         if (unknown !== undefined && follow !== true) {
-          throw requestError("ENOENT", `${unknown}: no program of this name has started, and no such task has printed anything`);
+          throw requestError(
+            "ENOENT",
+            `${unknown}: no program of this name has started, and no such task has printed anything`,
+          );
         }
         const kept = programs.lines(units).filter(({ time }) => time >= since);
         for (const line of kept.slice(Math.max(0, kept.length - lines))) call.respond(linePayload(line));
