@@ -121,6 +121,19 @@ describe("fault-G11: the output of tasks", () => {
     expect(status).toBe(1);
   });
 
+  test("keeps a line of a mebibyte whole, whatever its characters", async () => {
+    const command = "head -c 1000000 /dev/zero | tr '\\\\0' '\\\\001'; echo end";
+    box.write("site/rc1.d/long.toml", `[[tasks]]\nname = "long"\ncommand = "${command}"\n`);
+    const env = { FLUX_MODPROBE_PATH_APPEND: join(box.dir, "site") };
+    const { stdout } = await box.run(["start", "sluice logs --json long; sluice dmesg | wc -c"], { env });
+    const lines = stdout
+      .trimEnd()
+      .split("\n")
+      .slice(0, -1)
+      .map((line) => JSON.parse(line) as { text: string });
+    expect(lines.map(({ text }) => text).join("")).toBe(`${"\u0001".repeat(1_000_000)}end`);
+  });
+
   test("is shown once in the foreground of an instance of files, on the stream that the task wrote it to", async () => {
     const files = box.write(
       "own.toml",

@@ -5,6 +5,9 @@ import type { Clock } from "../clock.js";
 /** How much output the broker keeps for each program (docs/design/programs.md §1), in bytes as they were written. */
 const RING_BYTES = 1024 * 1024;
 
+/** A longer line of a task is kept in parts of this length, in UTF-16 units. */
+const PART_LENGTH = 64 * 1024;
+
 /** The number of last lines in the report of a failed program. */
 const LAST_LINES = 5;
 
@@ -122,7 +125,13 @@ export class ProgramLogs {
   /** Keeps a line of a task. The log of the broker has it too. */
   task(unit: string, stream: OutputLine["stream"], text: string): void {
     const ring = this.#rings.get(unit) ?? this.#newest(unit);
-    this.#keep(ring, { time: this.#now(), unit, stream, text, isTask: true }, Buffer.byteLength(text) + 1);
+    const parts = partsOf(text);
+    parts.forEach((part, at) => {
+      const hasMore = at < parts.length - 1;
+      const place = parts.length === 1 ? {} : { part: at + 1, hasMore };
+      const bytes = Buffer.byteLength(part) + (hasMore ? 0 : 1);
+      this.#keep(ring, { time: this.#now(), unit, stream, text: part, isTask: true, ...place }, bytes);
+    });
   }
 
   /** Names of programs that have been started, and how much of them is kept. */
@@ -190,4 +199,17 @@ export class ProgramLogs {
   #now(): number {
     return this.#clock.now() / 1000;
   }
+}
+
+/** The parts of a long line; no character is divided. */
+function partsOf(text: string): string[] {
+  const parts: string[] = [];
+  let rest = text;
+  while (rest.length > PART_LENGTH) {
+    const isPair = /[\ud800-\udbff]/.test(rest.charAt(PART_LENGTH - 1));
+    const length = isPair ? PART_LENGTH - 1 : PART_LENGTH;
+    parts.push(rest.slice(0, length));
+    rest = rest.slice(length);
+  }
+  return [...parts, rest];
 }

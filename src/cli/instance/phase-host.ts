@@ -13,6 +13,9 @@ import { PACKAGE_ROOT } from "../version.js";
 import type { BrokerCommandOptions } from "./broker-place.js";
 import { parseOutput, type PhaseNews, type PhaseOrder, type PhaseStart } from "./phase-link.js";
 
+/** The longest line of a phase: a line of a task as JSON, in which each character may take six. */
+const OUTPUT_LENGTH = 8 * 1024 * 1024;
+
 /** How long a phase whose time is over may take to cancel its running steps. */
 const EXPIRED_GRACE_MS = 5000;
 
@@ -57,7 +60,7 @@ export class PhaseHost {
       onStartError: (error) => say(`${prefix}: ${this.#phase}: ${error.message}`),
     });
     const { child } = this.#process;
-    eachLine(child?.stdout, (line) => this.#onLine(line));
+    eachLine(child?.stdout, (line) => this.#onLine(line), OUTPUT_LENGTH);
     eachLine(child?.stderr, (line) => say(`${this.#phase}[${this.#rank}]: ${line}`));
     child?.on("message", (news: PhaseNews) => this.#onNews(news));
   }
@@ -121,8 +124,12 @@ export class PhaseHost {
 }
 
 /** Calls back for each whole line. */
-export function eachLine(stream: Readable | null | undefined, onLine: (line: string) => void): void {
+export function eachLine(
+  stream: Readable | null | undefined,
+  onLine: (line: string) => void,
+  longest?: number,
+): void {
   if (!stream) return;
-  const lines = new LineSplitter(onLine);
+  const lines = new LineSplitter(onLine, longest);
   stream.on("data", (chunk: Buffer) => lines.push(chunk)).on("end", () => lines.end());
 }

@@ -30,3 +30,25 @@ test("the last lines of a start that has filled the memory are still its own", (
   expect(logs.lastLines("api").at(-1)).toBe("end");
   expect(logs.lastLines("api")).not.toContain("old");
 });
+
+test("a long line of a task is kept in parts that divide no character", () => {
+  const logs = new ProgramLogs(systemClock, () => undefined);
+  const text = `${"x".repeat(64 * 1024 - 1)}\u{1f6a2}${"y".repeat(64 * 1024)}`;
+  logs.task("job", "stdout", text);
+  logs.task("job", "stderr", "short");
+  const lines = logs.lines(["job"]);
+  expect(lines.map(({ part, hasMore }) => [part, hasMore])).toEqual([
+    [1, true],
+    [2, true],
+    [3, false],
+    [undefined, undefined],
+  ]);
+  expect(lines.slice(0, 3).every((line) => Buffer.from(line.text).toString() === line.text)).toBe(true);
+  expect(
+    lines
+      .slice(0, 3)
+      .map((line) => line.text)
+      .join(""),
+  ).toBe(text);
+  expect(logs.sizes()).toMatchObject([{ unit: "job", kept: Buffer.byteLength(text) + 1 + 6 }]);
+});
