@@ -1,5 +1,5 @@
 /**
- * Builds dist/: the types by `tsc`, the code by esbuild, in two bundles of CommonJS, which Node starts sooner (ADR 23); the
+ * Builds dist/: the types by `tsc`, the code by esbuild, in three bundles of CommonJS, which Node starts sooner (ADR 23); the
  * program of C, the page, and the manual pages. With `--if-changed`, only if something has changed since the last build.
  */
 import { spawnSync } from "node:child_process";

@@ -1,7 +1,7 @@
 /**
- * The two bundles that everything of ours runs from, and the small files by which it is reached (ADR 23). `hosts` is what
- * threads and processes with modules and rc files need, and the modules that ship. `main` is all the rest: the command
- * line and the library.
+ * The three bundles that everything of ours runs from, and the small files by which it is reached (ADR 23). `thread` is
+ * what the thread of a plain module needs. `hosts` is what processes with modules and rc files need besides, and the modules
+ * that ship. `main` is all the rest: the command line and the library.
  */
 import { chmodSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -11,6 +11,9 @@ import { lazyBuiltins } from "./lazy-builtins.mjs";
 import { writeLicenses } from "./licenses.mjs";
 import { shortenLocals } from "./shorten.mjs";
 
+/** The one program that gets its code from the process that starts it. */
+const THREAD_MAIN = "loaders/thread-main";
+
 /** Programs that a file starts: file of dist → bundle and part. */
 const PROGRAMS = {
   "cli/main.cjs": ["main", "cli/main"],
@@ -19,7 +22,7 @@ const PROGRAMS = {
   "broker/run-module-main.cjs": ["main", "broker/run-module-main"],
   "rc/script-main.cjs": ["hosts", "rc/script-main"],
   "rc/ts-host.cjs": ["hosts", "rc/ts-host-main"],
-  "loaders/thread-main.cjs": ["hosts", "loaders/thread-main"],
+  "loaders/thread-main.cjs": ["thread", THREAD_MAIN],
   "loaders/process-main.cjs": ["hosts", "loaders/process-main"],
 };
 
@@ -48,8 +51,8 @@ const PARTS = [
 const INSIDE = [...PARTS, "analysis/gantt-svg", "broker/rundir", "pictures/theme"];
 
 const IMPORT_URL = "src/loaders/import-url.ts";
-/** Where it is for modules. */
-const HOSTS = "../bundles/hosts.cjs";
+/** As modules and bundles see it. */
+const LAUNCHER = "../launch.cjs";
 const RESOLVING = "resolving";
 
 const OPTIONS = {
@@ -68,7 +71,6 @@ const OPTIONS = {
   metafile: true,
   // Native, large, or loaded only when something is drawn or printed.
   external: [
-    HOSTS,
     "@dagrejs/graphlib",
     "@nats-io/transport-node",
     "@resvg/resvg-js",
@@ -112,26 +114,42 @@ const shortenOthers = {
     }),
 };
 
-/** Makes both bundles and the modules, and all files that lead to them. */
+/** Makes all bundles and the modules, and all files that lead to them. */
 export async function makeBundles() {
-  const own = partsOf("hosts");
-  const inHosts = await makeBundle("hosts", own);
   const inMain = await makeBundle("main", [...partsOf("main"), ...INSIDE]);
-  const shared = new Set(own);
-  const inModules = await makeModules([takeFromHosts(new Set(inHosts), shared)]);
-  // Once more: now it is known what modules take from it.
-  await makeBundle("hosts", [...shared].sort());
+  const inOthers = await makeShared();
   for (const folder of ["bundles", "modules"]) await shortenIn(`dist/${folder}`);
-  writeLicenses(new Set([...inHosts, ...inMain, ...inModules]));
+  writeLicenses(new Set([...inMain, ...inOthers]));
   for (const [file, [bundle, part]] of Object.entries(PROGRAMS)) writeProgram(file, bundle, part);
   for (const [file, [bundle, part]] of Object.entries(LIBRARIES)) writeLibrary(file, bundle, part);
   for (const part of INSIDE) writeLibrary(`${part}.js`, "main", part);
 }
 
+/**
+ * Makes `thread`, `hosts` and the modules. Each takes what another has from there. They are made again until all give
+ * what is taken: a part that is given may bring files with it.
+ * @returns paths of the files in them
+ */
+async function makeShared() {
+  const thread = { has: new Set(), taken: new Set() };
+  const hosts = { has: new Set(), taken: new Set(partsOf("hosts")) };
+  for (;;) {
+    const before = sizesOf(thread, hosts);
+    thread.has = new Set(await makeThread([...thread.taken].sort(), takeLater(hosts)));
+    hosts.has = new Set(await makeBundle("hosts", [...hosts.taken].sort(), [takeFrom("thread", thread)]));
+    const inModules = await makeModules([takeFrom("thread", thread), takeFrom("hosts", hosts)]);
+    if (sizesOf(thread, hosts) === before) return [...thread.has, ...hosts.has, ...inModules];
+  }
+}
+
+function sizesOf(...bundles) {
+  return bundles.flatMap(({ has, taken }) => [has.size, taken.size]).join();
+}
+
 async function shortenIn(folder) {
   for (const name of readdirSync(folder).filter((file) => file.endsWith(".cjs"))) {
     const file = `${folder}/${name}`;
-    writeFileSync(file, await shortenLocals(name, readFileSync(file, "utf8")));
+    writeFileSync(file, await shortenLocals(name, withParts(readFileSync(file, "utf8"))));
   }
 }
 
@@ -142,7 +160,7 @@ function partsOf(bundle) {
 }
 
 /** @returns paths of all files in it */
-async function makeBundle(name, parts) {
+async function makeBundle(name, parts, plugins = []) {
   const lines = parts.map(
     (part) => `${JSON.stringify(part)}: () => require(${JSON.stringify(fileOf(part))}),`,
   );
@@ -150,9 +168,35 @@ async function makeBundle(name, parts) {
     ...OPTIONS,
     stdin: { contents: `module.exports = {\n${lines.join("\n")}\n};`, resolveDir: process.cwd() },
     outfile: `dist/bundles/${name}.cjs`,
-    plugins: [importByLauncher, lazyBuiltins, shortenOthers],
+    plugins: [importByLauncher, lazyBuiltins, ...plugins, shortenOthers],
   });
   return Object.keys(metafile.inputs);
+}
+
+/**
+ * This bundle has no functions around its files, and of each file only what is used, unless another takes it.
+ * @param {string[]} parts what others take
+ * @param {import("esbuild").Plugin} later takes what is imported later
+ * @returns paths of all files that it has something of
+ */
+async function makeThread(parts, later) {
+  const imports = parts.map((part, at) => `import * as part${at} from ${JSON.stringify(fileOf(part))};`);
+  const gets = parts.map((part, at) => `const get${at} = () => part${at};`);
+  const names = parts.map((part, at) => `get${at} as ${JSON.stringify(part)}`);
+  const contents = `import { runThread } from ${JSON.stringify(fileOf(THREAD_MAIN))};
+${[...imports, ...gets].join("\n")}
+export { ${[`runThread as ${JSON.stringify(THREAD_MAIN)}`, ...names].join(", ")} };`;
+  const outfile = "dist/bundles/thread.cjs";
+  const { metafile } = await build({
+    ...OPTIONS,
+    // What has to know its own place belongs into another bundle.
+    banner: {},
+    stdin: { contents, resolveDir: process.cwd() },
+    outfile,
+    plugins: [importByLauncher, lazyBuiltins, later],
+  });
+  const { inputs } = metafile.outputs[outfile];
+  return Object.keys(inputs).filter((file) => file.startsWith("src/") && inputs[file].bytesInOutput > 0);
 }
 
 /** A part is a file of src without its suffix, or one of a package. */
@@ -174,29 +218,44 @@ async function makeModules(plugins) {
 }
 
 /**
- * What `hosts` has, a module takes from there, as its thread or process has it already. `main` has what it needs of that
- * itself: a second bundle costs each command 10 ms.
- * @param {Set<string>} inHosts paths of its files
- * @param {Set<string>} taken gets the parts that something takes
+ * What another bundle has, is taken from there. `main` has what it needs itself: a second bundle costs each command
+ * 10 ms.
+ * @param {string} bundle its name
+ * @param {{ has: Set<string>, taken: Set<string> }} shared the paths of its files; gets the parts that are taken
  */
-function takeFromHosts(inHosts, taken) {
+function takeFrom(bundle, { has, taken }) {
+  return taking(bundle, taken, ({ file }) => has.has(file) && file !== IMPORT_URL);
+}
+
+/** What a thread imports when a module needs it, is in `hosts`. */
+function takeLater({ taken }) {
+  return taking("hosts", taken, ({ kind }) => kind === "dynamic-import");
+}
+
+function taking(bundle, taken, isTaken) {
   return {
-    name: "take-from-hosts",
-    setup: (building) => {
+    name: `take-from-${bundle}`,
+    setup: (building) =>
       building.onResolve({ filter: /./ }, async ({ path, pluginData, ...from }) => {
         if (pluginData === RESOLVING || from.kind === "entry-point") return undefined;
         const found = await building.resolve(path, { ...from, pluginData: RESOLVING });
         const file = relative(process.cwd(), found.path);
-        return found.external || !inHosts.has(file) || file === IMPORT_URL
-          ? found
-          : { path: file.replace(/^src[/](.*)[.]ts$/, "$1"), namespace: "hosts" };
-      });
-      building.onLoad({ filter: /./, namespace: "hosts" }, ({ path }) => {
-        taken.add(path);
-        return { contents: `module.exports = require("${HOSTS}")[${JSON.stringify(path)}]();` };
-      });
-    },
+        if (found.external || found.namespace !== "file" || !isTaken({ file, kind: from.kind })) return found;
+        const part = file.replace(/^src[/](.*)[.]ts$/, "$1");
+        taken.add(part);
+        return { path: `${bundle}:${part}`, external: true };
+      }),
   };
+}
+
+/** Writes how a part comes from its bundle. */
+function withParts(text) {
+  return text
+    .replace(/\brequire\("(thread|hosts):([^"]*)"\)/g, `require("${LAUNCHER}").part("$1","$2")`)
+    .replace(
+      /\bimport\("hosts:([^"]*)"\)/g,
+      `Promise.resolve().then(()=>require("${LAUNCHER}").part("hosts","$1"))`,
+    );
 }
 
 /** The shell notes what Node changes before any code of ours runs, and starts it so that no debugger listens. */
@@ -206,6 +265,15 @@ const COMMAND_HEAD = `#!/usr/bin/env sh
 
 /** A file that Node runs. */
 function writeProgram(file, bundle, part) {
+  if (part === THREAD_MAIN) {
+    write(
+      file,
+      `const { code } = require("node:worker_threads").workerData;
+require("../launch.cjs").runThread(code, ${JSON.stringify(part)});
+`,
+    );
+    return;
+  }
   const isCommand = file === "cli/main.cjs";
   const role = isCommand ? "launch.roleOf(process.argv.slice(2))" : JSON.stringify(part);
   write(

@@ -63,18 +63,19 @@ class CodeCache {
   }
 
   /**
-   * Of the end of a process or thread that has used the bundle: keeps what was compiled.
-   * @param {import("node:vm").Script} script made of the source, without code or with code that V8 has refused
+   * Keeps what was compiled by a process or thread that has used the bundle.
+   * @param {() => Uint8Array} compiled gives it
+   * @param {boolean} isRefused whether V8 has refused what is kept
    */
-  write(script) {
+  write(compiled, isRefused = false) {
     attempt(() => {
-      // Another process may have written it meanwhile. What V8 has refused is of no use.
-      if (script.cachedDataRejected !== true && attempt(() => this.#read()) !== undefined) return;
+      // Another process may have written it meanwhile.
+      if (!isRefused && attempt(() => this.#read()) !== undefined) return;
       if (!this.#isSettled || !this.#isUnchanged()) return;
       const file = this.#file();
       makeDirectory(dirname(file));
       if (!isOursAlone(dirname(file))) return;
-      writeWhole(file, { key: this.#key }, script.createCachedData());
+      writeWhole(file, { key: this.#key }, compiled());
       sweep(dirname(file));
     });
   }

@@ -17,7 +17,17 @@ process.on("SIGUSR1", () => {});
 const { Module } = require("node:module");
 const { dirname, join } = require("node:path");
 const { Script } = require("node:vm");
-const { CodeCache } = require("./code-cache.cjs");
+
+/** What this process or thread of ours uses the code for. Undefined where a program has imported the library. */
+let ownRole = process.argv[1] === join(__dirname, "loaders", "thread-main.cjs") ? "thread" : undefined;
+
+const fileOf = (name) => join(__dirname, "bundles", `${name}.cjs`);
+
+/** Most threads do without it. */
+function cacheOf(bundle, role) {
+  const { CodeCache } = require("./code-cache.cjs");
+  return new CodeCache(bundle, role);
+}
 
 /**
  * Gives the parts of a bundle, each of which starts when it is called. What requires the bundle later in this thread has
@@ -26,22 +36,67 @@ const { CodeCache } = require("./code-cache.cjs");
  * @param {string} role what this process or thread uses it for: the functions of each role are compiled once
  */
 function partsOf(name, role) {
-  const bundle = join(__dirname, "bundles", `${name}.cjs`);
+  ownRole = role;
+  const bundle = fileOf(name);
   if (require.cache[bundle] !== undefined) return require.cache[bundle].exports;
-  const cache = new CodeCache(bundle, role);
-  const script = new Script(
-    `(function (exports, require, module, __filename, __dirname, importUrl) { ${cache.source}\n})`,
-    { filename: bundle, cachedData: cache.code },
-  );
+  const cache = cacheOf(bundle, role);
+  const { script, parts } = evaluate(bundle, cache.source, cache.code);
   // A listener would keep source and code in memory. Wrong usage has used little, and has any word for a command.
-  if (!cache.wasUsed(script)) process.on("exit", (status) => status !== 2 && cache.write(script));
+  if (!cache.wasUsed(script)) {
+    const write = () => cache.write(() => script.createCachedData(), script.cachedDataRejected);
+    process.on("exit", (status) => status !== 2 && write());
+  }
+  return parts;
+}
+
+function evaluate(bundle, source, cachedData) {
+  const script = new Script(
+    `(function (exports, require, module, __filename, __dirname, importUrl) { ${source}\n})`,
+    { filename: bundle, cachedData },
+  );
   const module = new Module(bundle);
   Object.assign(module, { filename: bundle, loaded: true });
   require.cache[bundle] = module;
   const importUrl = (url) => import(url);
   const own = Module.createRequire(bundle);
   script.runInThisContext()(module.exports, own, module, bundle, dirname(bundle), importUrl);
-  return module.exports;
+  return { script, parts: module.exports };
+}
+
+/**
+ * Gives a part of a bundle to code of another. A program that has imported the library gets no compiled code.
+ * @param {string} name of the bundle
+ * @param {string} part its name there
+ */
+function part(name, part) {
+  const parts = ownRole === undefined ? require(fileOf(name)) : partsOf(name, ownRole);
+  return parts[part]();
+}
+
+/**
+ * Gives the code that a process needs for its threads, so that no thread has to look for it.
+ * @returns {{ source: string, compiled: Uint8Array | undefined, keep: (compiled: Uint8Array) => void }} `keep` is for
+ *   what a thread has compiled
+ */
+function threadCode() {
+  const cache = cacheOf(fileOf("thread"), "thread");
+  return {
+    source: cache.source,
+    compiled: cache.code,
+    keep: (compiled) => cache.write(() => compiled, true),
+  };
+}
+
+/**
+ * Runs a thread with the code that its process gives.
+ * @param {{ source: string, compiled: Uint8Array | undefined, isWanted: boolean }} code `isWanted`: the process asks for
+ *   what this thread compiles
+ * @param {string} main the part that runs; gets a function that gives that, if it is of use
+ */
+function runThread({ source, compiled, isWanted }, main) {
+  const { script, parts } = evaluate(fileOf("thread"), source, compiled);
+  const isOfUse = isWanted || script.cachedDataRejected === true;
+  parts[main](isOfUse ? () => script.createCachedData() : undefined);
 }
 
 /** Their second word is a command too, with functions of its own. */
@@ -52,4 +107,4 @@ function roleOf([first = "", second = ""]) {
   return GROUPS.includes(first) ? `${first} ${second}` : first;
 }
 
-module.exports = { partsOf, roleOf };
+module.exports = { part, partsOf, roleOf, runThread, threadCode };

@@ -1,15 +1,8 @@
 import type { MessagePort, Worker } from "node:worker_threads";
 import { errnumOf, messageOf, stackOf } from "../errors/index.js";
 import { stackOfThread } from "./shared-thread/blocked-stack.js";
-import {
-  type Mark,
-  moduleEndText,
-  partEnvironment,
-  setRefOf,
-  startThread,
-  sweep,
-} from "../processes/index.js";
-import { hostSetup } from "./module-file.js";
+import { type Mark, moduleEndText, partEnvironment, setRefOf, sweep } from "../processes/index.js";
+import { startHostThread } from "./host-thread.js";
 import type { ModuleExit, ModuleSpec } from "./module-loader.js";
 import { type Blame, blameFor, type ThreadTenant } from "./shared-thread/thread-blame.js";
 import { ThreadMonitor } from "./shared-thread/thread-monitor.js";
@@ -40,9 +33,6 @@ interface LiveModule extends ThreadTenant {
   settle(exit: ModuleExit): void;
 }
 
-// This form is valid both in dist/loaders and in the bundled command line next to it.
-const THREAD_MAIN = new URL("../loaders/thread-main.cjs", import.meta.url);
-
 /**
  * A worker thread and the modules in it.
  *
@@ -72,13 +62,10 @@ export class HostWorker {
   constructor(env?: Readonly<Record<string, string>>) {
     const marked = partEnvironment(env ?? process.env);
     this.#mark = marked.mark;
-    this.#worker = startThread(THREAD_MAIN, {
-      workerData: hostSetup(),
-      env: marked.env,
-    });
+    this.#worker = startHostThread(marked.env);
     this.#worker.on("message", (report: WorkerReport) => {
       if (report.kind === "beat") this.#monitor?.answered();
-      else this.#ended(report);
+      else if (report.kind === "ended") this.#ended(report);
     });
     this.#worker.on("error", (error: unknown) => {
       this.#uncaught = { error };

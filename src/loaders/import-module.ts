@@ -1,6 +1,6 @@
 import type { createJiti } from "jiti";
-import { isAddon, openAddon } from "./native/addon.js";
 import { importUrl } from "./import-url.js";
+import { isAddon } from "./native/is-addon.js";
 // This import does not use the index, because the bundles of hosts do not contain the compiler.
 import { runPrepared } from "../typescript/prepared-code.js";
 import type { ModuleFile, WorkerSetup } from "./thread-protocol.js";
@@ -42,7 +42,7 @@ async function importFile(order: ModuleFile, setup: WorkerSetup): Promise<unknow
     return runPrepared(prepared, (name) => ours[name]);
   }
   if (path.endsWith(".cjs")) return withSyntaxPlace(path, () => requireAnew(path));
-  if (isAddon(path)) return openAddon(path, order.cacheDir);
+  if (isAddon(path)) return openAddonAt(order);
   if (/\.m?ts$/.test(path)) return importWithJiti(order, setup);
   try {
     return await withSyntaxPlace(path, () => importPlain(order));
@@ -50,6 +50,11 @@ async function importFile(order: ModuleFile, setup: WorkerSetup): Promise<unknow
     if (lacksLibrary(path, error)) return importWithJiti(order, setup);
     throw error;
   }
+}
+
+async function openAddonAt({ path, cacheDir }: ModuleFile): Promise<unknown> {
+  const { openAddon } = await import("./native/addon.js");
+  return openAddon(path, cacheDir);
 }
 
 async function withSyntaxPlace(path: string, load: () => unknown): Promise<unknown> {

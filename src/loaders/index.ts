@@ -1,4 +1,5 @@
-export { addonProblem, isAddon } from "./native/addon.js";
+export { addonProblem } from "./native/addon.js";
+export { isAddon } from "./native/is-addon.js";
 export { createProgramSupervisor } from "./command/command-loader.js";
 export { dotenvDoubts } from "./command/environment-dialects.js";
 export { environmentProblems, readEnvironmentFiles } from "./command/environment-file.js";

@@ -1,13 +1,11 @@
 import type { Worker } from "node:worker_threads";
 import { ERRNO, messageOf, placeInStack, SluiceError } from "../errors/index.js";
-import { moduleEndText, partEnvironment, startThread, startTimer, sweep } from "../processes/index.js";
+import { moduleEndText, partEnvironment, startTimer, sweep } from "../processes/index.js";
 import type { Transpiler } from "../typescript/index.js";
-import { hostSetup, moduleFile } from "./module-file.js";
+import { startHostThread } from "./host-thread.js";
+import { moduleFile } from "./module-file.js";
 import type { LibraryQuery } from "./module-loader.js";
 import type { DescribeReport, WorkerOrder } from "./thread-protocol.js";
-
-// This form is valid both in dist/loaders and in the bundled command line next to it.
-const THREAD_MAIN = new URL("../loaders/thread-main.cjs", import.meta.url);
 
 /**
  * Reads a library of JavaScript or TypeScript in its own thread, and ends the thread afterwards. So its code leaves
@@ -19,7 +17,7 @@ export async function readScriptLibrary(query: LibraryQuery, transpiler: Transpi
   const { host, names, timeoutMs } = query;
   const file = await moduleFile(query, transpiler);
   const { env, mark } = partEnvironment(query.env ?? process.env);
-  const worker = startThread(THREAD_MAIN, { workerData: hostSetup(), env });
+  const worker = startHostThread(env);
   try {
     const report = await answerOf(worker, { kind: "describe", ...file, host, names }, timeoutMs);
     return manifestIn(report, file.path);

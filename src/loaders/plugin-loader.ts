@@ -1,7 +1,8 @@
 import { createRequire } from "node:module";
 import type * as Jiti from "jiti";
 import { ERRNO, messageOf, SluiceError } from "../errors/index.js";
-import { isAddon, openAddon } from "./native/addon.js";
+import { openAddon } from "./native/addon.js";
+import { isAddon } from "./native/is-addon.js";
 import type { LibraryQuery, ModuleLoader, ModuleSpec, RunningModule } from "./module-loader.js";
 
 /** A loader that is a file (`[loaders.NAME] plugin = "FILE"` of the configuration). */

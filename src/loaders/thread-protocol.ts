@@ -46,14 +46,26 @@ export type WorkerOrder =
   /** No module is left, and the thread is to end. */
   | { readonly kind: "exit" };
 
-/** The messages from a worker to the loader: a module has ended, or the thread is not blocked. */
+/** The start data of a thread. */
+export interface ThreadSetup extends WorkerSetup {
+  readonly code: {
+    readonly source: string;
+    /** V8's form of it, from another thread. */
+    readonly compiled: Uint8Array | undefined;
+    /** The loader asks this thread for it. */
+    readonly isWanted: boolean;
+  };
+}
+
+/** The messages from a worker to the loader: a module has ended, the thread is not blocked, or its compiled code. */
 export type WorkerReport =
   | {
       readonly kind: "ended";
       readonly id: number;
       readonly outcome: ModuleOutcome;
     }
-  | { readonly kind: "beat" };
+  | { readonly kind: "beat" }
+  | { readonly kind: "compiled"; readonly code: Uint8Array };
 
 /** The description of a file by a worker. */
 export type DescribeReport =

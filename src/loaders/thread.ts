@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from "node:util";
 import { MessageChannel } from "node:worker_threads";
 import { portChannel } from "../messages/index.js";
 import { Transpiler } from "../typescript/index.js";
-import { isAddon } from "./native/addon.js";
+import { isAddon } from "./native/is-addon.js";
 import { HostWorker } from "./host-worker.js";
 import { readAddonLibrary } from "./library-addon.js";
 import { readScriptLibrary } from "./library-thread.js";

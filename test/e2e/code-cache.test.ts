@@ -163,9 +163,10 @@ test("fault-E6: threads of modules and hosts of rc files keep theirs", async () 
   expect([...new Set(codeFiles().map((name) => name.replace(/-[0-9a-f]{16}[.]code$/, "")))]).toEqual([
     "hosts",
     "main",
+    "thread",
   ]);
-  // A thread and a host use other functions of it.
-  expect(codeFiles().filter((name) => name.startsWith("hosts")).length).toBeGreaterThanOrEqual(2);
+  // A thread and a host use other functions of one bundle.
+  expect(codeFiles().filter((name) => name.startsWith("thread")).length).toBeGreaterThanOrEqual(2);
 });
 
 test("fault-E6: without a working directory, commands that need none run, and an instance says what is missing", async () => {
@@ -181,4 +182,41 @@ test("fault-E6: without a working directory, commands that need none run, and an
       stderr: `sluice-${command}: the working directory has been removed; change to another directory, such as with 'cd /', and start there\n`,
     });
   }
+});
+
+/** A program that loads modules, each in a thread of its own, one after the other. */
+const HOST = `
+import { writeFileSync } from "node:fs";
+const { Broker } = await import(process.env.LIBRARY);
+writeFileSync("plain.mjs", "export const modMain = (handle) => handle.run();");
+const broker = await Broker.start({ socket: false });
+const handle = await broker.connect();
+for (const name of ["one", "two", "three"]) await handle.rpc("module.load", { path: process.cwd() + "/plain.mjs", name, thread: "own" });
+await broker.close();
+`;
+
+test("the first thread of a process keeps its code for the next, though it is ended before it can", async () => {
+  writeFileSync(join(box.dir, "host.mjs"), HOST);
+  const runHost = async (): Promise<string[]> => {
+    const { status, stderr } = await box.run([], {
+      program: join(box.dir, "host.mjs"),
+      env: {
+        ...{ XDG_CACHE_HOME: join(box.dir, "cache"), HOME: box.dir },
+        LIBRARY: join(CHECKOUT, "dist/index.js"),
+      },
+    });
+    expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
+    return codeFiles();
+  };
+  const [name = "", ...others] = await runHost();
+  expect(name).toMatch(/^thread-/);
+  expect(others).toEqual([]);
+  const file = join(codeDir(), name);
+  expect(modeOf(file)).toBe(0o600);
+  const { ino, ctimeMs, size } = statSync(file);
+  expect(await runHost()).toEqual([name]);
+  expect(statSync(file)).toMatchObject({ ino, ctimeMs });
+  truncateSync(file, 5000);
+  expect(await runHost()).toEqual([name]);
+  expect(statSync(file).size).toBeGreaterThan(size / 2);
 });

@@ -1,11 +1,6 @@
 import { open, type FileHandle } from "node:fs/promises";
 import { ERRNO, SluiceError } from "../../errors/index.js";
 
-/** Whether a file is a Node-API addon. A version may follow its suffix. */
-export function isAddon(path: string): boolean {
-  return /\.node(?:\.\d+)*$/.test(path);
-}
-
 /**
  * Opens a Node-API addon. `require` takes one only by its suffix.
  * @param cacheDir where to open a copy of it; undefined: opens the file itself

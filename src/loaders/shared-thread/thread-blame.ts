@@ -2,7 +2,7 @@ import { fileURLToPath } from "node:url";
 import type { StackCall } from "./blocked-stack.js";
 
 /** Our own code in the thread, which does not identify a module. */
-const HOST = /\/thread-main(?:\.bundle)?\.cjs$/;
+const HOST = /\/bundles\/(?:thread|hosts)\.cjs$/;
 
 /** A module in a thread, and the name of its code on a stack. */
 export interface ThreadTenant {
