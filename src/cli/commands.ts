@@ -121,13 +121,11 @@ export function isOwnCommand(name: string): boolean {
 export async function sluiceProgram(words: Words): Promise<Command> {
   const program = new Command("sluice")
     .enablePositionalOptions()
-    .description(
-      "Boots, reshapes and shuts down a running system made of modules, and explains each decision.",
-    )
+    .description("Boots, changes and shuts down a system of modules, and explains each decision.")
     .version(VERSION)
     .addHelpText(
       "after",
-      "\nFor any other COMMAND, it looks for a program sluice-COMMAND in SLUICE_EXEC_PATH and PATH." +
+      "\nFor any other COMMAND, sluice searches SLUICE_EXEC_PATH and PATH for a program sluice-COMMAND." +
         "\n\nExample:\n  sluice start sh -c 'sluice module list; sluice kvs put a=1; sluice kvs get a'",
     );
   return addCommands(program, COMMANDS, words, sluiceProgram);

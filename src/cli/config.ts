@@ -70,7 +70,7 @@ function load(): Command {
     .description("replace the configuration by standard input: TOML, JSON or YAML")
     .addHelpText(
       "after",
-      "\nEach broker checks the whole configuration before any module gets it; if a module refuses it, the old configuration stays." +
+      "\nEach broker first checks the whole configuration. If a module refuses it, the broker keeps the old configuration." +
         "\n\nExample:\n  sluice config load < site.toml",
     )
     .action(async (options: RankOptions) => {
@@ -92,7 +92,7 @@ function reload(): Command {
     .description("read the configuration again from the files and flags of the broker's start")
     .addHelpText(
       "after",
-      "\nEach broker checks the whole configuration before any module gets it; if a module refuses it, the old configuration stays." +
+      "\nEach broker first checks the whole configuration. If a module refuses it, the broker keeps the old configuration." +
         "\n\nExample:\n  sluice config reload -r all",
     )
     .action(async (options: RankOptions) => {

@@ -103,11 +103,14 @@ interface WatchOptions extends UriOption {
 function watch(): Command {
   return withUri(new Command("watch"))
     .description(
-      "print the value of a key as JSON, and print it again after each change; an empty line means that it has no value",
+      "print the value of a key as JSON, also after each change; an empty line means that the key has no value",
     )
     .argument("<key>")
     .addOption(new Option("-c, --count <n>", "stop after this many values").argParser(positiveInteger))
-    .option("--json", "one JSON object for each change: {version, value}, without value if the key has none")
+    .option(
+      "--json",
+      "one JSON object for each change: {version, value}, without value if the key is missing",
+    )
     .addHelpText("after", "\nExample:\n  sluice kvs watch -c 1 site.racks")
     .action(async (key: string, options: WatchOptions) => {
       await withInstance(options, (handle) =>

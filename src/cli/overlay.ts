@@ -29,9 +29,7 @@ export function command(): Command {
 
 function forgetCommand(): Command {
   return withUri(new Command("forget"))
-    .description(
-      "forget a silent or lost rank that does not come back, so that another broker may take its number at once",
-    )
+    .description("remove a silent or lost rank that does not return, and free its number at once")
     .addArgument(new Argument("<rank>", "its number").argParser(wholeNumber))
     .addHelpText("after", "\nExample:\n  sluice overlay forget 3")
     .action((rank: number, options: StatusOptions) =>

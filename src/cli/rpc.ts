@@ -18,7 +18,7 @@ export function command(): Command {
     .argument("<topic>", "SERVICE.METHOD")
     .argument("[json]", "payload; - reads it from standard input")
     .addOption(new Option("-r, --rank <rank>", "send the request to this rank").argParser(wholeNumber))
-    .addOption(new Option("-t, --timeout <seconds>", "give up after this time").argParser(seconds))
+    .addOption(new Option("-t, --timeout <seconds>", "fail after this time").argParser(seconds))
     .option("--stream", "print every response of a streaming request")
     .option("--raw", "send the payload as raw bytes")
     .addHelpText("after", '\nExample:\n  sluice rpc kvs.get \'{"key":"a"}\'')

@@ -80,7 +80,7 @@ export function command(): Command {
       "after",
       "\nExamples:\n  sluice broker --rundir=/run/site -S statedir=/var/lib/site" +
         "\n  sluice broker --overlay=nats://n1:4222,nats://n2:4222 --instance=site --rank=0 --size=16" +
-        "\n  sluice broker --rank=3 --rundir=/run/site    # a lost rank comes back",
+        "\n  sluice broker --rank=3 --rundir=/run/site    # start a lost rank again",
     )
     .action(runBroker);
 }

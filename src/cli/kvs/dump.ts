@@ -13,7 +13,7 @@ import { Progress } from "./progress.js";
 export function dumpCommand(): Command {
   return withUri(new Command("dump"))
     .description("write all keys of one version as lines of JSON, while the instance runs")
-    .argument("[file]", "appears when the dump is complete on the disk (default: standard output)")
+    .argument("[file]", "file that appears when the dump is complete on the disk (default: standard output)")
     .addHelpText("after", "\nExample:\n  sluice kvs dump /var/backups/site.dump")
     .action(async (file: string | undefined, options: { readonly uri?: string }) => {
       await withInstance(options, async (handle) => {

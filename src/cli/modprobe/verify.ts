@@ -37,7 +37,7 @@ interface VerifyOptions extends FactOptions, UnitOptions {
 export function command(): Command {
   return withStartOptions(withFacts(new Command("verify")))
     .argument("[file...]", "further fragments, which Sluice composes after the others")
-    .option("--strict", "exit 1 for warnings too")
+    .option("--strict", "exit with 1 for warnings too")
     .option("--json", "a SARIF 2.1.0 log, for editors and CI")
     .addHelpText("after", "\nExample:\n  sluice modprobe verify --strict ./motd.toml")
     .action(async (files: readonly string[], options: VerifyOptions) => {

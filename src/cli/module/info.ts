@@ -19,10 +19,7 @@ interface InfoOptions {
 export function infoCommand(): Command {
   return withUri(withInsecure(new Command("info")))
     .description("describe a module without starting it")
-    .argument(
-      "<path|name>",
-      "a file, or a name looked up on the module path; FILE#NAME is a module of a library",
-    )
+    .argument("<path|name>", "a file, or a name on the module path; FILE#NAME is a module of a library")
     .option("--exec", "describe it for a process of its own")
     .option("--loader <name>", "describe it for this loader")
     .option(

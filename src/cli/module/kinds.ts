@@ -62,10 +62,7 @@ export function certifyCommand(): Command {
   const configured = withConfig(withUri(new Command("certify")), "--config, --config-path <path>");
   return withInsecure(configured)
     .description("replay the recorded exchanges of a kind with a module, without an instance")
-    .argument(
-      "<path|name>",
-      "a file, or a name looked up on the module path; FILE#NAME is a module of a library",
-    )
+    .argument("<path|name>", "a file, or a name on the module path; FILE#NAME is a module of a library")
     .argument("[args...]", "arguments for the module")
     .passThroughOptions()
     .requiredOption("--kind <name>", "the kind whose contract the module must fulfil")

@@ -43,7 +43,7 @@ export function command(): Command {
 function load(): Command {
   const load = new Command("load")
     .description("load one module, without its requirements")
-    .argument("<path|name>", "a file, or a name looked up on the module path")
+    .argument("<path|name>", "a file, or a name on the module path")
     .argument("[args...]", "arguments for the module");
   return withRanks(withInsecure(withLoading(load)))
     .addHelpText("after", "\nExample:\n  sluice module load -n motd2 ./motd.mjs")
@@ -63,10 +63,7 @@ function withLoading(command: Command): Command {
     .passThroughOptions()
     .option("-n, --name <name>", "name of the module")
     .option("--exec", "run the module in its own process")
-    .option(
-      "--loader <name|path>",
-      "loader to use, or a program that is a loader; the module has to be a path",
-    );
+    .option("--loader <name|path>", "loader, or a program that is a loader; the module must be a path");
 }
 
 /** Name and loader for a load or reload of the path. */
@@ -87,9 +84,9 @@ function howToRun(
 
 function reload(): Command {
   const reload = new Command("reload")
-    .description("remove a module and load it again; requests that arrive meanwhile wait for it")
+    .description("remove a module and load it again, while its requests wait")
     .argument("<module|path>", "name of the module, or the path of its load")
-    .argument("[args...]", "new arguments; without arguments it keeps its old ones");
+    .argument("[args...]", "new arguments (default: the old arguments)");
   return withRanks(withInsecure(withLoading(reload)))
     .option("-f, --force", "load the module even if it was not loaded")
     .addHelpText("after", "\nExample:\n  sluice module reload cron")
@@ -115,7 +112,7 @@ function reload(): Command {
 
 function restart(): Command {
   return withRanks(new Command("restart"))
-    .description("start a module anew from the same file, with the same arguments and the same environment")
+    .description("start a module again from the same file, with the same arguments and environment")
     .argument("<module|path>", "name of the module, or the path of its load")
     .addHelpText("after", "\nExample:\n  sluice module restart motd")
     .action(async (which: string, options: RankOptions) => {
@@ -134,7 +131,7 @@ function remove(): Command {
       "-f, --force",
       "remove the module even if others use it; no error if it is not loaded; with --cancel, end its thread group too",
     )
-    .option("--cancel", "end its thread or process without asking the module")
+    .option("--cancel", "end its thread or process at once, without a clean end of the module")
     .addHelpText("after", "\nExample:\n  sluice module remove --cancel motd")
     .action(async (name: string, options: RemoveOptions) => {
       const request = {

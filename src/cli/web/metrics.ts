@@ -28,7 +28,7 @@ export function command(): Command {
         "serve GET /metrics at HOST:PORT, 0 for any port, or unix:PATH",
       ).argParser(listenOf),
     )
-    .option("--token-file <file>", "the bearer token of the reader; a unix socket needs none")
+    .option("--token-file <file>", "file with the bearer token of the reader; optional on a unix socket")
     .option("--tls-cert <file>", "certificate, for addresses that other machines can reach")
     .option("--tls-key <file>", "its key")
     .addOption(
