@@ -1,8 +1,7 @@
 """Inert stand-ins for missing imports, while the host reads an rc file for a plan (docs/design/flux.md §1).
 
-A plan needs the declarations of a file, not the effects of its tasks, so packages of the tasks may be
-missing. If such a name affects the plan, the host records the place. A stand-in never affects a
-plan silently.
+Packages of tasks may be missing, because a plan needs only the declarations of a file. The host records
+each place where a stand-in affects the plan.
 """
 
 import builtins
@@ -54,7 +53,7 @@ class Report:
             self.uses.append(use)
 
     def _place(self) -> Tuple[str, int]:
-        """The innermost line of the site's own code."""
+        """The innermost line of code outside Sluice and Python."""
         frame = sys._getframe(1)
         while frame is not None:
             file = frame.f_code.co_filename
@@ -78,7 +77,7 @@ def begin(file: str) -> Report:
 
 
 def end() -> None:
-    """Undoes ``begin``; missing imports are errors again."""
+    """Undoes ``begin``. Missing imports are errors again."""
     global _report
     _report = None
     builtins.__import__ = _import
@@ -90,7 +89,7 @@ def end() -> None:
 def stand_in_for(name: str) -> Any:
     """A stand-in for a name that is missing from a module, or None if missing names are errors now.
 
-    :param name: with that of the module in front
+    :param name: MODULE.NAME
     """
     if _report is None:
         return None
@@ -99,7 +98,7 @@ def stand_in_for(name: str) -> Any:
 
 
 def decides(what: str, *values: Any) -> bool:
-    """Whether values of a plan come from a stand-in, which it records; ignore such values then.
+    """Whether values of a plan come from a stand-in, which it records. Ignore such values.
 
     :param what: the part of the plan that they decide, as in "and WHAT depends on it"
     """
