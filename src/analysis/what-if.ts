@@ -12,7 +12,7 @@ export interface Supposition {
   readonly without?: readonly string[] | undefined;
   /** Units with another duration: the recorded one divided by the factor. Each must be in the plan. Factors are above 0. */
   readonly faster?: ReadonlyMap<string, number> | undefined;
-  /** Direct relations to leave out; orders through other units stay. */
+  /** Direct relations to leave out. Orders through other units stay. */
   readonly unordered?: readonly Edge[] | undefined;
 }
 

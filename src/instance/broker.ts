@@ -31,8 +31,8 @@ export interface ShutdownReport extends CloseReport {
 
 /**
  * A whole instance of one rank in this process (docs/design/embedding.md). It runs in the event loop of its
- * host, and does not change the host. It never ends the process, changes its directory or environment, or
- * handles its signals. Brokers share no state.
+ * host. It never ends the process, changes its directory or environment, or handles its signals. Brokers
+ * share no state.
  */
 export class Broker {
   /**
@@ -123,7 +123,7 @@ export class Broker {
     return this.#rank.size;
   }
 
-  /** The number of requests that the broker has passed on and that still have no answer. */
+  /** The number of requests that the broker has passed on, without an answer so far. */
   get pendingRequests(): number {
     return this.#rank.pendingRequests;
   }
@@ -148,8 +148,7 @@ export class Broker {
   /**
    * Shuts the instance down cleanly: the tasks of rc3, then each module, in the reverse order of loading. A
    * further call returns the result of the first.
-   * @param limits if the signal aborts or the time has passed, the broker cancels the remaining modules, and
-   * the promise rejects after the end
+   * @param limits at a limit, the broker cancels the remaining modules. The promise rejects after the end
    * @throws SluiceError `BROKER_REQUEST` with `ECANCELED` or `ETIMEDOUT` at a limit
    */
   async shutdown(limits: Limits = {}): Promise<ShutdownReport> {
