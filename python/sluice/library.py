@@ -104,7 +104,7 @@ def _report(path: str, question: Mapping[str, Any]) -> Dict[str, Any]:
     try:
         library = library_of(import_file(path, "sluice_library"))
     except SystemExit as error:
-        return {"error": f"exit status {error.code or 0} while it was read"}
+        return {"error": f"exit status {error.code or 0} during the read"}
     except Exception as error:  # noqa: BLE001 - reported
         text = (error.msg if isinstance(error, SyntaxError) else message_of(error)).split("\n")[0]
         return {"error": f"{_place_of(error, path)}{text}"}

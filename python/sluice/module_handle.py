@@ -54,7 +54,7 @@ class ModuleSluice(handle.Sluice):
         return [*self._server.methods, *self._watchers.methods_of(service)]
 
     def entering(self) -> None:
-        """Reports that the module runs, unless it has been stopped."""
+        """Reports that the module runs, unless it has stopped."""
         self.set_running()
 
     def stop_serving(self) -> None:

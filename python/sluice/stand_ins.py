@@ -48,7 +48,7 @@ class Report:
     def add_use(self, name: str, what: str) -> None:
         """Records that a stand-in affected the plan."""
         file, line = self._place()
-        use = Use(file, line, f"'{name}' cannot be imported here, and {what}")
+        use = Use(file, line, f"'{name}' cannot be imported here; {what}")
         if use not in self.uses:
             self.uses.append(use)
 
@@ -194,20 +194,20 @@ class StandIn:
         return id(self)
 
     def __iter__(self) -> Iterator[Any]:
-        _used(self, "a stand-in was iterated over as if it were empty")
+        _used(self, "a stand-in counted as empty")
         return iter(())
 
-    __bool__ = _answers(True, "was taken for true")
-    __len__ = _answers(0, "was taken for empty")
-    __contains__ = _answers(False, "was taken not to contain the requested item")
-    __instancecheck__ = _answers(False, "was taken for a class without instances")
-    __subclasscheck__ = _answers(False, "was taken for a class without subclasses")
-    __int__ = __index__ = _answers(0, "was taken for 0")
-    __float__ = _answers(0.0, "was taken for 0")
+    __bool__ = _answers(True, "counted as true")
+    __len__ = _answers(0, "counted as empty")
+    __contains__ = _answers(False, "lacked the requested item")
+    __instancecheck__ = _answers(False, "counted as a class without instances")
+    __subclasscheck__ = _answers(False, "counted as a class without subclasses")
+    __int__ = __index__ = _answers(0, "counted as 0")
+    __float__ = _answers(0.0, "counted as 0")
 
 
 for _name in ("eq", "ne", "lt", "le", "gt", "ge"):
-    setattr(StandIn, f"__{_name}__", _answers(_name == "ne", "was compared, and counted as different"))
+    setattr(StandIn, f"__{_name}__", _answers(_name == "ne", "counted as different"))
 for _name in "add sub mul truediv floordiv mod pow and or xor lshift rshift matmul".split():
     setattr(StandIn, f"__{_name}__", _gives_another)
     setattr(StandIn, f"__r{_name}__", _gives_another)

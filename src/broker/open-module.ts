@@ -54,6 +54,6 @@ export async function openModule(path: string, options: OpenModuleOptions = {}):
 async function confirmUnchanged({ path, digest }: ModuleInfo): Promise<void> {
   const now = await digestOf(path);
   if (now === digest) return;
-  const text = `${path}: has changed since Sluice opened it: its digest was ${digest}, it is ${now}; open it again`;
+  const text = `${path}: has changed since Sluice opened it: its digest was ${digest} and is ${now}; open it again`;
   throw new SluiceError("LOAD_FAILED", text, { errnum: ERRNO.EINVAL });
 }

@@ -127,7 +127,7 @@ export async function sluiceProgram(words: Words): Promise<Command> {
     .version(VERSION)
     .addHelpText(
       "after",
-      "\nFor any other COMMAND, it looks for a program sluice-COMMAND in SLUICE_EXEC_PATH and PATH." +
+      "\nAny other COMMAND runs the program sluice-COMMAND from SLUICE_EXEC_PATH or PATH." +
         "\n\nExample:\n  sluice start sh -c 'sluice module list; sluice kvs put a=1; sluice kvs get a'",
     );
   return addCommands(program, COMMANDS, words, sluiceProgram);

@@ -10,7 +10,7 @@ interface GetattrOptions extends RankOptions {
 export function command(): Command {
   return withRanks(new Command("getattr"))
     .argument("<attribute>", "attribute")
-    .option("--json", "the value as a JSON string; of several ranks, an array of {rank, value}")
+    .option("--json", "the value as a JSON string; for several ranks, an array of {rank, value}")
     .addHelpText("after", "\nExample:\n  sluice getattr size\n  sluice getattr -r all hostname")
     .action(async (name: string, { json, ...options }: GetattrOptions) => {
       await onRanks(

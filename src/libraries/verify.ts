@@ -182,7 +182,7 @@ function kindProblems({ kind, kindVersion }: ManifestModule, host: LibraryHost):
   const spoken = Object.hasOwn(host.kinds, kind) ? host.kinds[kind] : undefined;
   if (spoken === undefined) {
     const known = Object.entries(host.kinds).map(([name, version]) => `${name} ${version}`);
-    return [`is of kind '${kind}', which this host does not know; it has ${known.join(", ")}`];
+    return [`is of kind '${kind}', which this host lacks; it has ${known.join(", ")}`];
   }
   if (kindVersion === undefined || speaks(spoken, kindVersion)) return [];
   return [`is of kind ${kind} ${kindVersion}, this host has ${kind} ${spoken}`];

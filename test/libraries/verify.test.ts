@@ -94,7 +94,7 @@ describe("verify refuses, with both versions", () => {
     [
       "a kind that the host does not know",
       module({ kind: "shed" }),
-      "/lib#m: is of kind 'shed', which this host does not know; it has content-backing 1.0, sched 1.2",
+      "/lib#m: is of kind 'shed', which this host lacks; it has content-backing 1.0, sched 1.2",
     ],
     [
       "a kind newer than the host's",

@@ -300,7 +300,7 @@ class Taking {
       // A wait would not help, because a server joins a cluster only after a change of its configuration.
       if (error instanceof JetStreamError && error.number === NO_CLUSTER)
         throw new LeaseMismatch(
-          `bucket ${bucket} needs ${replicas} replicas, and the NATS server belongs to no cluster; ` +
+          `bucket ${bucket} needs ${replicas} replicas, but the NATS server belongs to no cluster; ` +
             `list only servers of one cluster (${error.message})`,
         );
       const isLate = error instanceof JetStreamError && error.number === WRONG_LAST_SEQUENCE;
@@ -319,7 +319,7 @@ class Taking {
     const differs = [
       ...(state.ttlMs === ttlMs
         ? []
-        : [`values stay ${state.ttlMs / 1000} s, not ${ttlMs / 1000} s (overlay.lease)`]),
+        : [`values expire after ${state.ttlMs / 1000} s, not ${ttlMs / 1000} s (overlay.lease)`]),
       ...(state.replicas === replicas ? [] : [`${state.replicas} replicas, not ${replicas}`]),
     ];
     if (differs.length > 0)

@@ -140,7 +140,7 @@ class ServiceReader {
     if (kind === "notify") unit.set("ready", { notify: true }, type);
     else if (kind === "simple" || kind === "exec") unit.set("ready", { started: true }, type);
     else if (kind === "oneshot") unit.say(type, isRemaining ? "see its command" : "a task");
-    else unit.lose(type, "ready as soon as it was started");
+    else unit.lose(type, "ready as soon as it starts");
   }
 
   #command(starts: readonly Assignment[], background: Assignment | undefined): void {

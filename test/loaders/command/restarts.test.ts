@@ -119,7 +119,7 @@ describe("a program that is restarted", () => {
       restart: { delayMs: 1_000_000, longestMs: 1_000_000 },
     });
     const failed = expect(loading).rejects.toMatchObject({ errnum: ERRNO.ECANCELED });
-    await stage.logged("p is started again in 1000 s");
+    await stage.logged("p starts again in 1000 s");
     await stage.remove();
     await failed;
     expect(startsOf(stage, "p")).toBe(1);
@@ -301,12 +301,12 @@ describe("a module that follows another", () => {
     await stage.load({ ...living("g"), follows: ["p"] });
     rmSync(join(stage.dir, "go"));
     process.kill(await stage.pid(), "SIGKILL");
-    await stage.logged("p is restarted in 0 s");
+    await stage.logged("p restarts in 0 s");
     process.kill(await stage.pid("f"), "SIGKILL");
     await stage.logged("f module runtime failure: killed by Killed");
     await stage.remove("g");
     stage.write("go", "");
-    await stage.logged("f is started again: it follows p");
+    await stage.logged("f starts again, because it follows p");
     await stage.logged("p runs again");
     await stage.load({
       name: "q",
