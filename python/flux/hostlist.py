@@ -82,7 +82,7 @@ def _parse(text: str) -> List[_Host]:
 def _expand(text: str, prefix: str, inside: str, suffix: str) -> Iterator[_Host]:
     parts = inside.split(",")
     if len(parts) > MAX_RANGES:
-        raise ValueError(f"invalid hostlist: {len(parts)} ranges between brackets; at most {MAX_RANGES} may stand there")
+        raise ValueError(f"invalid hostlist: {len(parts)} ranges between brackets; the limit is {MAX_RANGES}")
     for part in parts:
         found = _is_range(part)
         low = int(found[1]) if found else 0

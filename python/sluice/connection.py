@@ -20,7 +20,7 @@ def _no_counts() -> Dict[str, Dict[str, int]]:
 class Connection:
     """Sends and receives messages. Only ``wait()`` and ``close()`` wait.
 
-    :param sock: a connected stream socket that nothing else uses; this makes it non-blocking
+    :param sock: a connected stream socket without other users, which becomes non-blocking
     """
 
     def __init__(self, sock: socket.socket) -> None:
@@ -74,8 +74,8 @@ class Connection:
         """Sends a message, or keeps it until the broker resumes requests. Has no effect once the
         broker has disconnected.
 
-        :raises OSError: ``ECONNRESET`` after ``close()``; ``EMSGSIZE`` if it is over a limit of the wire form;
-            ``EINVAL`` if it has no wire form
+        :raises OSError: ``ECONNRESET`` after ``close()``; ``EMSGSIZE`` for a message over a limit of the
+            wire form; ``EINVAL`` for one without wire form
         """
         if self._closed:
             raise self.gone_error()

@@ -156,7 +156,7 @@ class Message:
 
     @property
     def is_owner(self) -> bool:
-        """Whether the owner of the instance sent it; true for a message without a user."""
+        """Whether the owner of the instance sent the message; true without a user."""
         return self.rolemask is None or bool(self.rolemask & ROLE_OWNER)
 
     @property

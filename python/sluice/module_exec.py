@@ -73,7 +73,7 @@ def run_module(
     :param path: its file
     :param memory_limit: the limit of the process in bytes, for the text of its error
     :param member: the name of the module in a library
-    :param kind: the kind of the module; the report lists the methods of this kind
+    :param kind: the kind of the module, whose methods the report lists
     :param symbols: the functions of a plug-in, to run in place of a module
     :returns: the error with which it failed, or None
     """

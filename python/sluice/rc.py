@@ -205,7 +205,7 @@ class Context:
     def setopt(self, module: str, options: str, overwrite: bool = False) -> None:
         """Appends to the arguments of a module that loads later, or replaces them.
 
-        :param module: a unit; or a service, which stands for its provider
+        :param module: a unit, or a service, which stands for its provider
         :param options: split on white space
         """
         if decides("an argument of a module", module, options):

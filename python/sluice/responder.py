@@ -13,7 +13,7 @@ _is_cancel = _pattern(r'\s*\{\s*"matchtag"\s*:\s*\d+\s*\}\s*').fullmatch
 class Responder:
     """Sends responses, with exactly one last response for each request.
 
-    :param send: sends a message; its errors pass through
+    :param send: sends a message, and may raise errors
     """
 
     def __init__(self, send: Callable[[Message], None]) -> None:

@@ -144,7 +144,7 @@ class StartedModule:
 
     @claimed
     def stop(self, timeout: Optional[float] = None) -> None:
-        """Asks the module to end, and returns when it has ended. The handle stays open.
+        """Requests the end of the module. Returns when it has ended. The handle stays open.
 
         Has no effect if the module has ended.
 

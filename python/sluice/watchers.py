@@ -42,7 +42,7 @@ class MessageWatcher:
 
     @property
     def handle(self) -> Any:
-        """The handle that it belongs to."""
+        """The handle of the watcher."""
         return self._watchers.handle
 
     def start(self: _MessageSelf) -> _MessageSelf:
@@ -52,7 +52,7 @@ class MessageWatcher:
         return self
 
     def stop(self) -> None:
-        """Stops it; has no effect if it is not started."""
+        """Stops the watcher, if it is started."""
         with self.handle.claim:
             self._watchers.remove(self)
 
@@ -178,7 +178,7 @@ class TimerWatcher:
 
     @claimed
     def stop(self) -> None:
-        """Stops it; has no effect if it is not started."""
+        """Stops the watcher, if it is started."""
         if self.active:
             self.active = False
             self._generation += 1

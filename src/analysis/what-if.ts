@@ -6,7 +6,7 @@ import { layOut, type StepTime, type Timeline } from "./timeline.js";
 
 /** The changes to a recorded run. */
 export interface Supposition {
-  /** How many units run at a time; undefined: the recorded number. */
+  /** How many units run at a time. Default: the recorded number. */
   readonly jobs?: number | undefined;
   /** Units to leave out. Each must be in the plan. */
   readonly without?: readonly string[] | undefined;

@@ -14,8 +14,8 @@ export interface StartedModule {
   /** How the module ended, on request or by itself. Never rejects. */
   readonly exited: Promise<ModuleExit>;
   /**
-   * Asks the module to end, and resolves when it has ended. The module may send and receive messages until
-   * its end. The handle stays open. Has no effect on an ended module.
+   * Requests the end of the module. Resolves when it has ended. The module may send and receive messages
+   * until its end. The handle stays open. Has no effect on an ended module.
    * @throws SluiceError with the module's own error if it fails while it ends. `ECANCELED` or `ETIMEDOUT` at
    *   a limit, after which the module still ends. {@link unload} does not wait.
    */

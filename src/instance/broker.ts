@@ -130,8 +130,8 @@ export class Broker {
 
   /**
    * Connects to the broker from its own thread. Another thread uses `connect()` with the {@link uri}.
-   * @param options limits; with `guest`, the handle has no rights of the owner, for example for users of an
-   * application
+   * @param options limits. With `guest`, the handle has no rights of the owner, for example for users of an
+   *   application
    * @throws SluiceError `BROKER_STATE` after the broker has closed; `BROKER_REQUEST` at a limit
    */
   async connect({ guest, ...limits }: { readonly guest?: boolean } & Limits = {}): Promise<Handle> {
@@ -250,7 +250,7 @@ export class Broker {
     return { ...closed, status: isClean ? closed.status : 1, units: result?.units ?? [] };
   }
 
-  /** rc3. A failure goes to the log, and the shutdown continues. */
+  /** rc3. Logs a failure. The shutdown continues. */
   async #runStop(cancelAfterMs: number | undefined): Promise<PhaseResult | undefined> {
     if (this.#settings === undefined || this.#closing !== undefined) return undefined;
     try {

@@ -15,8 +15,8 @@ import { checkConfig } from "./check-config.js";
 import { StartError } from "./start-error.js";
 
 /**
- * The options of a broker in this process. All options are optional: without `units` it starts without
- * modules.
+ * The options of a broker in this process. All options are optional. Without `units` the broker starts
+ * without modules.
  */
 export interface InstanceOptions
   extends

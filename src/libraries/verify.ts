@@ -114,7 +114,7 @@ function nameFailures(picks: readonly LibraryPick[]): LibraryFailure[] {
     const first = byUnit.get(unit);
     byUnit.set(unit, first ?? pick);
     if (first === undefined || (first.path === path && first.member === member)) return [];
-    const message = `is picked as '${unit}', and so is ${first.path}#${first.member}`;
+    const message = `is picked as '${unit}', the name of ${first.path}#${first.member}`;
     return [{ library: path, module: member, units: [unit], message }];
   });
 }

@@ -57,7 +57,7 @@ export interface ModuleSpec extends ModuleOptions {
   readonly thread: string;
   /** Receives messages of the loader about its thread. */
   readonly log?: ((level: "warning", text: string) => void) | undefined;
-  /** A private directory, mode 0700, for transpiled files; without it the loader has no cache on disk. */
+  /** A private directory, mode 0700, for transpiled files. Without it the loader has no cache on disk. */
   readonly cacheDir?: string | undefined;
   /**
    * The environment. Default: that of the broker. All modules of a thread group have the environment of the
@@ -123,7 +123,7 @@ export interface RunningModule {
   /** The results of the probe `alive`; undefined without the probe. */
   readonly probe?: ProbeState | undefined;
   /**
-   * Resolves after the end of the module and its clean-up; never rejects. The module's last messages may
+   * Resolves after the end of the module and its clean-up, and never rejects. The module's last messages may
    * arrive later. The channel closes after the last message, before or after this promise resolves.
    */
   readonly exited: Promise<ModuleExit>;

@@ -4,7 +4,7 @@ import type { Handle, LogLevel } from "./types.js";
 export type ModuleLog = Readonly<Record<LogLevel, (text: string) => void>>;
 
 /**
- * A module as a class (docs/design/modules.md §5). A file exports a subclass by default, and its loader calls
+ * A module as a class (docs/design/modules.md §5). A file exports a subclass by default. Its loader calls
  * `new X(handle, args).run()`.
  *
  * ```ts

@@ -33,7 +33,7 @@ export interface LibraryModule {
   /** Its own semver version. */
   readonly version?: string;
   readonly description?: string;
-  /** Whether the module can work in this host: false, or a text with the reason, refuses it. */
+  /** Whether the module supports this host: true, or false or a text with the reason. */
   compatible?(host: LibraryHost): boolean | string | Promise<boolean | string>;
   /** Modules that the user must not pick together with this one. */
   readonly conflicts?: ModuleDemands;

@@ -272,7 +272,7 @@ export interface Handle {
 
   /** Reports that the module runs, which ends its load. `run()` reports it too. */
   setRunning(): void;
-  /** Reports that the module runs, and resolves at shutdown or `stop`. */
+  /** Reports that the module runs. Resolves at shutdown or `stop`. */
   run(): Promise<void>;
   /** Ends `run()`. With an error, the module fails. */
   stop(error?: Error): void;

@@ -57,7 +57,7 @@ export interface Context {
   setopt(module: string, options: string, overwrite?: boolean): void;
   /**
    * The current arguments of a module.
-   * @param also further modules; their arguments follow
+   * @param also further modules, whose arguments follow
    * @returns the arguments, or `fallback` if there are none
    */
   getopts(name: string, fallback?: readonly string[], also?: readonly string[]): readonly string[];

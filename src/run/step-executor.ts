@@ -1,7 +1,7 @@
 import type { Step } from "../graph/index.js";
 
 /**
- * Carries out the steps of a plan. One implementation sends requests to a broker; tests have controllable
+ * Carries out the steps of a plan. One implementation sends requests to a broker. Tests have controllable
  * implementations.
  */
 export interface StepExecutor {

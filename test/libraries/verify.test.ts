@@ -227,7 +227,7 @@ describe("names", () => {
     const manifest: LibraryManifest = { api: "1.0", modules: { m: {} } };
     const manifests = { "/one": manifest, "/two": manifest };
     expect(verify(manifests, [pick("/one", "m"), pick("/two", "m")])).toEqual([
-      "/two#m: is picked as 'm', and so is /one#m",
+      "/two#m: is picked as 'm', the name of /one#m",
     ]);
     expect(verify(manifests, [pick("/one", "m"), pick("/one", "m", { unit: "again" })])).toEqual([]);
   });

@@ -81,7 +81,7 @@ const imported = new Map<string, string>();
  * JavaScript and TypeScript run in this thread. Addons, Python files and programs run in their own process,
  * where arguments and results are JSON. If a plug-in throws, crashes or ends by a signal, the call rejects
  * with an error that names it.
- * @param path of the file; a relative path starts at the working directory
+ * @param path of the file; relative paths start at the working directory
  * @returns an object with exactly the requested functions, which all return promises
  * @throws SluiceError `LOAD_PLUGIN` if a function is missing, the kind differs, or the plug-in does not run.
  *   `UNIT_INSECURE`, `LOAD_NO_LOADER`, or a system error for the file itself. Its functions reject with
@@ -138,7 +138,7 @@ async function loadHere(file: string, name: string, demand: PluginDemand): Promi
   const digest = await digestOf(file);
   const known = imported.get(file);
   if (known !== undefined && known !== digest) {
-    const text = `${file} has changed since its import, and this process keeps the old code; restart the process to load the new file`;
+    const text = `${file} has changed since its import; this process keeps the old code; restart the process to load the new file`;
     throw pluginError("LOAD_PLUGIN", name, text, ERRNO.EBUSY);
   }
   imported.set(file, digest);

@@ -128,8 +128,7 @@ class ServiceReader {
     const kind = type?.value ?? "simple";
     const isRemaining = /^(?:yes|true|on|1)$/i.test(remains?.value ?? "");
     const isBackground = kind === "forking" || isRemaining;
-    if (remains !== undefined && isRemaining)
-      unit.lose(remains, "no process of this unit stays, so it cannot be watched");
+    if (remains !== undefined && isRemaining) unit.lose(remains, "this unit has no process to watch");
     else if (remains !== undefined) unit.say(remains, "as every module and task");
     if (kind === "oneshot" && !isRemaining) {
       unit.kind = "task";
