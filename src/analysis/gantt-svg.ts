@@ -170,7 +170,7 @@ class Drawing {
         has((bar) => bar.action === action && bar.ended === "end") ? [[`bar bar-${action}`, action]] : [],
       ),
       ...(has(({ ended }) => ended !== "end") ? [["bar bar-fail", "failed"]] : []),
-      ["chain", "chain that set the time"],
+      ["chain", "critical chain"],
       ...(has(({ waitedFor }) => waitedFor?.kind === "slot") ? [["wait", "waited for a slot"]] : []),
       ["slack", "slack"],
     ] as const;
