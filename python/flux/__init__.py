@@ -1,8 +1,7 @@
 """The names that Python files written for Flux import, as thin aliases of :mod:`sluice`.
 
-On the path only in the hosts of modules and rc files, and under
-``sluice python``. All other names raise an ``ImportError`` or an ``AttributeError``, whose text gives this
-reason.
+On the path only in the hosts of modules and rc files, and under ``sluice python``. For all other names,
+an ``ImportError`` or ``AttributeError`` reports that Sluice does not provide them.
 """
 
 import sys
@@ -32,7 +31,7 @@ def __getattr__(name: str) -> Any:
 
 
 class _Absent:
-    """The last finder: it handles the submodules that no other finder has found."""
+    """The last finder, for submodules that no other finder has found."""
 
     @staticmethod
     def find_spec(

@@ -9,12 +9,11 @@ from sluice.future import Future
 from sluice.handle import NodeId, Sluice
 
 CHECKPOINT_LOOKUPS = ("content.checkpoint-get", "content-backing.checkpoint-get", "kvs.checkpoint-get")
-"""The topic with which Flux programs request the last checkpoint."""
+"""The topics with which Flux programs request the last checkpoint."""
 
 
 def event_topics(topic: str) -> "tuple[str, ...]":
-    """Topics of Sluice for one topic of Flux, which covers all topics that begin with it; here, by whole
-    words."""
+    """The topics of Sluice for a topic of Flux, which includes all topics that begin with its words."""
     if topic in ("", "*"):
         return ("*",)
     return (topic,) if topic.endswith(".*") else (topic, f"{topic}.*")
@@ -24,7 +23,7 @@ class Flux(Sluice):
     """A connection to the instance, with the name and the additional methods of Flux."""
 
     def event_subscribe(self, topic: str, on_end: Optional[OnEnd] = None) -> None:
-        """Subscribes to a topic and to all below it; to every topic with ``""``.
+        """Subscribes to a topic and all topics below it, or to every topic with ``""``.
 
         :param on_end: as in ``Sluice.event_subscribe``
         :raises OSError: ``EINVAL`` for an invalid topic
@@ -46,7 +45,7 @@ class Flux(Sluice):
     def attr_remove(self, name: str) -> None:
         """Removes an attribute.
 
-        :raises OSError: ``ENOENT`` if it is not set; ``EPERM`` if it is read-only
+        :raises OSError: ``ENOENT`` for an unset attribute; ``EPERM`` for a read-only one
         """
         self.rpc("attr.rm", {"name": name}).get()
 
@@ -66,7 +65,7 @@ class Flux(Sluice):
     def reactor_run(self, reactor: Any = None, flags: int = 0) -> int:
         """As ``Sluice.reactor_run``.
 
-        :param reactor: of this handle, or None
+        :param reactor: this handle, or None
         :param flags: ``FLUX_REACTOR_NOWAIT`` for one pass that never waits, ``FLUX_REACTOR_ONCE`` for one wait and one
             pass
         :raises OSError: ``EINVAL`` for the event loop of another handle, or another flag

@@ -16,7 +16,7 @@ MAX_RANGES = 10240
 """The most ranges between brackets."""
 
 MAX_NUMBER = 1 << 25
-"""Names that end in a larger number have no number: they are never part of a range."""
+"""The largest number in a range: a name with a larger one is never part of a range."""
 
 _split = _pattern(r"(?:[^\[\]\t, ]|\[[^\[\]]*\])+|[^\t, ]").findall
 _is_bracketed = _pattern(r"([^\[\]]*)\[([^\[\]]*)\](.*)").fullmatch
@@ -42,8 +42,8 @@ def _host(name: str, with_number: bool = True) -> _Host:
 
 
 def _are_of_one_width(first: _Host, second: _Host) -> bool:
-    """Whether two numbers can be in one range: padded to the width of the other, at least one does not
-    change."""
+    """Whether two numbers can be in one range: one of them has the same digits at the width of the
+    other."""
     return any(
         f"{one.number:0{one.width}}" == f"{one.number:0{other.width}}"
         for one, other in ((first, second), (second, first))
@@ -82,7 +82,7 @@ def _parse(text: str) -> List[_Host]:
 def _expand(text: str, prefix: str, inside: str, suffix: str) -> Iterator[_Host]:
     parts = inside.split(",")
     if len(parts) > MAX_RANGES:
-        raise ValueError(f"invalid hostlist: {len(parts)} ranges between brackets; at most {MAX_RANGES} may stand there")
+        raise ValueError(f"invalid hostlist: {len(parts)} ranges between brackets; the limit is {MAX_RANGES}")
     for part in parts:
         found = _is_range(part)
         low = int(found[1]) if found else 0
@@ -190,7 +190,7 @@ class Hostlist:
     def index(self, name: str) -> int:
         """The index of the first occurrence of a name.
 
-        :raises FileNotFoundError: it is not in the list
+        :raises FileNotFoundError: the name is not in the list
         """
         for index, host in enumerate(self._hosts):
             if host.name == name:
@@ -198,13 +198,13 @@ class Hostlist:
         raise FileNotFoundError(2, f"{name} is not in the hostlist")
 
     def append(self, *args: "Union[Hostlist, str, Iterable[str]]") -> int:
-        """Adds names at the end; returns how many."""
+        """Adds names at the end. Returns their number."""
         added = [host for each in args for host in _of(each)]
         self._hosts += added
         return len(added)
 
     def delete(self, hosts: "Union[Hostlist, str]") -> int:
-        """Removes the first occurrence of each of these names; returns the number of removed names."""
+        """Removes the first occurrence of each of these names. Returns the number of removed names."""
         deleted = 0
         for host in _of(str(hosts)):
             found = next((index for index, each in enumerate(self._hosts) if each.name == host.name), None)
@@ -214,8 +214,8 @@ class Hostlist:
         return deleted
 
     def sort(self) -> "Hostlist":
-        """Sorts by prefix, then by number; of equal numbers, those with more zeros in front come last.
-        Returns the list."""
+        """Sorts by prefix, then by number, or by width if the numbers cannot be in one range. Returns the
+        list."""
         self._hosts.sort(key=cmp_to_key(_compare))
         return self
 

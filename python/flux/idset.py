@@ -193,7 +193,7 @@ class IDset:
     def equal(self, other: object) -> bool:
         """Whether another set has the same ids.
 
-        :raises TypeError: it is no ``IDset``
+        :raises TypeError: ``other`` is no ``IDset``
         """
         if not isinstance(other, IDset):
             raise TypeError(f"an IDset compares with another, not with {type(other).__name__}")
@@ -215,25 +215,25 @@ class IDset:
         return index >= 0 and number <= self._ranges[index][1]
 
     def set(self, start: int, end: "int | None" = None) -> "IDset":
-        """Adds an id, or all from ``start`` to ``end``; returns the set."""
+        """Adds an id, or all from ``start`` to ``end``. Returns the set."""
         self._ranges = _union(self._ranges, [_bounds(start, end)])
         return self
 
     def clear(self, start: int, end: "int | None" = None) -> "IDset":
-        """Removes an id, or all from ``start`` to ``end``; returns the set."""
+        """Removes an id, or all from ``start`` to ``end``. Returns the set."""
         self._ranges = _difference(self._ranges, [_bounds(start, end)])
         return self
 
     def first(self) -> int:
-        """The smallest id; ``IDSET_INVALID_ID`` of an empty set."""
+        """The smallest id, or ``IDSET_INVALID_ID`` for an empty set."""
         return self._ranges[0][0] if self._ranges else IDSET_INVALID_ID
 
     def last(self) -> int:
-        """The largest id; ``IDSET_INVALID_ID`` of an empty set."""
+        """The largest id, or ``IDSET_INVALID_ID`` for an empty set."""
         return self._ranges[-1][1] if self._ranges else IDSET_INVALID_ID
 
     def next(self, number: int) -> int:
-        """The smallest id above this one, or ``IDSET_INVALID_ID``."""
+        """The smallest id above ``number``, or ``IDSET_INVALID_ID``."""
         for low, high in self._ranges:
             if high > number:
                 return max(low, number + 1)
@@ -248,31 +248,31 @@ class IDset:
         return IDset(self)
 
     def add(self, arg: _Ids) -> "IDset":
-        """Adds ids; returns the set."""
+        """Adds ids. Returns the set."""
         self._ranges = _union(self._ranges, _of(arg))
         return self
 
     def subtract(self, arg: _Ids) -> "IDset":
-        """Removes ids; returns the set."""
+        """Removes ids. Returns the set."""
         self._ranges = _difference(self._ranges, _of(arg))
         return self
 
     def union(self, *args: _Ids) -> "IDset":
-        """A new set with the ids of this one and of all others."""
+        """A new set with the ids of this set and all others."""
         result = self.copy()
         for each in args:
             result.add(each)
         return result
 
     def intersect(self, *args: _Ids) -> "IDset":
-        """A new set with the ids that are in all of them."""
+        """A new set with the ids that are in all sets."""
         result = self.copy()
         for each in args:
             result._ranges = _intersection(result._ranges, _of(each))
         return result
 
     def difference(self, *args: _Ids) -> "IDset":
-        """A new set with the ids of this one that no other has."""
+        """A new set with the ids of this set that no other set has."""
         result = self.copy()
         for each in args:
             result.subtract(each)

@@ -1,4 +1,4 @@
-"""``flux.kvs``: values by key. ``put`` collects, ``commit`` makes them durable together."""
+"""``flux.kvs``: values by key. ``put`` collects values, ``commit`` makes them durable together."""
 
 from typing import Any, Dict, List
 from weakref import WeakKeyDictionary
@@ -23,17 +23,17 @@ def get(flux_handle: Sluice, key: str) -> Any:
 
 
 def put(flux_handle: Sluice, key: str, value: Any) -> None:
-    """Sets a value with the next ``commit`` of this handle; None unlinks."""
+    """Sets a value at the next ``commit`` of this handle. None unlinks the key."""
     change = {"key": key, "unlink": True} if value is None else {"key": key, "value": value}
     _changes.setdefault(flux_handle, []).append(change)
 
 
 def commit(flux_handle: Sluice) -> int:
-    """Makes all put values durable. After an error, none of them is.
+    """Makes all put values durable. After an error, no put value is durable.
 
-    :returns: the version of the store that has it
-    :raises OSError: ``EINVAL`` for an invalid key, ``EISDIR``, ``ENOTDIR``; the put values are
-        then lost
+    :returns: the version of the store with these values
+    :raises OSError: ``EINVAL`` for an invalid key, ``EISDIR``, ``ENOTDIR``, after which the put values
+        are lost
     """
     ops = _changes.pop(flux_handle, [])
     return int(flux_handle.rpc("kvs.commit", {"ops": ops}).get()["version"])

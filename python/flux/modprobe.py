@@ -16,7 +16,7 @@ __all__ = ["Context", "ModuleList", "run_all_rc_scripts", "task"]
 def rc_scripts(runlevel: int) -> List[str]:
     """Paths of the executable files of ``rcN.d`` in the configuration directory and in those of ``FLUX_RC_EXTRA``.
 
-    Directories come in this order, and the files of each sorted by name. It skips missing directories.
+    The files of each directory are in the order of their names. Missing directories have no effect.
     """
     confdir = os.environ.get("SLUICE_CONFDIR", "/etc/sluice")
     extra = os.environ.get("FLUX_RC_EXTRA", "").split(":")
@@ -34,7 +34,7 @@ def run_all_rc_scripts(runlevel: int) -> None:
     """Runs the scripts of a run level one after the other, even if one fails.
 
     :param runlevel: 1 or 3
-    :raises RuntimeError: a script failed. The message gives the name and the end of each that failed.
+    :raises RuntimeError: a script failed. The message gives the name and the end of each failed script.
     """
     import subprocess
 
@@ -54,9 +54,9 @@ def run_all_rc_scripts(runlevel: int) -> None:
 
 
 class ModuleList:
-    """The loaded modules: iterates over their names, and finds them by name or service.
+    """The loaded modules: their names, and a lookup by name or service.
 
-    :param handle: of the instance, which it asks once
+    :param handle: of the instance, for one request
     :raises OSError: as ``Future.get``
     """
 

@@ -1,7 +1,7 @@
 """``flux.subprocess``: commands in the background of a rank, by the service ``exec``.
 
-Each command has its own connection. The connection and the command end with the process that has
-started them.
+Each command has its own connection. The connection and the command end with the process that started
+them.
 """
 
 import base64
@@ -26,7 +26,7 @@ _commands: "List[SubprocessBackgroundRexecRPC]" = []
 
 
 class SubprocessBackgroundRexecRPC:
-    """The result of ``rexec_bg``: a command; ``get()`` waits for its start."""
+    """The result of ``rexec_bg``: a command. ``get()`` waits for its start."""
 
     def __init__(self, rank: int, request: Dict[str, Any], label: Optional[str], waitable: bool) -> None:
         self.label = label
@@ -47,7 +47,7 @@ class SubprocessBackgroundRexecRPC:
         """Waits until the command runs.
 
         :returns: ``{"pid": its process}``
-        :raises OSError: it did not start
+        :raises OSError: the command did not start
         """
         self._started.wait()
         if self._error is not None:
@@ -59,11 +59,11 @@ class SubprocessBackgroundRexecRPC:
         return int(self.get()["pid"])
 
     def get_rank(self) -> int:
-        """The rank that it runs on."""
+        """The rank on which the command runs."""
         return self._rank
 
     def is_named(self, pid: Optional[int], label: Optional[str], rank: int) -> bool:
-        """Whether this is the command with this process id or this label on a rank."""
+        """Whether the command has this process id or label on a rank."""
         if rank != self._rank or not self._started.is_set() or self._error is not None:
             return False
         return self._pid == pid if pid is not None else self.label == label
@@ -92,7 +92,7 @@ class SubprocessBackgroundRexecRPC:
 
 
 class SubprocessWaitRPC:
-    """The result of ``wait``: the end of a command; ``get()`` waits for it."""
+    """The result of ``wait``: the end of a command. ``get()`` waits for the end."""
 
     def __init__(self, command: Optional[SubprocessBackgroundRexecRPC], name: str) -> None:
         self._command = command
@@ -161,12 +161,12 @@ def rexec_bg(
     """Starts a command in the background.
 
     :param handle: of the instance
-    :param cwd: default: this directory
-    :param env: default: that of this process
+    :param cwd: default: the directory of this process
+    :param env: default: the environment of this process
     :param label: a name for ``kill`` and ``wait``
     :param waitable: whether the caller will call ``wait``
     :param service: the service, which must be ``rexec``
-    :param nodeid: the rank; by default this one
+    :param nodeid: the rank; by default this rank
     :param sign: ignored, since messages of an instance need no signature
     :raises OSError: ``ENOSYS`` for another service
     """
@@ -187,11 +187,11 @@ def kill(
     nodeid: int = NODEID_ANY,
     sign: Optional[bool] = None,
 ) -> Any:
-    """Sends a signal to a command; ``pid`` or ``label`` names the command. The other parameters are
-    those of :func:`rexec_bg`.
+    """Sends a signal to a command, which ``pid`` or ``label`` names. The other parameters are those of
+    :func:`rexec_bg`.
 
     :returns: a future
-    :raises ValueError: the call has neither or both
+    :raises ValueError: the call has neither ``pid`` nor ``label``, or both
     :raises OSError: ``ENOENT`` if the command is unknown
     """
     command = _find(handle, pid, label, nodeid)
@@ -212,9 +212,9 @@ def wait(
     nodeid: int = NODEID_ANY,
     sign: Optional[bool] = None,
 ) -> SubprocessWaitRPC:
-    """The end of a command that this process has started; ``pid`` or ``label`` names the command.
+    """The end of a command of this process, which ``pid`` or ``label`` names.
 
-    :raises ValueError: the call has neither or both
+    :raises ValueError: the call has neither ``pid`` nor ``label``, or both
     """
     return SubprocessWaitRPC(_find(handle, pid, label, nodeid), str(pid if pid is not None else label))
 

@@ -1,7 +1,6 @@
 """Sluice for Python: the client, modules and rc files. Python 3.9 or later, standard library only.
 
-The package imports a name at its first use: an rc file that sends no request does not load the
-client.
+The package imports a name at its first use. An rc file that sends no request does not load the client.
 """
 
 from typing import TYPE_CHECKING

@@ -33,7 +33,7 @@ class Sluice(_handle.Sluice):
         self.close()
 
     async def run(self) -> None:
-        """Serves until ``reactor_stop()``; a module, until its shutdown.
+        """Serves until ``reactor_stop()``, or until the shutdown of the module.
 
         :raises BaseException: the error of ``reactor_stop_error()``
         """
@@ -41,8 +41,8 @@ class Sluice(_handle.Sluice):
 
 
 async def stream(future: Future) -> AsyncIterator[Any]:
-    """Iterates over the payloads of a streaming request until ``ENODATA``; leaving the loop early
-    cancels the request.
+    """Iterates over the payloads of a streaming request until ``ENODATA``. Leaving the loop early cancels
+    the request.
 
     :raises OSError: as ``Future.get``; ``EPROTO`` if the request is not a streaming one
     """

@@ -1,4 +1,4 @@
-"""Attaching a handle to a running event loop of asyncio, which dispatches it from then on."""
+"""Attaches a handle to a running event loop of asyncio, which then dispatches the handle."""
 
 import asyncio
 from typing import Any, Callable, Optional, Protocol
@@ -34,7 +34,7 @@ class Attachable(Protocol):
         """``READ``, ``WRITE``, both, or 0."""
 
     def timeout(self) -> Optional[float]:
-        """Seconds until the next ``dispatch()``; None: not before input arrives."""
+        """Seconds until the next ``dispatch()``; None: when input arrives."""
 
     def dispatch(self) -> int:
         """Handles the messages that have arrived."""
@@ -139,14 +139,15 @@ def attach(handle: Attachable) -> None:
 
 
 def detach(handle: Attachable) -> None:
-    """Undoes ``attach``; has no effect if the handle is not attached."""
+    """Undoes ``attach``. Has no effect on an unattached handle."""
     if handle.attachment is not None:
         handle.attachment.release()
         handle.attachment = None
 
 
 async def run(handle: Attachable) -> None:
-    """``reactor_run()`` for asyncio: serves until ``reactor_stop()``; a module, until its shutdown.
+    """``reactor_run()`` for asyncio: serves until ``reactor_stop()``, or until the shutdown of the
+    module.
 
     :raises BaseException: the error of ``reactor_stop_error()``
     """

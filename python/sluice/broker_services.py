@@ -55,11 +55,13 @@ class BrokerServices:
 
     @claimed
     def event_subscribe(self, topic: str, on_end: Optional[OnEnd] = None) -> None:
-        """Subscribes this handle to a topic, for message watchers; waits until the broker has confirmed it.
+        """Subscribes this handle to a topic, for message watchers. Waits until the broker has confirmed
+        it.
 
         :param topic: a topic, its beginning followed by ``.*``, or ``*``
-        :param on_end: called once with an ``OSError`` of ``ENODATA`` when events were missed, which ends the
-            subscription. It may subscribe again. Without it the module fails, or the connection of a client ends
+        :param on_end: called once with an ``OSError`` of ``ENODATA`` when missed events end the
+            subscription. The callback may subscribe again. Without a callback the module fails, or the
+            client's connection ends
         :raises OSError: ``EINVAL`` for an invalid topic; ``ECONNRESET`` once the connection has ended
         """
         if topic not in self._subscriptions:
@@ -85,7 +87,8 @@ class BrokerServices:
             self.rpc("event.unsubscribe", {"topic": topic}).get()
 
     def _subscription_answered(self, future: Future, topic: str) -> None:
-        """Handles a later response to the request of a subscription: the first error ends it."""
+        """Handles a later response to the request of a subscription: the first error ends the
+        subscription."""
         subscription = self._subscriptions.get(topic)
         if self.gone or subscription is None or subscription.future is not future:
             return
@@ -104,27 +107,26 @@ class BrokerServices:
             self.end_with(error)
 
     def publish(self, topic: str, payload: Any = None) -> Future:
-        """Publishes an event; ``get()`` returns ``{"seq": N}``, its number in the sequence of the
-        instance.
+        """Publishes an event. ``get()`` returns ``{"seq": N}``, the event's number in the instance.
 
         Parameters and errors are as for :meth:`rpc`.
         """
         return self.rpc(f"event.publish.{topic}", payload)
 
     def service_register(self, name: str) -> Future:
-        """Serves another name too; ``get()`` fails with ``EEXIST`` if another module owns the
-        service."""
+        """Serves another name too. ``get()`` fails with ``EEXIST`` if another module owns the service."""
         return self.rpc("service.add", {"name": name})
 
     def service_unregister(self, name: str) -> Future:
-        """Undoes ``service_register``; ``get()`` fails with ``ENOENT`` if this handle does not own the service."""
+        """Undoes ``service_register``. ``get()`` fails with ``ENOENT`` if this handle does not own the
+        service."""
         return self.rpc("service.remove", {"name": name})
 
     def attr_get(self, name: str, default: Any = _REQUIRED) -> Any:
-        """An attribute of this rank's broker, a string.
+        """An attribute of this rank's broker, as a string.
 
-        :param default: the value if it is not set
-        :raises FileNotFoundError: it is not set, and the call has no default
+        :param default: the value of an unset attribute
+        :raises FileNotFoundError: the attribute is not set, and the call has no default
         """
         if name in self.attrs:
             return self.attrs[name]
@@ -139,13 +141,13 @@ class BrokerServices:
     def attr_set(self, name: str, value: str) -> None:
         """Sets an attribute.
 
-        :raises OSError: ``EPERM`` if it is read-only; ``EINVAL`` for an invalid name or value
+        :raises OSError: ``EPERM`` for a read-only attribute; ``EINVAL`` for an invalid name or value
         """
         self.rpc("attr.set", {"name": name, "value": value}).get()
         self.attrs.pop(name, None)
 
     def conf_get(self, key: Optional[str] = None, default: Any = None, update: bool = False) -> Any:
-        """The configuration at a dotted key, a JSON value; without a key, the whole configuration.
+        """The JSON value at a dotted key of the configuration; without a key, the whole configuration.
 
         :param default: the value if the key is not set
         :param update: request the value from the broker rather than use the copy of this handle
@@ -160,7 +162,7 @@ class BrokerServices:
         return value
 
     def log(self, level: Union[int, str], text: str) -> None:
-        """Appends a line to the broker's log; has no effect once the connection has ended.
+        """Appends a line to the broker's log. Has no effect once the connection has ended.
 
         :param level: ``"emerg"`` to ``"debug"``, or 0 to 7 as ``syslog`` numbers them
         """

@@ -19,11 +19,11 @@ class _Handler(NamedTuple):
 
 
 def request_handler(topic: str, prefix: bool = True, allow_guest: bool = False) -> Callable[[_F], _F]:
-    """Registers a method as a handler of requests. The method gets the message, and answers with
+    """Registers a method as a handler of requests. The method gets the message. It answers with
     ``self.handle.respond``.
 
     :param topic: the part after the module's name; with ``prefix=False`` the whole topic
-    :param allow_guest: whether guests may send such requests; they get ``EPERM`` otherwise
+    :param allow_guest: whether guests may send such requests, rather than get ``EPERM``
     """
     return _mark(_Handler(c.MSGTYPE_REQUEST, topic, prefix, allow_guest))
 
@@ -88,7 +88,7 @@ class BrokerModule:
             set_running()
 
     def debug_test(self, flag: int, clear: bool = False) -> bool:
-        """Returns whether one of these debug bits is set; with ``clear``, clears them."""
+        """Returns whether one of these debug bits is set. With ``clear``, clears them."""
         return self.handle.debug_test(flag, clear)
 
     def stop(self) -> None:
@@ -96,21 +96,22 @@ class BrokerModule:
         self.handle.reactor_stop()
 
     def stop_error(self, error: Optional[BaseException] = None) -> None:
-        """Ends the event loop, and the module fails with the error, by default an ``OSError`` of ``ECONNRESET``."""
+        """Ends the event loop. The module fails with the error, by default an ``OSError`` of
+        ``ECONNRESET``."""
         self.handle.reactor_stop_error(error)
 
     def run(self) -> Any:
-        """Serves until shutdown; in a coroutine, ``await self.run()``.
+        """Serves until shutdown. A coroutine uses ``await self.run()``.
 
         :raises BaseException: the error with which the module failed
         """
         return self.handle.run()
 
     def subscription_ended(self, topic: str, error: OSError) -> None:
-        """Called with ``ENODATA`` when events of an ``@event_handler`` were missed, which ends its subscription.
+        """Called with ``ENODATA`` when missed events end the subscription of an ``@event_handler``.
 
-        By default the module fails. A subclass may call ``self.handle.event_subscribe`` and read anew whatever
-        the events report.
+        By default the module fails. A subclass may call ``self.handle.event_subscribe``, and read again
+        what the events report.
         """
         self.stop_error(error)
 

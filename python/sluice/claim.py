@@ -1,4 +1,4 @@
-"""One call at a time: several threads may use a handle, but two calls must not run at once."""
+"""One call at a time: several threads may use a handle, but only one after the other."""
 
 import errno
 from functools import wraps
@@ -11,10 +11,10 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 
 
 class Claim:
-    """The claim that a call on a handle holds until it returns. The thread that holds it may make
+    """The claim that a call on a handle holds until it returns. The thread with the claim may make
     further calls, also from a callback.
 
-    The handle keeps no thread-local data: any thread may make the next call.
+    Any thread may make the next call, because the handle keeps no thread-local data.
     """
 
     def __init__(self) -> None:
@@ -22,9 +22,9 @@ class Claim:
         self._pin: Optional[Tuple[int, Callable[[], bool]]] = None
 
     def pin(self, holds: Callable[[], bool]) -> None:
-        """Refuses all other threads, because an event loop of this one drives the handle.
+        """Refuses all other threads, because an event loop of this thread drives the handle.
 
-        :param holds: whether that loop still can
+        :param holds: whether that loop is still open
         """
         self._pin = (get_ident(), holds)
 
@@ -48,7 +48,7 @@ class Claimable(Protocol):
 
     @property
     def claim(self) -> Claim:
-        """The claim of its handle."""
+        """The claim of the object's handle."""
 
 
 def claimed(method: _F) -> _F:

@@ -20,7 +20,7 @@ def _no_counts() -> Dict[str, Dict[str, int]]:
 class Connection:
     """Sends and receives messages. Only ``wait()`` and ``close()`` wait.
 
-    :param sock: a connected stream socket that nothing else uses; this makes it non-blocking
+    :param sock: a connected stream socket without other users, which becomes non-blocking
     """
 
     def __init__(self, sock: socket.socket) -> None:
@@ -42,12 +42,12 @@ class Connection:
 
     @property
     def unsent_bytes(self) -> int:
-        """The bytes that wait for the kernel; held requests do not count."""
+        """The number of bytes that wait for the kernel, without held requests."""
         return self._stream.unsent_bytes
 
     @property
     def gone(self) -> bool:
-        """Whether no more messages will come: the broker disconnected, or this end closed."""
+        """Whether no more messages will arrive: the broker disconnected, or this end closed."""
         return self._stream.gone
 
     @property
@@ -74,8 +74,8 @@ class Connection:
         """Sends a message, or keeps it until the broker resumes requests. Has no effect once the
         broker has disconnected.
 
-        :raises OSError: ``ECONNRESET`` after ``close()``; ``EMSGSIZE`` if it is over a limit of the wire form;
-            ``EINVAL`` if it has no wire form
+        :raises OSError: ``ECONNRESET`` after ``close()``; ``EMSGSIZE`` for a message over a limit of the
+            wire form; ``EINVAL`` for one without wire form
         """
         if self._closed:
             raise self.gone_error()
@@ -90,13 +90,14 @@ class Connection:
             self.on_change()
 
     def flush(self) -> None:
-        """Sends as much as the kernel takes now: kept messages, and requests that it no longer holds."""
+        """Sends as much as the kernel takes now: kept messages, and requests that the broker no longer
+        holds."""
         self._stream.flush()
         while self._flow.may_send(self._stream.unsent_bytes) and not self._stream.gone:
             self._stream.send(self._flow.next())
 
     def receive(self) -> List[Message]:
-        """Returns the messages of one read; handles flow-control messages itself."""
+        """Returns the messages of one read. Handles flow-control messages itself."""
         messages: List[Message] = []
         for message in self._stream.receive():
             self.stats["rx"][message.type] += 1
@@ -124,7 +125,7 @@ class Connection:
     def disconnect(self, error: Optional[OSError] = None) -> None:
         """Ends the exchange of messages. The descriptor stays open until ``close()``.
 
-        :param error: of later calls, if this end has a reason
+        :param error: the error of later calls, by default ``ECONNRESET``
         """
         self._error = error
         self._stream.finish()
@@ -133,8 +134,8 @@ class Connection:
         """Sends the kept messages, then closes. A second call has no effect.
 
         :param flush_timeout: how many seconds the broker has to read the kept messages
-        :param linger: how many seconds the broker has to close first: it would see a reset if anything from
-            it were still unread
+        :param linger: how many seconds the broker has to close first, because unread data would cause a
+            reset
         """
         if self._closed:
             return

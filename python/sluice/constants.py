@@ -4,7 +4,7 @@ RPC_NORESPONSE = 1
 """Flag of a request that gets no response."""
 
 RPC_STREAMING = 2
-"""Flag of a request that gets many responses; the last has errnum ``ENODATA``."""
+"""Flag of a request that gets many responses. The last has errnum ``ENODATA``."""
 
 NODEID_ANY = 0xFFFFFFFF
 """Sends a request to this rank if it has the service, else to the ranks towards rank 0."""

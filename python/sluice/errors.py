@@ -1,7 +1,6 @@
 """Errors in messages: a POSIX number and a text for users.
 
-They are plain ``OSError(errnum, text)``. By the number, Python makes them a ``FileNotFoundError``, a
-``FileExistsError`` and so on.
+They are plain ``OSError(errnum, text)``. The number decides their class, such as ``FileNotFoundError``.
 """
 
 import errno
@@ -26,8 +25,8 @@ def request_error(errnum: int, text: Optional[str] = None) -> OSError:
 
 
 def errnum_of(error: BaseException) -> Optional[int]:
-    """The POSIX number that an error carries: its own for an ``OSError``, ``EINVAL`` for a ``ValueError``,
-    else None."""
+    """The POSIX number of an error: its own for an ``OSError``, ``EINVAL`` for a ``ValueError``, else
+    None."""
     if isinstance(error, OSError) and isinstance(error.errno, int) and 0 < error.errno <= _LAST_ERRNUM:
         return error.errno
     return errno.EINVAL if isinstance(error, ValueError) else None

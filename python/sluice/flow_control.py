@@ -9,22 +9,22 @@ _HOLD = '{"requests":"hold"}'
 _SEND = '{"requests":"send"}'
 
 AHEAD_BYTES = 64 * 1024
-"""A handle holds requests when this many bytes wait for the kernel, because the kernel does not give them
-back.
+"""A handle holds requests when this many bytes wait for the kernel, because the handle cannot recall sent
+bytes.
 """
 
 
 class FlowControl:
-    """Whether the handle may send requests now, and the requests that wait. All other messages go
-    first."""
+    """Whether the handle may send requests now, and the requests that wait. The handle sends all other
+    messages first."""
 
     def __init__(self) -> None:
         self._holding = False
         self._held: Deque[bytes] = deque()
 
     def receive(self, message: Message) -> bool:
-        """Handles a control message ``status`` that holds or resumes requests; returns whether it was
-        one."""
+        """Handles a control message ``status`` that holds or resumes requests. Returns whether the
+        message was one."""
         if message.type != "control" or message.control != "status" or message.raw not in (_HOLD, _SEND):
             return False
         self._holding = message.raw == _HOLD
@@ -36,7 +36,7 @@ class FlowControl:
         self._holding = False
 
     def must_hold(self, message: Message, unsent_bytes: int) -> bool:
-        """Whether a message has to wait. Only requests wait, except ``module.status``.
+        """Whether a message has to wait. Only requests other than ``module.status`` wait.
 
         :param unsent_bytes: the number of bytes that wait for the kernel
         """

@@ -1,9 +1,8 @@
 """``flux python -m sluice.flux_driver SOCKET``: lets Sluice drive a live Flux instance (docs/design/flux.md §2).
 
 Uses the wire form of docs/wire-protocol.md on its standard input and output, and with each client of the
-socket: for them it is the broker. It translates the requests of Sluice to a broker. All other requests go
-to Flux unchanged. Each request has a thread, and each thread its own ``flux.Flux()``, so that modules
-load at the same time.
+socket. It translates the requests of Sluice to a broker. All other requests go to Flux unchanged. Each
+request has its own thread and ``flux.Flux()``, so that modules load at the same time.
 """
 
 import contextlib
@@ -50,7 +49,7 @@ class Client:
 
     @classmethod
     def of_this_thread(cls) -> "Client":
-        """Opens a handle, if this thread has none.
+        """Opens a handle for this thread, or returns the open one.
 
         :raises OSError: no instance runs
         """
@@ -68,7 +67,7 @@ class Client:
     def ask(self, topic: str, payload: Any = None) -> Any:
         """The response to a request.
 
-        :raises OSError: the error of Flux; the text of ``ENOSYS`` explains it
+        :raises OSError: the error of Flux, with an explanation for ``ENOSYS``
         """
         try:
             return self.rpc(topic, payload).get()
@@ -82,9 +81,9 @@ _records: Dict[str, FluxRecord] = {}
 
 
 def _record_of(client: Client) -> FluxRecord:
-    """The record of this instance, which is in its directory.
+    """The record in the directory of this instance.
 
-    :raises OSError: it has none
+    :raises OSError: the instance has no directory
     """
     if "own" not in _records:
         directory = client.ask("attr.get", {"name": "rundir"})["value"]
@@ -94,8 +93,7 @@ def _record_of(client: Client) -> FluxRecord:
 
 @contextlib.contextmanager
 def _noting(client: Client) -> Iterator[None]:
-    """If a note cannot be written, the module stays loaded, and ``apply`` treats it as loaded by
-    another program."""
+    """A module without a note stays loaded. ``apply`` treats it as loaded by another program."""
     try:
         yield
     except OSError as error:
@@ -215,7 +213,7 @@ class Connection:
     """One client of the driver.
 
     :param read: returns the received bytes, which are empty at the end
-    :param write: writes all of it
+    :param write: writes all bytes of its argument
     """
 
     def __init__(self, read: Callable[[int], bytes], write: Callable[[bytes], Any]) -> None:

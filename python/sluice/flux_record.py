@@ -1,7 +1,7 @@
-"""The modules that Sluice has loaded into a Flux instance, which Flux itself does not report
+"""How Sluice has loaded modules into a Flux instance, which Flux does not report
 (docs/design/flux.md §2).
 
-A file in the directory of the instance, which ends with it. Several drivers may use it at the same time.
+The record is a file in the directory of the instance. Several drivers may use it at the same time.
 """
 
 import contextlib
@@ -24,7 +24,7 @@ class FluxRecord:
     """The requests that loaded the modules, and the digests of their files at load time.
 
     :param directory: the directory of the instance
-    :param rank: of the broker; several may have one directory
+    :param rank: of the broker; brokers may share a directory
     """
 
     def __init__(self, directory: str, rank: int) -> None:
@@ -39,7 +39,7 @@ class FluxRecord:
             entries[name] = {"request": request, "digest": digest_of(path)}
 
     def removed(self, name: str) -> None:
-        """Forgets a module."""
+        """Removes the note of a module."""
         with self._changed() as entries:
             entries.pop(name, None)
 
@@ -55,11 +55,11 @@ class FluxRecord:
             return self._read()
 
     def take_turn(self, by: str, waits: bool) -> Optional[str]:
-        """Lets one apply begin at a time. This process has its turn until it ends.
+        """Gives this process the turn to apply, until the process ends.
 
-        :param by: the name that other drivers see
-        :param waits: whether to wait for the turn
-        :returns: None, or the name that the holder of the turn has given
+        :param by: the name of this process, for other drivers
+        :param waits: whether to wait while another process has the turn
+        :returns: None, or the name of the process that has the turn
         """
         lock = os.open(self._turn, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:

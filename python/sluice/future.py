@@ -25,23 +25,25 @@ class FutureOwner(Protocol):
         """The claim that each call on the handle and its futures holds."""
 
     def wait_until(self, condition: Callable[[], bool], timeout: Optional[float]) -> bool:
-        """Waits until a condition holds; returns False after the timeout (seconds; None waits for ever)."""
+        """Waits until a condition holds. Returns False after the timeout (seconds; None waits for
+        ever)."""
 
     def schedule(self, future: "Future") -> None:
         """Makes the event loop call ``call_back()``, if the future is ready."""
 
     def forget(self, future: "Future") -> bool:
-        """Stops waiting for responses; returns whether more responses were due. Cancels a stream at its
-        service.
+        """Stops waiting for responses. Cancels a stream at its service. Returns whether more responses
+        were due.
         """
 
 
 class Future:
     """The result of ``rpc()``.
 
-    ``get()`` waits; ``then()`` calls back from the event loop; ``await`` works in a coroutine of asyncio.
-    With a streaming request each of them gives the next response, until ``reset()`` drops it. The stream
-    ends with an ``OSError`` of ``ENODATA``. Iterating over the future does this by itself.
+    ``get()`` waits, ``then()`` calls back from the event loop, and ``await`` works in a coroutine of
+    asyncio. With a streaming request each of them gives the next response, until ``reset()`` drops it.
+    The stream ends with an ``OSError`` of ``ENODATA``. An iteration over the future calls ``reset()``
+    itself.
     """
 
     def __init__(self, owner: FutureOwner, topic: str, matchtag: int, streaming: bool) -> None:
@@ -115,7 +117,7 @@ class Future:
         return decode_payload(self.response(timeout).raw)
 
     def get_str(self) -> Optional[str]:
-        """Waits, and returns the payload as unparsed text; None without payload.
+        """Waits, and returns the payload as unparsed text, or None without payload.
 
         :raises OSError: as :meth:`response`
         """
@@ -123,7 +125,8 @@ class Future:
 
     @claimed
     def then(self, callback: Callable[..., Any], *args: Any, **kwargs: Any) -> "Future":
-        """Calls ``callback(future, *args, **kwargs)`` from the event loop for each response, and when it fails.
+        """Calls ``callback(future, *args, **kwargs)`` from the event loop for each response, and when the
+        future fails.
 
         The event loop of a client runs as long as a callback is outstanding.
         """
@@ -145,12 +148,12 @@ class Future:
 
     @claimed
     def cancel(self) -> None:
-        """Fails the request with ``ECANCELED``, and cancels a stream at its service."""
+        """Fails the request with ``ECANCELED``. Cancels a stream at its service."""
         if self._error is None and self._owner.forget(self):
             self.fail(request_error(errno.ECANCELED, f"{self.topic}: cancelled"))
 
     def deliver(self, message: Message) -> bool:
-        """Accepts a response; returns whether it is the last one."""
+        """Accepts a response. Returns whether it is the last one."""
         self._responses.append(message)
         self._schedule()
         return message.errnum != 0 or not self.streaming
@@ -186,8 +189,8 @@ class Future:
             self._owner.schedule(self)
 
     def __iter__(self) -> Iterator[Any]:
-        """Iterates over the payloads of a stream until ``ENODATA``; leaving the loop early cancels
-        the stream."""
+        """Iterates over the payloads of a stream until ``ENODATA``. Leaving the loop early cancels the
+        stream."""
         try:
             while True:
                 try:

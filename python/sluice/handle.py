@@ -30,9 +30,8 @@ _Self = TypeVar("_Self", bound="Sluice")
 class Sluice(BrokerServices):
     """A connection to an instance.
 
-    Several threads may use a handle and its futures, one at a time, while they hold a lock of the
-    caller. A call during a call of another thread raises an ``OSError`` of ``EBUSY`` and has no
-    effect.
+    Several threads may use a handle and its futures, one at a time, with a lock of the caller. A call
+    during a call of another thread only raises an ``OSError`` of ``EBUSY``.
 
     There are two ways to use a handle. Blocking programs call ``h.rpc(topic).get()`` and
     ``h.reactor_run()``. Another event loop waits until ``fileno()`` is ready for the events of
@@ -121,7 +120,7 @@ class Sluice(BrokerServices):
             self._server.responder.respond(request, payload)
 
     def respond_error(self, request: Message, errnum: int, text: Optional[str] = None) -> None:
-        """Fails a request; ``ENODATA`` ends a stream without an error.
+        """Fails a request. ``ENODATA`` ends a stream without an error.
 
         :param errnum: POSIX number
         :param text: for users; by default the requester shows the text of the number
@@ -154,11 +153,11 @@ class Sluice(BrokerServices):
     ) -> MessageWatcher:
         """A watcher that calls ``callback(handle, watcher, message, args)`` after ``start()``.
 
-        The matching watcher that started last answers a request. All matching watchers get an event.
+        The last started watcher that matches answers a request. All matching watchers get an event.
 
         :param type_mask: ``MSGTYPE_REQUEST``, ``MSGTYPE_EVENT``, or both
         :param topic_glob: with ``*``, ``?`` and ``[…]``
-        :param allow_guest: whether guests may send requests to it; they get ``EPERM`` otherwise
+        :param allow_guest: whether guests may send requests to it, rather than get ``EPERM``
         """
         return MessageWatcher(self._watchers, callback, type_mask, topic_glob, args, allow_guest)
 
@@ -188,18 +187,17 @@ class Sluice(BrokerServices):
         return self._reactor.wants()
 
     def timeout(self) -> Optional[float]:
-        """Seconds after which to call ``dispatch()`` even without input; None: not before input
-        arrives."""
+        """Seconds after which to call ``dispatch()`` even without input; None: only after input."""
         return self._reactor.timeout()
 
     def dispatch(self) -> int:
-        """Handles waiting input and due timers, and never waits; returns the number of messages,
-        callbacks and timers handled.
+        """Handles waiting input and due timers without a wait. Returns the number of messages, callbacks
+        and timers handled.
 
-        One call handles at most 64; ``timeout()`` is 0 while more wait.
+        One call handles at most 64. ``timeout()`` is 0 while more wait.
 
         :raises OSError: ``EBUSY`` inside a handler or callback, or during a call of another thread
-        :raises Exception: the exception of a callback; a module fails with it instead
+        :raises Exception: the exception of a callback, except in a module, which fails with it
         """
         return self._reactor.dispatch()
 
@@ -219,7 +217,7 @@ class Sluice(BrokerServices):
     def reactor_run(self, flags: int = 0) -> int:
         """Handles messages and timers until ``reactor_stop()``, or until it has nothing to wait for.
 
-        A module runs until its shutdown, and reports that it runs at the first call.
+        In a module the call lasts until the shutdown. The first call reports that the module runs.
 
         :param flags:
             ``REACTOR_NOWAIT`` for one pass that never waits, as in ``dispatch()``; ``REACTOR_ONCE``
@@ -243,7 +241,7 @@ class Sluice(BrokerServices):
     @claimed
     def reactor_stop_error(self, error: Optional[BaseException] = None) -> None:
         """Ends ``reactor_run()`` with an error, by default an ``OSError`` of ``ECONNRESET``. The first
-        one counts."""
+        call counts."""
         self._reactor.stop_error(error)
 
     def entering(self) -> None:
@@ -275,7 +273,8 @@ class Sluice(BrokerServices):
     # -- itself ---------------------------------------------------------------------------------------------------
 
     def debug_test(self, flag: int, clear: bool = False) -> bool:
-        """Whether one of these debug bits is set (``sluice module debug``); with ``clear``, unsets them."""
+        """Whether one of these debug bits is set (``sluice module debug``). With ``clear``, unsets
+        them."""
         is_set = bool(self.debug_flags & flag)
         if clear:
             self.debug_flags &= ~flag
@@ -296,8 +295,8 @@ class Sluice(BrokerServices):
 
         Pending requests fail with ``ECANCELED``. After the call, no handler and no timer runs.
 
-        :param linger: how many seconds the broker has to close first: it would see a reset if anything from
-            it were still unread
+        :param linger: how many seconds the broker has to close first, because unread data would cause a
+            reset
         """
         if self._connection.closed:
             return

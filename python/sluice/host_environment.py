@@ -8,7 +8,7 @@ PACKAGE_DIR = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
 ON_VARIABLE = "SLUICE_ON"
-"""Set to ``flux`` where rc files run in Flux's own Python, with its own package ``flux``."""
+"""The variable is ``flux`` where rc files run in Flux's Python, with Flux's package ``flux``."""
 
 
 def is_on_flux() -> bool:

@@ -28,7 +28,7 @@ def library_of(module: ModuleType) -> Optional[Mapping[str, Any]]:
 def find_member(module: ModuleType, path: str, name: str) -> Entry:
     """The entry function of one module of a library: its ``main``, a function or a ``BrokerModule`` subclass.
 
-    :param path: for the message
+    :param path: of the file, for error texts
     :raises OSError: ``EINVAL`` if the file is not a library, or lacks the module
     """
     library = library_of(module)
@@ -47,7 +47,7 @@ def find_member(module: ModuleType, path: str, name: str) -> Entry:
 
 def describe(library: Mapping[str, Any], host: Mapping[str, Any], names: Optional[List[str]] = None) -> Dict[str, Any]:
     """The manifest of a library, without its functions:
-    ``main`` is whether the function exists, ``compatible`` is its answer.
+    ``main`` is whether the function exists, ``compatible`` is its result.
 
     :param host: the description of the host, which ``compatible`` gets
     :param names: the modules to ask whether they are compatible; None for all
@@ -104,7 +104,7 @@ def _report(path: str, question: Mapping[str, Any]) -> Dict[str, Any]:
     try:
         library = library_of(import_file(path, "sluice_library"))
     except SystemExit as error:
-        return {"error": f"exit status {error.code or 0} while it was read"}
+        return {"error": f"exit status {error.code or 0} during the read"}
     except Exception as error:  # noqa: BLE001 - reported
         text = (error.msg if isinstance(error, SyntaxError) else message_of(error)).split("\n")[0]
         return {"error": f"{_place_of(error, path)}{text}"}

@@ -57,7 +57,8 @@ def decode_payload(raw: RawPayload) -> Any:
 
 
 class Message:
-    """One message. Its ``type`` tells which fields it has: ``request``, ``response``, ``event`` or ``control``."""
+    """One message. Its ``type`` determines its fields: ``request``, ``response``, ``event`` or
+    ``control``."""
 
     __slots__ = (
         "type",
@@ -130,7 +131,7 @@ class Message:
 
     @property
     def payload_str(self) -> Optional[str]:
-        """The payload as text, unparsed; None if there is none."""
+        """The payload as unparsed text, or None without payload."""
         return self.raw.decode("utf-8") if isinstance(self.raw, bytes) else self.raw
 
     @property
@@ -155,7 +156,7 @@ class Message:
 
     @property
     def is_owner(self) -> bool:
-        """Whether the owner of the instance sent it; true for a message without a user."""
+        """Whether the owner of the instance sent the message; true without a user."""
         return self.rolemask is None or bool(self.rolemask & ROLE_OWNER)
 
     @property

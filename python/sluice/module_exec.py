@@ -34,7 +34,7 @@ def find_entry(module: ModuleType, path: str) -> Entry:
     file defines.
 
     :returns: a function, whose arguments are the handle and the module's arguments
-    :raises OSError: ``EINVAL`` if there is neither, or several classes and no ``mod_main``
+    :raises OSError: ``EINVAL`` if both are missing, or for several classes without ``mod_main``
     """
     from .brokermod import BrokerModule
 
@@ -71,9 +71,9 @@ def run_module(
 
     :param sock: its channel
     :param path: its file
-    :param memory_limit: bytes of data that the process may have; for the text of the error past it
-    :param member: which module of a library it is
-    :param kind: the kind of the module; the report lists the methods of this kind
+    :param memory_limit: the limit of the process in bytes, for the text of its error
+    :param member: the name of the module in a library
+    :param kind: the kind of the module, whose methods the report lists
     :param symbols: the functions of a plug-in, to run in place of a module
     :returns: the error with which it failed, or None
     """
@@ -97,8 +97,8 @@ def run_module(
 def _load(
     path: str, member: Optional[str], kind: Optional[str], symbols: Optional[List[str]]
 ) -> Tuple[Optional[Entry], Outcome]:
-    """The entry function, or an error if the file has none. The module can report it only after the
-    welcome."""
+    """The entry function, or an error if the file has none. The module can report the error only after
+    the welcome."""
     try:
         module = import_file(path, MODULE_NAME)
         if symbols is not None:

@@ -1,4 +1,4 @@
-"""The handle of a module (docs/design/modules.md §3): reports its states and has the default handlers."""
+"""The handle of a module (docs/design/modules.md §3): its states and default handlers."""
 
 import errno
 import socket
@@ -39,7 +39,8 @@ class ModuleSluice(handle.Sluice):
         return self._ran
 
     def set_running(self) -> None:
-        """Reports that the module runs, which ends its load. ``reactor_run()`` and ``run()`` do so too."""
+        """Reports that the module runs, which ends its load. ``reactor_run()`` and ``run()`` report it
+        too."""
         if self._ran:
             return
         self._ran = True
@@ -49,26 +50,26 @@ class ModuleSluice(handle.Sluice):
         self._serve_early()
 
     def methods_of(self, service: str) -> List[str]:
-        """The methods that it answers under the name of a service; ``*`` stands for all."""
+        """The methods that the module answers under the name of a service; ``*`` means all."""
         return [*self._server.methods, *self._watchers.methods_of(service)]
 
     def entering(self) -> None:
-        """Reports that the module runs; has no effect on a stopped module."""
+        """Reports that the module runs, unless it has stopped."""
         self.set_running()
 
     def stop_serving(self) -> None:
-        """Answers all later requests, and those already received, with ``ENOSYS``."""
+        """Answers all received and later requests with ``ENOSYS``."""
         self._server.refuse()
 
     def refuse_requests(self) -> None:
-        """Refuses requests in the same way, and answers the received requests now."""
+        """Answers the received requests with ``ENOSYS`` now, and the later ones on arrival."""
         self._serve_early()
         self._server.refuse()
         self._reactor.deliver_waiting()
 
     def report_finalizing(self) -> None:
-        """Reports that the module ends, and refuses requests until the broker has answered. After
-        the answer no more requests arrive.
+        """Reports that the module ends, and refuses requests until the broker answers. Then no more
+        requests arrive.
 
         :raises OSError: the broker has disconnected, or refuses the report
         """
@@ -146,7 +147,7 @@ def register_default_handlers(h: ModuleSluice) -> None:
 
 
 def _subscribe(h: ModuleSluice, topic: str) -> None:
-    """Subscribes without a wait, and again after missed events."""
+    """Subscribes without a wait. Missed events cause a new subscription."""
     h.rpc("event.subscribe", {"topic": topic}, flags=c.RPC_STREAMING).then(_subscription_answered, h, topic)
 
 
@@ -163,7 +164,7 @@ def _subscription_answered(future: Future, h: ModuleSluice, topic: str) -> None:
 
 
 def change_debug_flags(h: ModuleSluice, payload: Dict[str, Any]) -> int:
-    """Carries out a request ``NAME.debug``; returns the new bits.
+    """Carries out a request ``NAME.debug``. Returns the new bits.
 
     :param payload: ``{"op"?: "setbit"|"clrbit"|"set"|"clr", "flags"?: mask}``
     :raises OSError: ``EPROTO`` for another op, or flags that are not an integer

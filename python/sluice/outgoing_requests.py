@@ -1,4 +1,4 @@
-"""The requests that a handle has sent. It keeps the requests that await a response by matchtag."""
+"""The requests that a handle has sent and that await a response, by matchtag."""
 
 import errno
 from typing import Any, Callable, Dict, Optional, Union
@@ -49,7 +49,7 @@ class OutgoingRequests:
         return future
 
     def settle(self, response: Message) -> None:
-        """Passes a response to its future; drops the response if no future waits for it."""
+        """Passes a response to its future, or drops it if no future waits for it."""
         future = self._futures.get(response.matchtag)
         if future is not None and future.deliver(response):
             self._futures.pop(response.matchtag, None)
@@ -76,7 +76,7 @@ class OutgoingRequests:
         self._reactor.schedule(future)
 
     def forget(self, future: Future) -> bool:
-        """Stops waiting for responses, and cancels a stream at its service; returns whether more responses
+        """Stops waiting for responses. Cancels a stream at its service. Returns whether more responses
         were due."""
         if self._futures.pop(future.matchtag, None) is None:
             return False

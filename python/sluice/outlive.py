@@ -6,10 +6,10 @@ from typing import Optional
 
 
 def outlive_signals() -> None:
-    """Makes this process survive SIGINT and SIGTERM. Its runner ends it cleanly over a channel, or
-    by closing the channel.
+    """Makes this process survive SIGINT and SIGTERM. Its runner ends it over a channel, or by closing the
+    channel.
 
-    It uses handlers rather than ``SIG_IGN``, which the programs that it starts would inherit.
+    Programs that the process starts would inherit ``SIG_IGN``, but not handlers.
     """
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _outlive)

@@ -18,10 +18,10 @@ def plugin_entry(module: ModuleType, path: str, kind: Optional[str], symbols: Li
     """An entry function that calls the functions of a file: request
     ``NAME.SYMBOL`` ``{"args"}``, response ``{"result"}``.
 
-    :param path: for the message
+    :param path: of the file, for error texts
     :param kind: the required kind of a file that declares a kind; None accepts any kind
     :param symbols: names of the functions
-    :raises OSError: ``EINVAL`` with all missing functions
+    :raises OSError: ``EINVAL`` with the names of all missing functions
     """
     own = next((getattr(module, name) for name in KIND_NAMES if hasattr(module, name)), None)
     functions = {symbol: getattr(module, symbol, None) for symbol in symbols}

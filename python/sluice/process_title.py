@@ -11,7 +11,7 @@ def die_with_parent() -> None:
 
 
 def set_process_title(title: str) -> None:
-    """Names this process in the output of ``ps``: ``PR_SET_NAME`` of prctl(2), which keeps 15 bytes."""
+    """Sets the name of this process in ``ps``: ``PR_SET_NAME`` of prctl(2), which keeps 15 bytes."""
     import ctypes
 
     _prctl(15, ctypes.create_string_buffer(title.encode("utf-8", "replace")[:15]))

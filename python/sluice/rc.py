@@ -45,7 +45,7 @@ _declared: List[DeclaredTask] = []
 
 
 def take_declared_tasks() -> List[DeclaredTask]:
-    """The tasks declared since the last call, in order. They are all from one file, because the host reads
+    """The tasks declared since the last call, in order. All are from one file, because the host reads
     files one after the other.
     """
     taken = list(_declared)
@@ -118,18 +118,17 @@ class RcHost(Protocol):
         """Shares a JSON value."""
 
     def setenv(self, env: Dict[str, Optional[str]]) -> None:
-        """Sets variables here and in the broker; None unsets."""
+        """Sets variables here and in the broker. None unsets a variable."""
 
     def bash(self, command: str, task: Optional[str]) -> None:
-        """Runs a shell line; its output becomes the output of the task."""
+        """Runs a shell line. Its output becomes the output of the task."""
 
 
 class Context:
     """The argument of ``setup()`` and of tasks in rc files.
 
-    Facts (``rank``, attributes, configuration, the broker's environment) need no request. They are the
-    facts from the beginning of the run, updated before each task and after each ``bash()`` and
-    ``rpc().get()``.
+    Facts (``rank``, attributes, configuration, the broker's environment) need no request. The run reads
+    them at its start, before each task, and after each ``bash()`` and ``rpc().get()``.
     """
 
     def __init__(self, host: RcHost, task_name: Optional[str], effects: Optional[List[Dict[str, Any]]] = None) -> None:
@@ -156,7 +155,7 @@ class Context:
         self._host.send({"op": "print", "text": " ".join(map(str, items))})
 
     def rpc(self, topic: str, payload: Any = None, nodeid: "NodeId" = 0xFFFFFFFF, flags: int = 0) -> "Future":
-        """Sends a request; ``get()`` of the future that it returns waits for the response.
+        """Sends a request. ``get()`` of the returned future waits for the response.
 
         Parameters and errors are as for ``Sluice.rpc``.
         """
@@ -165,7 +164,7 @@ class Context:
     def set(self, key: str, value: Any) -> None:
         """Shares a JSON value with all tasks of all hosts of this run.
 
-        :raises ValueError: it is not a JSON value
+        :raises ValueError: ``value`` is not a JSON value
         """
         if not decides("shared data", key, value):
             self._host.set_data(key, value)
@@ -187,10 +186,11 @@ class Context:
         return default if decides("a variable", name) else self._host.mirror.env(name, default)
 
     def setenv(self, name: Union[str, Mapping[str, Optional[str]]], value: Optional[str] = None) -> None:
-        """Sets variables here and in the broker, so that the initial program and rc3 see them; None unsets.
+        """Sets variables here and in the broker, so that the initial program and rc3 get them. None
+        unsets a variable.
 
         :param name: the name of one variable, or a mapping of names to values
-        :raises ValueError: a value is neither a string nor None; the call then sets no variable
+        :raises ValueError: a value is neither a string nor None, and the call sets no variable
         """
         if decides("the environment", name, value):
             return
@@ -205,7 +205,7 @@ class Context:
     def setopt(self, module: str, options: str, overwrite: bool = False) -> None:
         """Appends to the arguments of a module that loads later, or replaces them.
 
-        :param module: a unit; or a service, which stands for its provider
+        :param module: a unit, or a service, which stands for its provider
         :param options: split on white space
         """
         if decides("an argument of a module", module, options):
@@ -218,7 +218,7 @@ class Context:
             self._effects.append(edit)
 
     def getopts(self, name: str, default: Any = None, also: Optional[Iterable[str]] = None) -> Any:
-        """The current arguments of a module, a list of strings; the default if it has none.
+        """The current arguments of a module, as a list of strings, or the default if it has no arguments.
 
         :param also: names whose arguments follow
         """
@@ -229,7 +229,7 @@ class Context:
         return args if args or default is None else default
 
     def bash(self, command: str) -> None:
-        """Runs a shell line with bash; its output becomes output of the task.
+        """Runs a shell line with bash. Its output becomes output of the task.
 
         :raises RuntimeError: ``bash: exited with exit status N``, ``bash: died by signal N``
         """
@@ -240,7 +240,7 @@ class Context:
         self._effect("load_modules", {"kind": "load", "names": _names("load_modules", modules)})
 
     def remove_modules(self, modules: Optional[Iterable[str]] = None) -> None:
-        """In ``setup()`` only: plans the removal of these modules; None means all modules."""
+        """In ``setup()`` only: plans the removal of these modules. None means all."""
         names = None if modules is None else _names("remove_modules", modules)
         self._effect("remove_modules", {"kind": "remove", "names": names})
 
@@ -260,8 +260,7 @@ class Context:
 
 
 def _names(method: str, names: Iterable[str]) -> List[str]:
-    """A list of names. It refuses a single string, which Python would treat as a list of
-    letters."""
+    """A list of names. A single string is invalid, because Python would treat it as a list of letters."""
     listed = None if isinstance(names, (str, bytes)) else [each for each in names if not decides(f"{method}()", each)]
     if listed is None or not all(isinstance(name, str) for name in listed):
         raise ValueError(f"{method}: expected a list of names")

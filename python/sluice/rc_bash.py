@@ -9,7 +9,8 @@ from time import monotonic
 from typing import Callable, Dict, List, Tuple
 
 LAST_OUTPUT_SECONDS = 0.1
-"""How long it reads output after the end of the shell, while a background process still holds its pipes."""
+"""How long ``run`` reads output after the end of the shell, while a background process still holds its
+pipes."""
 
 CHUNK = 64 * 1024
 

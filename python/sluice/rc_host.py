@@ -1,8 +1,8 @@
 """``python3 -m sluice.rc_host``: hosts the Python rc files of one run.
 
 Uses the protocol of src/rc/host-protocol.ts, one JSON object a line, on the descriptor that
-``SLUICE_RC_URI=fd://N`` names. The main thread listens. Each reading of a file and each task has its own
-thread.
+``SLUICE_RC_URI=fd://N`` names. The main thread reads messages. Each read of a file and each task has its
+own thread.
 """
 
 import json
@@ -104,7 +104,7 @@ class Host:
     def send(self, message: Mapping[str, Any]) -> None:
         """Sends one line to the runner. Any thread may call it.
 
-        :raises OSError: ``EPIPE`` or ``ECONNRESET`` if the runner has gone
+        :raises OSError: ``EPIPE`` or ``ECONNRESET`` if the runner has ended
         """
         data = (_encode(message) + "\n").encode("utf-8")
         with self._sending:
@@ -113,7 +113,7 @@ class Host:
     def ask(self, message: Dict[str, Any]) -> None:
         """Sends a request to the runner and waits for its reply.
 
-        :raises RuntimeError: the request failed; the text comes from the runner
+        :raises RuntimeError: the request failed, with the text of the runner
         """
         reply = _Reply()
         with self._sending:
@@ -150,14 +150,13 @@ class Host:
         return future
 
     def refresh(self) -> None:
-        """Asks the runner for the changed facts."""
+        """Requests the changed facts from the runner."""
         self.ask({"op": "refresh"})
 
     def set_data(self, key: str, value: Any) -> None:
-        """Shares a value. Every host gets a copy that has passed through JSON, so this host uses such a
-        copy too.
+        """Shares a value. This host uses a copy that has passed through JSON, as all other hosts do.
 
-        :raises ValueError: it is not a JSON value
+        :raises ValueError: ``value`` is not a JSON value
         """
         try:
             copy = _decode(_encode(value))
@@ -270,7 +269,7 @@ def _start(target: Callable[..., None], *args: Any) -> None:
 
 
 def _finish(result: Any) -> None:
-    """Tasks and setups may be coroutines."""
+    """Runs the coroutine of a task or setup to its end."""
     if hasattr(result, "__await__"):
         import asyncio
 

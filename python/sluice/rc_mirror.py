@@ -9,8 +9,7 @@ class Mirror:
     """The facts that rc files read. The runner has the original. The host sends changes to the
     runner, which sends them to the other hosts.
 
-    Tasks in many threads read it while the runner's updates replace whole tables, so no reader sees
-    half of an update.
+    An update from the runner replaces whole tables, so that tasks in other threads never read half of it.
     """
 
     def __init__(self) -> None:
@@ -57,7 +56,7 @@ class Mirror:
         return value if value is not None else self._broker_env.get(name, default)
 
     def set_env(self, values: Mapping[str, Optional[str]]) -> None:
-        """Sets variables of this process; None unsets a variable, and hides the broker's."""
+        """Sets variables of this process. None unsets a variable, also that of the broker."""
         for name, value in values.items():
             if value is None:
                 os.environ.pop(name, None)
@@ -85,7 +84,7 @@ class Mirror:
 
 
 class PlannedHandle:
-    """The ``context.handle`` of an rc file for a plan without an instance: it has only the facts."""
+    """The ``context.handle`` of an rc file for a plan without an instance. It has only the facts."""
 
     def __init__(self, mirror: Mirror) -> None:
         self._mirror = mirror
@@ -96,20 +95,20 @@ class PlannedHandle:
         return self._mirror.rank
 
     def get_rank(self) -> int:
-        """The same."""
+        """The rank of the plan."""
         return self._mirror.rank
 
     def attr_get(self, name: str, default: Any = None) -> Any:
         """An attribute.
 
-        :raises FileNotFoundError: it is not set, and the call has no default
+        :raises FileNotFoundError: the attribute is not set, and the call has no default
         """
         if name not in self._mirror.attrs and default is None:
             raise FileNotFoundError(errno.ENOENT, f"attribute {name} is not set")
         return self._mirror.attrs.get(name, default)
 
     def conf_get(self, key: Optional[str] = None, default: Any = None) -> Any:
-        """A configuration value by its dotted key; without one, the whole configuration."""
+        """A configuration value by its dotted key; without a key, the whole configuration."""
         return self._mirror.conf(key, default)
 
     def __getattr__(self, name: str) -> Any:

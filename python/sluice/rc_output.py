@@ -31,7 +31,7 @@ class TaskOutput:
         self._pipes: Dict[str, int] = {}
 
     def capture(self) -> Tuple["TaskStream", "TaskStream"]:
-        """Replaces descriptors 1 and 2; returns the new ``sys.stdout`` and ``sys.stderr``."""
+        """Replaces descriptors 1 and 2. Returns the new ``sys.stdout`` and ``sys.stderr``."""
         for name, descriptor in (("stdout", 1), ("stderr", 2)):
             reader, writer = os.pipe()
             os.set_blocking(reader, False)
@@ -75,7 +75,7 @@ class TaskOutput:
                         self._emit(self._running(), stream, text)
 
     def _watch(self) -> None:
-        """A command may write for a long time while no task prints or ends."""
+        """Passes on output that arrives while no task prints or ends."""
         from select import POLLIN, poll
 
         poller = poll()
@@ -118,8 +118,7 @@ class TaskStream(io.TextIOBase):
         return len(text)
 
     def reconfigure(self, **_: Any) -> None:
-        """Has no effect: the host passes every write on at once, whatever buffering the file
-        sets."""
+        """Has no effect: the host passes every write on at once."""
 
 
 class _Bytes(io.RawIOBase):

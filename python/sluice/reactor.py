@@ -15,11 +15,11 @@ from .timers import Timers
 
 READ = 1
 WRITE = 2
-"""The bits of ``wants()``; they equal ``selectors.EVENT_READ`` and ``EVENT_WRITE``."""
+"""The bits of ``wants()``, equal to ``selectors.EVENT_READ`` and ``EVENT_WRITE``."""
 
 
 DISPATCH_LIMIT = 64
-"""The most messages that one ``dispatch()`` handles, so that the foreign event loop can continue."""
+"""The most messages that one ``dispatch()`` handles, so that the outer event loop can continue."""
 
 
 class Scheduled(Protocol):
@@ -48,7 +48,7 @@ class ReactorHooks(NamedTuple):
 class Reactor:
     """Receives messages, and calls handlers, callbacks of futures and timers.
 
-    :param is_module: a module runs until ``stop()``, and an exception of a callback stops it
+    :param is_module: whether ``run()`` lasts until ``stop()``, and ends with the exception of a callback
     """
 
     def __init__(self, connection: Connection, hooks: ReactorHooks, is_module: bool) -> None:
@@ -84,18 +84,17 @@ class Reactor:
 
     @claimed
     def timeout(self) -> Optional[float]:
-        """Seconds after which to call ``dispatch()`` even without input; None: not before input
-        arrives."""
+        """Seconds after which to call ``dispatch()`` even without input; None: only after input."""
         if self._inbox or self._ready:
             return 0.0
         return self.timers.timeout()
 
     @claimed
     def dispatch(self) -> int:
-        """Handles waiting input and due timers, and never waits; returns the number of messages,
-        callbacks and timers handled.
+        """Handles waiting input and due timers without a wait. Returns the number of messages, callbacks
+        and timers handled.
 
-        One call handles at most 64; ``timeout()`` is 0 while more wait.
+        One call handles at most 64. ``timeout()`` is 0 while more wait.
 
         :raises OSError: ``EBUSY`` inside a handler or callback, or during a call of another thread
         :raises Exception: the exception of a callback, except in a module
@@ -132,8 +131,7 @@ class Reactor:
         return count
 
     def changed(self) -> None:
-        """Informs the event loop that drives this one that ``wants()`` or ``timeout()`` may have
-        changed."""
+        """Notifies the outer event loop that ``wants()`` or ``timeout()`` may have changed."""
         if self.on_change is not None:
             self.on_change()
 
@@ -194,12 +192,11 @@ class Reactor:
     def wait_until(self, condition: Callable[[], bool], timeout: Optional[float] = None) -> bool:
         """Waits until received messages make a condition true.
 
-        It handles only responses meanwhile. It keeps other messages for ``dispatch()``: no handler runs
-        inside a wait.
+        A wait handles only responses. It keeps other messages for ``dispatch()``.
 
         :param timeout: seconds; None waits for ever
         :returns: whether the condition holds; False after the timeout
-        :raises OSError: ``ECONNRESET`` if it does not hold and the connection has ended
+        :raises OSError: ``ECONNRESET`` if the connection has ended and the condition is false
         """
         deadline = None if timeout is None else monotonic() + timeout
         while not condition():
@@ -238,12 +235,12 @@ class Reactor:
             self._hooks.deliver(message)
 
     def disconnect(self) -> None:
-        """Ends the exchange of messages, because the broker has ended it."""
+        """Ends the exchange of messages, because the broker has disconnected."""
         self._connection.disconnect()
         self.end(self._connection.gone_error())
 
     def fail(self, error: OSError) -> None:
-        """Ends the exchange of messages, and ``run()``, with an error. It is the error of all later calls too."""
+        """Ends the exchange of messages, and ``run()``, with an error. All later calls raise it too."""
         self._connection.disconnect(error)
         self._hooks.disconnected(error)
         self.stop_error(error)

@@ -1,4 +1,4 @@
-"""Finds the handler of each request, and answers with the error if the handler raises one."""
+"""Finds the handler of each request, and answers with the error that a handler raises."""
 
 import errno
 from typing import Any, Callable, Dict, List, NamedTuple, Optional

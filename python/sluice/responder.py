@@ -13,7 +13,7 @@ _is_cancel = _pattern(r'\s*\{\s*"matchtag"\s*:\s*\d+\s*\}\s*').fullmatch
 class Responder:
     """Sends responses, with exactly one last response for each request.
 
-    :param send: sends a message; its errors pass through
+    :param send: sends a message, and may raise errors
     """
 
     def __init__(self, send: Callable[[Message], None]) -> None:
@@ -32,7 +32,7 @@ class Responder:
         self._answer(request, 0, None, payload, last=not request.streaming)
 
     def respond_error(self, request: Message, errnum: int, text: Optional[str] = None) -> None:
-        """Sends the error response, which is the last one; ``ENODATA`` ends a stream without an error.
+        """Sends the error response, which is the last one. ``ENODATA`` ends a stream without an error.
 
         :param errnum: POSIX number
         :param text: for users; by default the requester shows the text of the number
@@ -54,7 +54,8 @@ class Responder:
             request.end(abandoned=True)
 
     def cancel(self, message: Message) -> bool:
-        """Ends the stream that a request ``cancel`` names; returns whether the message was such a request."""
+        """Ends the stream that a request ``cancel`` names. Returns whether the message was such a
+        request."""
         if message.method != "cancel" or not message.noresponse:
             return False
         if not isinstance(message.raw, str) or _is_cancel(message.raw) is None:

@@ -15,7 +15,7 @@ def notify(assignments: List[str], address: str) -> None:
     because the manager accepts only that process.
 
     :param assignments: each ``NAME=VALUE``
-    :param address: of the socket; one that begins with ``@`` is in the abstract name space
+    :param address: of the socket, with ``@`` first for the abstract name space
     :raises OSError: with the errno of connect(2) or send(2), such as ``ENOENT`` for a missing socket
     """
     message = "\n".join(assignments).encode()

@@ -1,8 +1,7 @@
 """Inert stand-ins for missing imports, while the host reads an rc file for a plan (docs/design/flux.md §1).
 
-A plan needs the declarations of a file, not the effects of its tasks, so packages of the tasks may be
-missing. If such a name affects the plan, the host records the place. A stand-in never affects a
-plan silently.
+Packages of tasks may be missing, because a plan needs only the declarations of a file. The host records
+each place where a stand-in affects the plan.
 """
 
 import builtins
@@ -49,12 +48,12 @@ class Report:
     def add_use(self, name: str, what: str) -> None:
         """Records that a stand-in affected the plan."""
         file, line = self._place()
-        use = Use(file, line, f"'{name}' cannot be imported here, and {what}")
+        use = Use(file, line, f"'{name}' cannot be imported here; {what}")
         if use not in self.uses:
             self.uses.append(use)
 
     def _place(self) -> Tuple[str, int]:
-        """The innermost line of the site's own code."""
+        """The innermost line of code outside Sluice and Python."""
         frame = sys._getframe(1)
         while frame is not None:
             file = frame.f_code.co_filename
@@ -78,7 +77,7 @@ def begin(file: str) -> Report:
 
 
 def end() -> None:
-    """Undoes ``begin``; missing imports are errors again."""
+    """Undoes ``begin``. Missing imports are errors again."""
     global _report
     _report = None
     builtins.__import__ = _import
@@ -90,7 +89,7 @@ def end() -> None:
 def stand_in_for(name: str) -> Any:
     """A stand-in for a name that is missing from a module, or None if missing names are errors now.
 
-    :param name: with that of the module in front
+    :param name: MODULE.NAME
     """
     if _report is None:
         return None
@@ -99,7 +98,7 @@ def stand_in_for(name: str) -> Any:
 
 
 def decides(what: str, *values: Any) -> bool:
-    """Whether values of a plan come from a stand-in, which it records; ignore such values then.
+    """Whether values of a plan come from a stand-in, which it records. Ignore such values.
 
     :param what: the part of the plan that they decide, as in "and WHAT depends on it"
     """
@@ -195,20 +194,20 @@ class StandIn:
         return id(self)
 
     def __iter__(self) -> Iterator[Any]:
-        _used(self, "a stand-in was iterated over as if it were empty")
+        _used(self, "a stand-in counted as empty")
         return iter(())
 
-    __bool__ = _answers(True, "was taken for true")
-    __len__ = _answers(0, "was taken for empty")
-    __contains__ = _answers(False, "was taken not to contain the requested item")
-    __instancecheck__ = _answers(False, "was taken for a class without instances")
-    __subclasscheck__ = _answers(False, "was taken for a class without subclasses")
-    __int__ = __index__ = _answers(0, "was taken for 0")
-    __float__ = _answers(0.0, "was taken for 0")
+    __bool__ = _answers(True, "counted as true")
+    __len__ = _answers(0, "counted as empty")
+    __contains__ = _answers(False, "lacked the requested item")
+    __instancecheck__ = _answers(False, "counted as a class without instances")
+    __subclasscheck__ = _answers(False, "counted as a class without subclasses")
+    __int__ = __index__ = _answers(0, "counted as 0")
+    __float__ = _answers(0.0, "counted as 0")
 
 
 for _name in ("eq", "ne", "lt", "le", "gt", "ge"):
-    setattr(StandIn, f"__{_name}__", _answers(_name == "ne", "was compared, and counted as different"))
+    setattr(StandIn, f"__{_name}__", _answers(_name == "ne", "counted as different"))
 for _name in "add sub mul truediv floordiv mod pow and or xor lshift rshift matmul".split():
     setattr(StandIn, f"__{_name}__", _gives_another)
     setattr(StandIn, f"__r{_name}__", _gives_another)

@@ -1,8 +1,8 @@
 """Runs one module without an instance (docs/design/embedding.md §2).
 
-A helper in Node hosts the broker of the module, which is the same as that of ``runModule`` in
-JavaScript. Orders and reports are lines of JSON over a socket. The client starts no thread: the
-calls that wait for reports read them.
+A helper in Node hosts the broker of the module, which is the same as that of ``runModule`` in JavaScript.
+Orders and reports are lines of JSON over a socket. The client starts no thread. Calls that wait for a
+report read the socket.
 """
 
 import errno
@@ -59,7 +59,7 @@ class _Helper:
         self.reports: Dict[Any, Dict[str, Any]] = {}
 
     def order(self, **fields: Any) -> None:
-        """Sends an order; has no effect if the helper has ended."""
+        """Sends an order. Has no effect if the helper has ended."""
         try:
             self._socket.sendall(f"{json.dumps(fields)}\n".encode())
         except OSError:
@@ -91,7 +91,7 @@ class _Helper:
         self._socket.close()
 
     def _read(self, timeout: Optional[float]) -> bool:
-        """Reads the received reports; returns whether any arrived."""
+        """Reads the received reports. Returns whether any arrived."""
         poll = select.poll()
         poll.register(self._socket, select.POLLIN)
         if not poll.poll(None if timeout is None else timeout * 1000):
@@ -109,10 +109,10 @@ class _Helper:
 
 
 class StartedModule:
-    """A module that runs without an instance; ``run_module()`` makes it.
+    """A module that ``run_module()`` runs without an instance.
 
-    The end of a ``with`` block stops and unloads it. A call during a call of another thread raises an
-    ``OSError`` of ``EBUSY``. The handle has its own rule.
+    The end of a ``with`` block stops and unloads the module. A call during a call of another thread
+    raises an ``OSError`` of ``EBUSY``. ``handle`` has a claim of its own.
     """
 
     def __init__(self, helper: _Helper, name: str, uri: str) -> None:
@@ -131,7 +131,7 @@ class StartedModule:
         """Waits until the module has ended, for any reason, and returns how it ended.
 
         :param timeout: seconds; None waits for ever
-        :raises OSError: ``ETIMEDOUT`` if it has not ended by then
+        :raises OSError: ``ETIMEDOUT`` after the timeout
         """
         if self._exit is None:
             if not self._helper.wait(lambda: "exited" in self._helper.reports, timeout):
@@ -144,14 +144,14 @@ class StartedModule:
 
     @claimed
     def stop(self, timeout: Optional[float] = None) -> None:
-        """Asks the module to end, and returns when it has ended. The handle stays open.
+        """Requests the end of the module. Returns when it has ended. The handle stays open.
 
         Has no effect if the module has ended.
 
         :param timeout: seconds; None waits for ever
         :raises OSError: the module's own error if it fails while it ends;
-            ``ETIMEDOUT`` if it has not ended by then: the module still ends later, and ``unload()``
-            does not wait for it
+            ``ETIMEDOUT`` at the timeout, after which the module still ends. ``unload()`` does not wait
+            for it
         """
         if self._is_unloaded:
             return
@@ -197,7 +197,7 @@ def run_module(
     insecure: bool = False,
     timeout: Optional[float] = None,
 ) -> StartedModule:
-    """Runs one module without an instance; returns when it runs.
+    """Starts one module without an instance. Returns when it runs.
 
     The module has the services of its own broker, and the services that the caller registers. It
     ends with this process.

@@ -1,4 +1,5 @@
-"""Sends and receives messages over a socket without blocking; keeps bytes that the kernel does not take."""
+"""Sends and receives messages over a socket without blocking. Keeps bytes that the kernel does not
+take."""
 
 import os
 import socket
@@ -14,7 +15,7 @@ CHUNK = 256 * 1024
 class Stream:
     """Messages in and out of a connected stream socket.
 
-    :param sock: nothing else uses it; this makes it non-blocking
+    :param sock: without other users; it becomes non-blocking
     """
 
     def __init__(self, sock: socket.socket) -> None:
@@ -37,7 +38,7 @@ class Stream:
         return len(self._unsent)
 
     def send(self, frame: bytes) -> None:
-        """Sends a message; keeps bytes that the kernel does not take now. Has no effect once the exchange
+        """Sends a message. Keeps bytes that the kernel does not take now. Has no effect once the exchange
         has ended."""
         if self.gone:
             return
@@ -58,7 +59,7 @@ class Stream:
             del self._unsent[:sent]
 
     def receive(self) -> List[Message]:
-        """Returns the messages of one read; none once the exchange has ended."""
+        """Returns the messages of one read: an empty list once the exchange has ended."""
         if self.gone:
             return []
         try:
@@ -80,7 +81,7 @@ class Stream:
         return []
 
     def finish(self, linger: float = 0.0) -> None:
-        """Ends the exchange of messages, with the descriptor still open; drops the kept bytes.
+        """Ends the exchange of messages, and drops the kept bytes. The descriptor stays open.
 
         :param linger: how many seconds the other end has to close first
         """

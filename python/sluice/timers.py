@@ -10,7 +10,7 @@ class Timer(Protocol):
 
     @property
     def generation(self) -> int:
-        """The number of its stops, by which the queue recognises entries of an earlier start."""
+        """The number of its stops. The queue drops entries with another number."""
 
     def fire(self, due: float) -> None:
         """Calls back. ``due``: when the call was due, in seconds of ``time.monotonic()``."""
@@ -40,7 +40,7 @@ class Timers:
         return max(0.0, self._queue[0][0] - monotonic()) if self._queue else None
 
     def due(self) -> Iterator[Tuple[float, Timer]]:
-        """Removes and returns the due timers, each once; the caller fires them."""
+        """Removes and returns the due timers, each once. The caller fires them."""
         now = monotonic()
         last = self._serial
         while True:

@@ -17,7 +17,7 @@ _TimerSelf = TypeVar("_TimerSelf", bound="TimerWatcher")
 class MessageWatcher:
     """Calls ``callback(handle, watcher, message, args)`` for messages of some types with topics that match a glob.
 
-    :param watchers: the started watchers, which contain it between start and stop
+    :param watchers: the started watchers, with this one between start and stop
     :param type_mask: ``MSGTYPE_REQUEST``, ``MSGTYPE_EVENT``, or both
     :param topic_glob: with ``*``, ``?`` and ``[…]``, as :mod:`fnmatch` has them
     :param allow_guest: whether guests may send requests to it
@@ -42,7 +42,7 @@ class MessageWatcher:
 
     @property
     def handle(self) -> Any:
-        """The handle that it belongs to."""
+        """The handle of the watcher."""
         return self._watchers.handle
 
     def start(self: _MessageSelf) -> _MessageSelf:
@@ -52,7 +52,7 @@ class MessageWatcher:
         return self
 
     def stop(self) -> None:
-        """Stops it; has no effect if it is not started."""
+        """Stops the watcher, if it is started."""
         with self.handle.claim:
             self._watchers.remove(self)
 
@@ -96,7 +96,7 @@ class MessageWatchers:
         return len(self._started)
 
     def add(self, watcher: MessageWatcher) -> None:
-        """Adds a watcher. The watcher that was added last gets requests first."""
+        """Adds a watcher. The last added watcher gets requests first."""
         self._started.append(watcher)
 
     def remove(self, watcher: MessageWatcher) -> None:
@@ -178,7 +178,7 @@ class TimerWatcher:
 
     @claimed
     def stop(self) -> None:
-        """Stops it; has no effect if it is not started."""
+        """Stops the watcher, if it is started."""
         if self.active:
             self.active = False
             self._generation += 1
@@ -194,7 +194,7 @@ class TimerWatcher:
         return self._generation
 
     def fire(self, due: float) -> None:
-        """Calls back. A repeating timer is first set to its next time.
+        """Calls back. Before that, sets a repeating timer to its next time.
 
         :param due: when the call was due, in seconds of ``time.monotonic()``
         :raises BaseException: the exception of the callback

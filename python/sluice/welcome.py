@@ -30,7 +30,7 @@ class Welcome(NamedTuple):
 
 
 def await_welcome(connection: Connection, reactor: Reactor) -> Welcome:
-    """Waits for the welcome; closes the connection if it fails.
+    """Waits for the welcome. Closes the connection after an error.
 
     :raises OSError: ``ECONNRESET`` if the broker disconnected
     :raises ProtocolError: the first message is not a valid welcome

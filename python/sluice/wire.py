@@ -13,7 +13,7 @@ from .message import Message, RawPayload
 HEADER_LIMIT = 64 * 1024
 PAYLOAD_LIMIT = 64 * 1024 * 1024
 ERROR_TEXT_LIMIT = 8192
-"""The number of characters. A response cuts longer error texts, so that it fits the limit of a header."""
+"""The most characters of an error text, so that it fits into a header."""
 
 _UINT32 = 0xFFFFFFFF
 _KEYS = {
@@ -100,9 +100,9 @@ class FrameDecoder:
     def push(self, chunk: bytes) -> List[Message]:
         """Takes the next bytes, and returns the messages that they complete.
 
-        A declared length alone reserves no memory; the decoder copies the kept bytes once for each frame.
+        A declared length alone reserves no memory. The decoder copies the kept bytes once for each frame.
 
-        :raises ProtocolError: a message is invalid; the decoder takes nothing further then
+        :raises ProtocolError: a message is invalid, and the decoder is no longer usable
         """
         kept = self._kept
         kept += chunk

@@ -110,7 +110,7 @@ class Reading(unittest.TestCase):
         )
         self.assertEqual([use.line for use in report.uses], [3, 4, 5, 6, 7, 8, 9, 10, 11])
         self.assertTrue(all(use.file.endswith("rc1.py") for use in report.uses))
-        self.assertIn("'absent.a.enabled' cannot be imported here, and a stand-in was taken for true", report.uses[0].text)
+        self.assertIn("'absent.a.enabled' cannot be imported here; a stand-in counted as true", report.uses[0].text)
 
     def test_a_file_of_the_site_that_is_imported_may_lack_its_own(self) -> None:
         helper = self.put("site_helper_for_test.py", "import flux.rexec\nfrom absent import x\nflag = bool(x)\n")

@@ -7,7 +7,7 @@ export interface ChainLink {
   readonly durationNs: number;
   /** How much longer the unit could have taken without making the run longer. */
   readonly slackNs: number;
-  /** Why the unit waited for the next link of the chain; `start`: it is the last link and did not wait. */
+  /** Why the unit waited for the next link of the chain. `start`: the last link, which did not wait. */
   readonly waitedFor: "dependency" | "slot" | "start";
   /** How long the ready unit waited for a slot. */
   readonly slotWaitNs: number;
@@ -16,11 +16,11 @@ export interface ChainLink {
 }
 
 /**
- * The chain that set the time at which a unit ended. The first link is that unit. Each further link is the
- * last cause for which the previous link waited: a predecessor, or a unit that held the slot. The last link
- * could start at once.
- * @param unit the unit at the end of the chain; undefined: the unit that ended last
- * @returns undefined if the unit did not run; empty if no unit ran and the call names none
+ * The chain that determined when a unit ended. The first link is that unit. Each further link is the last
+ * cause for which the previous link waited: a predecessor, or a unit that held the slot. The last link could
+ * start at once.
+ * @param unit the unit at the end of the chain; default: the unit that ended last
+ * @returns undefined if the unit did not run; empty if no unit ran
  */
 export function criticalChain(timeline: Timeline, unit?: string): ChainLink[] | undefined {
   const last = unit === undefined ? lastToEnd(timeline) : stepNamed(timeline, unit);

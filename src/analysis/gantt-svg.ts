@@ -30,8 +30,8 @@ svg { font: 12px ui-sans-serif, system-ui, "Helvetica Neue", Arial, sans-serif; 
 
 /**
  * A Gantt chart as one SVG document that refers to no other file. Each unit has a row, with its wait for a
- * slot before the bar and its slack after the bar. The chart marks the critical chain, and shows on top how
- * many units ran at each time.
+ * slot before the bar and its slack after the bar. The chart marks the critical chain. Its top shows how many
+ * units ran at each time.
  * @param title the heading of the chart
  */
 export function ganttToSvg(gantt: Gantt, title: string): string {
@@ -170,7 +170,7 @@ class Drawing {
         has((bar) => bar.action === action && bar.ended === "end") ? [[`bar bar-${action}`, action]] : [],
       ),
       ...(has(({ ended }) => ended !== "end") ? [["bar bar-fail", "failed"]] : []),
-      ["chain", "chain that set the time"],
+      ["chain", "critical chain"],
       ...(has(({ waitedFor }) => waitedFor?.kind === "slot") ? [["wait", "waited for a slot"]] : []),
       ["slack", "slack"],
     ] as const;

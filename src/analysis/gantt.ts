@@ -12,7 +12,7 @@ export interface GanttBar {
   readonly startNs: number;
   readonly endNs: number;
   readonly slackNs: number;
-  /** Whether the unit is on the chain that set the time of the run. */
+  /** Whether the unit is on the critical chain. */
   readonly critical: boolean;
   /** The last reason why the unit waited. */
   readonly waitedFor: { readonly kind: "dependency" | "slot"; readonly unit: string } | null;

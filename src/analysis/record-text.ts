@@ -45,7 +45,7 @@ export function recordFromText(text: string, file: string): Result<RunRecord> {
     events.push(event);
   }
   if (events[0]?.type !== "plan" || events.at(-1)?.type !== "summary") {
-    return fail([problem(file, lines.length, "ends before the run does")]);
+    return fail([problem(file, lines.length, "lacks the end of the run")]);
   }
   return succeed({ ...head, events });
 }

@@ -11,7 +11,7 @@ export interface RecordedStep {
    * first.
    */
   readonly expectedMs: number;
-  /** Whether the request itself names the unit, rather than another unit requiring it. */
+  /** Whether the request names the unit, rather than only another unit that requires it. */
   readonly root: boolean;
   /** The indices of its direct predecessors. An index at or above the number of steps is a barrier. */
   readonly after: readonly number[];
@@ -19,7 +19,7 @@ export interface RecordedStep {
   readonly requires: readonly number[];
   /** For each of its needs, the steps that satisfy it. At least one must run. */
   readonly needs: readonly (readonly number[])[];
-  /** Whether the unit is an ordinary program, whose messages the broker does not note. */
+  /** Whether the unit is an ordinary program, whose messages the broker does not record. */
   readonly isProgram?: true | undefined;
 }
 
@@ -27,7 +27,7 @@ export interface RecordedStep {
 export interface RecordedPlan {
   readonly kind: PlanRequest["kind"];
   readonly steps: readonly RecordedStep[];
-  /** The predecessors of each barrier. A barrier takes no time, and represents the edges of a wildcard. */
+  /** The predecessors of each barrier. A barrier represents the edges of a wildcard. */
   readonly barriers: readonly (readonly number[])[];
 }
 
@@ -41,7 +41,7 @@ export interface RunRecord {
   readonly plan: RecordedPlan;
   /** All events, from `plan` to `summary`. */
   readonly events: readonly RunEventJson[];
-  /** The messages between its modules; undefined if they are unknown. */
+  /** The messages between the modules; undefined if unknown. */
   readonly messages?: RunMessages | undefined;
 }
 

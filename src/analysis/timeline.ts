@@ -14,20 +14,17 @@ export type Wait =
 /** When a step ran, and why it started at that time. Times are nanoseconds since the start of the run. */
 export interface StepTime {
   readonly step: number;
-  /** When its last predecessor ended. */
+  /** When the last predecessor of the step ended. */
   readonly readyNs: number;
-  /** When it was ready and a slot was free. */
+  /** When the step was ready and a slot was free. */
   readonly eligibleNs: number;
   readonly startNs: number;
   readonly endNs: number;
   readonly ended: StepEnd;
   readonly wait: Wait;
-  /**
-   * The delay from the time at which it was eligible, or from the start of the previous step, to its own
-   * start.
-   */
+  /** The delay of the start after `eligibleNs`, or after the start of the previous step. */
   readonly lagNs: number;
-  /** How long the runner was busy with its start while other steps were eligible. */
+  /** How long the start of this step kept the runner busy while other steps were eligible. */
   readonly holdNs: number;
   /** How much longer the step could have taken without making the run longer. */
   readonly slackNs: number;

@@ -6,13 +6,13 @@ import { layOut, type StepTime, type Timeline } from "./timeline.js";
 
 /** The changes to a recorded run. */
 export interface Supposition {
-  /** How many units run at a time; undefined: the recorded number. */
+  /** How many units run at a time. Default: the recorded number. */
   readonly jobs?: number | undefined;
   /** Units to leave out. Each must be in the plan. */
   readonly without?: readonly string[] | undefined;
   /** Units with another duration: the recorded one divided by the factor. Each must be in the plan. Factors are above 0. */
   readonly faster?: ReadonlyMap<string, number> | undefined;
-  /** Direct relations to leave out; orders through other units stay. */
+  /** Direct relations to leave out. Orders through other units stay. */
   readonly unordered?: readonly Edge[] | undefined;
 }
 

@@ -50,7 +50,7 @@ export class Attributes {
    */
   remove(name: string): void {
     if (this.#kinds.has(name))
-      throw requestError("EPERM", `attribute ${name} is defined by the broker and cannot be removed`);
+      throw requestError("EPERM", `cannot remove attribute ${name}, which the broker defines`);
     if (!this.#values.delete(name)) throw requestError("ENOENT", `no such attribute ${name}`);
   }
 

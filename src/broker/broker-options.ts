@@ -58,7 +58,7 @@ export type ShutdownReason =
 
 /** How a broker ended. */
 export interface CloseReport {
-  /** 0; or 1 if modules were still loaded, or one had failed with the policy `panic`. */
+  /** 0, or 1 if modules were still loaded or a module with the policy `panic` had failed. */
   readonly status: 0 | 1;
   /** Modules that the shutdown did not remove. */
   readonly notShutDown: readonly string[];

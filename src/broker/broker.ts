@@ -60,8 +60,8 @@ const NOTES_MS = 60_000;
 /**
  * One rank of an instance (docs/design/instance.md §1). It runs modules, and routes messages between its
  * modules, its clients and other ranks. Several brokers in one process share no state. A broker never ends
- * its process, changes its directory or handles its signals; {@link Broker.onShutdown} reports requests to
- * shut it down.
+ * its process, changes its directory or handles its signals. {@link Broker.onShutdown} reports requests for
+ * its shutdown.
  */
 export class Broker {
   readonly rank: number;
@@ -199,13 +199,13 @@ export class Broker {
     return () => this.#shutdownListeners.delete(listener);
   }
 
-  /** The process of another rank has ended, whatever the state of its connection. */
+  /** Notes that the process of another rank has ended, although its connection may be open. */
   rankEnded(rank: number): void {
     this.#overlay.ended?.(rank);
     this.roster.ended(rank);
   }
 
-  /** The number of requests that the broker has passed on and that still have no answer. */
+  /** The number of requests that the broker has passed on, without an answer so far. */
   get pendingRequests(): number {
     return this.#router.pendingCount;
   }
@@ -217,8 +217,7 @@ export class Broker {
   }
 
   /**
-   * The environment for programs of the instance: that of the broker without blocked variables, and with its
-   * URI.
+   * The environment for programs of the instance: the broker's, with its URI and without blocked variables.
    */
   programEnvironment(): Record<string, string> {
     const inherited = this.environment.inherited(this.attributes.get("broker.env-blocklist") ?? "");
@@ -226,8 +225,8 @@ export class Broker {
   }
 
   /**
-   * Removes every loaded module, in the reverse order of loading. The broker then loads no more modules. It
-   * uses only its own records, and reads no files.
+   * Removes every loaded module, in the reverse order of loading. The broker then loads no more modules. The
+   * broker uses its own records, and reads no files.
    * @returns names of the modules that did not end cleanly
    */
   takeDown(options: TakeDownOptions = {}): Promise<string[]> {
@@ -235,7 +234,7 @@ export class Broker {
     return takeDown(this.#modules, { clock: this.#clock, log }, options);
   }
 
-  /** Modules that start or end at the moment, each with the id of its process if it has one of its own. */
+  /** Modules that are starting or ending, each with the id of its own process, if any. */
   leavingModules(): { readonly name: string; readonly pid: number | undefined }[] {
     return this.#modules.known.list().flatMap(({ listed: { name, state }, usage }) => {
       if (state === "R" || state === "E") return [];
@@ -255,7 +254,7 @@ export class Broker {
 
   /**
    * How long an orderly shutdown may take, in milliseconds: the attribute `broker.shutdown-timeout`. If the
-   * attribute has no value, the time is at least the sum of the modules' time-outs, and some seconds.
+   * attribute has no value, the time is at least the sum of the modules' time-outs, plus some seconds.
    */
   shutdownTimeoutMs(): number {
     const timeoutMs = delayOf(this.attributes, "broker.shutdown-timeout");
@@ -271,7 +270,8 @@ export class Broker {
   }
 
   /**
-   * Cleans up before the process ends: kills all processes that the broker has started, and removes its files.
+   * Cleans up before the process ends: kills all processes that the broker has started, and removes the
+   * broker's files.
    */
   abandon(): void {
     killMarked(this.#mark);
@@ -279,8 +279,8 @@ export class Broker {
   }
 
   /**
-   * Ends the broker. It cancels the remaining modules, closes connections, and removes all files that it made. A
-   * second call returns the result of the first.
+   * Ends the broker: cancels the remaining modules, closes connections, and removes all files that the broker
+   * made. A second call returns the result of the first.
    */
   close(): Promise<CloseReport> {
     this.#closing ??= this.#close();

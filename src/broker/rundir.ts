@@ -178,7 +178,7 @@ export function openStateDirectory(
   try {
     makeDirectory(path, syncDirectory);
   } catch (cause) {
-    throw new SluiceError("BROKER_STATE", `statedir ${path} cannot be made: ${systemMessage(cause)}`, {
+    throw new SluiceError("BROKER_STATE", `cannot make statedir ${path}: ${systemMessage(cause)}`, {
       cause,
       errnum: errnumOf(cause),
     });

@@ -4,7 +4,7 @@ import type { Handle, Limits } from "../messages/index.js";
 /** A module that runs without an instance. */
 export interface StartedModule {
   readonly name: string;
-  /** The URI with which other threads and programs connect to it; undefined without the option `socket`. */
+  /** The URI for connections of other threads and programs; undefined without the option `socket`. */
   readonly uri: string | undefined;
   /**
    * A handle for requests to the module. `handle.registerService` adds services for the module's own
@@ -14,10 +14,10 @@ export interface StartedModule {
   /** How the module ended, on request or by itself. Never rejects. */
   readonly exited: Promise<ModuleExit>;
   /**
-   * Asks the module to end, and resolves when it has ended. The module may send and receive messages until
-   * its end. The handle stays open. Has no effect if the module has ended.
+   * Requests the end of the module. Resolves when it has ended. The module may send and receive messages
+   * until its end. The handle stays open. Has no effect on an ended module.
    * @throws SluiceError with the module's own error if it fails while it ends. `ECANCELED` or `ETIMEDOUT` at
-   * a limit: the module still ends later, and {@link unload} does not wait for it.
+   *   a limit, after which the module still ends. {@link unload} does not wait.
    */
   readonly stop: (limits?: Limits) => Promise<void>;
   /**

@@ -31,7 +31,7 @@ export function lockStateDirectory(directory: string, rank: number): StateLock {
   } catch (cause) {
     database.close();
     if (!isBusy(cause)) {
-      throw new SluiceError("BROKER_STATE", `statedir ${directory} cannot be locked: ${messageOf(cause)}`, {
+      throw new SluiceError("BROKER_STATE", `cannot lock statedir ${directory}: ${messageOf(cause)}`, {
         cause,
       });
     }

@@ -125,7 +125,7 @@ export async function sluiceProgram(words: Words): Promise<Command> {
     .version(VERSION)
     .addHelpText(
       "after",
-      "\nFor any other COMMAND, sluice searches SLUICE_EXEC_PATH and PATH for a program sluice-COMMAND." +
+      "\nAny other COMMAND runs the program sluice-COMMAND from SLUICE_EXEC_PATH or PATH." +
         "\n\nExample:\n  sluice start sh -c 'sluice module list; sluice kvs put a=1; sluice kvs get a'",
     );
   return addCommands(program, COMMANDS, words, sluiceProgram);

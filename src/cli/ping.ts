@@ -20,7 +20,7 @@ export function command(): Command {
   return withRanks(new Command("ping"))
     .argument(
       "<service>",
-      "module or service; RANK!NAME is a module of a rank, RANK its broker, upstream the next broker towards rank 0",
+      "module or service; RANK!NAME for one rank, RANK for its broker, upstream for the next broker towards rank 0",
     )
     .addOption(new Option("-c, --count <n>", "stop after this many requests").argParser(positiveInteger))
     .addOption(

@@ -53,7 +53,7 @@ export async function namedOrOnlyInstance(options: { readonly uri?: string }): P
   const { instances } = found;
   throw new ExitError(
     1,
-    `no instance is named: SLUICE_URI is not set, and ${instances.length} run: ${namesOf(instances)}; give --uri`,
+    `no instance is named: SLUICE_URI is not set, and ${instances.length} instances run: ${namesOf(instances)}; give --uri`,
   );
 }
 

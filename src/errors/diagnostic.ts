@@ -40,7 +40,9 @@ export interface Diagnostic {
   readonly hint?: string | undefined;
 }
 
-/** A value, perhaps with warnings; or all errors and warnings, sorted by place. */
+/**
+ * Either a value, perhaps with warnings, or all errors and warnings. They are in the order of their places.
+ */
 export type Result<T> =
   | { readonly ok: true; readonly value: T; readonly warnings: readonly Diagnostic[] }
   | { readonly ok: false; readonly diagnostics: readonly Diagnostic[] };

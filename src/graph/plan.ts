@@ -17,15 +17,15 @@ import type { Plan, PlanInput, PlanRequest, Step } from "./types.js";
 import { computeViability } from "./viability.js";
 
 /**
- * Makes a plan: which units run, in which order, and why the others do not. It is a pure function: for the
- * same input it returns an identical plan (docs/design/planning.md §3–6).
+ * Makes a plan: which units run, in which order, and why the others do not. The same input always gives an
+ * identical plan (docs/design/planning.md §3–6).
  *
  * @param catalog all composed units
  * @param input the request (or just the roots of a start), and the facts
  * @returns the plan, possibly with warnings. GRAPH_NEEDS_UNMET: a module loaded by name lacks a need.
- *   GRAPH_UNKNOWN_NAME: a name to remove is unknown. Or all errors at once. GRAPH_UNKNOWN_NAME: a root, a
- *   named module or group, or a name in the `requires` of a planned unit. GRAPH_CYCLE (one for each component),
- *   GRAPH_IN_USE, GRAPH_NOT_LOADED.
+ *   GRAPH_UNKNOWN_NAME: a name to remove is unknown. On failure, all errors at once. GRAPH_UNKNOWN_NAME: a
+ *   root, a named module or group, or a name in the `requires` of a planned unit. GRAPH_CYCLE (one for each
+ *   component), GRAPH_IN_USE, GRAPH_NOT_LOADED.
  */
 export function plan(catalog: Catalog, input: PlanInput): Result<Plan> {
   const request = requestOf(input);

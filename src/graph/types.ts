@@ -3,8 +3,8 @@ import type { Graph } from "@dagrejs/graphlib";
 import type { Catalog, ConfigTable, TaskUnit, ModuleUnit, Unit } from "../units/index.js";
 
 /**
- * All inputs of a plan besides the catalog (docs/design/planning.md §3). They are plain data from a broker or
- * from flags.
+ * All inputs of a plan besides the catalog (docs/design/planning.md §3). A broker or flags provide this plain
+ * data.
  */
 export interface Facts {
   readonly rank: number;
@@ -164,24 +164,26 @@ export interface Plan {
   readonly steps: readonly Step[];
   readonly dag: Dag;
   /**
-   * Units of the catalog that have no step and do not run already, each with its reason. Empty for explicit
-   * load and removal. Computed at the first read. Reasons refer to each other, so that a chain of 200,000
-   * needs is 200,000 levels deep. Do not recurse into a reason; use `reasonText`.
+   * Units of the catalog that neither have a step nor run already, each with its reason. Empty for explicit
+   * load and removal. The first read computes the map. Reasons refer to each other, so that a chain of
+   * 200,000 needs is 200,000 levels deep. Do not recurse into a reason. Use `reasonText`.
    */
   readonly leftOut: ReadonlyMap<string, Reason>;
-  /** The provider picked for each service that the plan uses, planned or not. Computed at the first read. */
+  /**
+   * The provider picked for each service that the plan uses, planned or not. The first read computes the map.
+   */
   readonly picks: ReadonlyMap<string, Unit>;
   readonly warnings: readonly Diagnostic[];
   /**
    * Why a unit is in the plan or stays out.
-   * @param name a unit, or a service, which stands for its pick
+   * @param name a unit, or a service, which stands for its picked provider
    * @returns undefined if no unit or service has that name
    */
   explain(name: string): Explanation | undefined;
   /**
-   * The plan as a graph. Nodes are unit names, labelled with their step; wildcards become edges. The
-   * algorithms of graphlib (`alg`) recurse, and miss units with names such as `toString`. You need no
-   * algorithm for cycles or for sorting: a plan has no cycle, and `steps` is in order.
+   * The plan as a graph. Nodes are unit names, labelled with their step. Wildcards become edges. Avoid the
+   * recursive algorithms of graphlib (`alg`), which miss units with names such as `toString`. A plan has no
+   * cycle. Its `steps` are in order.
    */
   graph(): Graph<object, Step, undefined>;
 }

@@ -31,8 +31,8 @@ export interface ShutdownReport extends CloseReport {
 
 /**
  * A whole instance of one rank in this process (docs/design/embedding.md). It runs in the event loop of its
- * host, and does not change the host. It never ends the process, changes its directory or environment, or
- * handles its signals. Brokers share no state.
+ * host. It never ends the process, changes its directory or environment, or handles its signals. Brokers
+ * share no state.
  */
 export class Broker {
   /**
@@ -123,15 +123,15 @@ export class Broker {
     return this.#rank.size;
   }
 
-  /** The number of requests that the broker has passed on and that still have no answer. */
+  /** The number of requests that the broker has passed on, without an answer so far. */
   get pendingRequests(): number {
     return this.#rank.pendingRequests;
   }
 
   /**
    * Connects to the broker from its own thread. Another thread uses `connect()` with the {@link uri}.
-   * @param options limits; with `guest`, the handle has no rights of the owner, for example for users of an
-   * application
+   * @param options limits. With `guest`, the handle has no rights of the owner, for example for users of an
+   *   application
    * @throws SluiceError `BROKER_STATE` after the broker has closed; `BROKER_REQUEST` at a limit
    */
   async connect({ guest, ...limits }: { readonly guest?: boolean } & Limits = {}): Promise<Handle> {
@@ -148,8 +148,7 @@ export class Broker {
   /**
    * Shuts the instance down cleanly: the tasks of rc3, then each module, in the reverse order of loading. A
    * further call returns the result of the first.
-   * @param limits if the signal aborts or the time has passed, the broker cancels the remaining modules, and
-   * the promise rejects after the end
+   * @param limits at a limit, the broker cancels the remaining modules. The promise rejects after the end
    * @throws SluiceError `BROKER_REQUEST` with `ECANCELED` or `ETIMEDOUT` at a limit
    */
   async shutdown(limits: Limits = {}): Promise<ShutdownReport> {
@@ -251,7 +250,7 @@ export class Broker {
     return { ...closed, status: isClean ? closed.status : 1, units: result?.units ?? [] };
   }
 
-  /** rc3. A failure goes to the log, and the shutdown continues. */
+  /** rc3. Logs a failure. The shutdown continues. */
   async #runStop(cancelAfterMs: number | undefined): Promise<PhaseResult | undefined> {
     if (this.#settings === undefined || this.#closing !== undefined) return undefined;
     try {

@@ -15,8 +15,8 @@ import { checkConfig } from "./check-config.js";
 import { StartError } from "./start-error.js";
 
 /**
- * The options of a broker in this process. All options are optional: without `units` it starts without
- * modules.
+ * The options of a broker in this process. All options are optional. Without `units` the broker starts
+ * without modules.
  */
 export interface InstanceOptions
   extends
@@ -46,7 +46,7 @@ export interface InstanceOptions
   readonly roots?: readonly string[] | undefined;
   /** Directories with `rc1.d` and `rc3.d`. Default: the value in `env` (docs/design/planning.md §8). */
   readonly searchPath?: readonly string[] | undefined;
-  /** Units at a time. Default: number of cores + 4, at most 32. */
+  /** Number of units that run at a time. Default: number of cores + 4, at most 32. */
   readonly jobs?: number | undefined;
   /** After a failure, continue with units that do not depend on the failed unit. The start still fails. */
   readonly keepGoing?: boolean | undefined;

@@ -38,6 +38,6 @@ export function shuffleOf(attrs: Readonly<Record<string, string>>): Shuffle | un
 /** The log line for the beginning of a shuffle. */
 export function shuffleText({ text }: Shuffle): string {
   return text.startsWith("@")
-    ? `the units are taken in the order of ${text.slice(1)}`
-    : `the order of the units is shuffled with seed ${text}`;
+    ? `the units start in the order of ${text.slice(1)}`
+    : `the units start in a random order from seed ${text}`;
 }

@@ -13,8 +13,8 @@ interface StartErrorParts {
 }
 
 /**
- * An instance that did not start (docs/design/embedding.md §3). Before it throws this error, it has removed
- * the running modules.
+ * An instance that did not start (docs/design/embedding.md §3). The start removes its modules before it
+ * throws this error.
  */
 export class StartError extends SluiceError {
   static override [Symbol.hasInstance](value: unknown): boolean {

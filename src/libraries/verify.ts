@@ -114,7 +114,7 @@ function nameFailures(picks: readonly LibraryPick[]): LibraryFailure[] {
     const first = byUnit.get(unit);
     byUnit.set(unit, first ?? pick);
     if (first === undefined || (first.path === path && first.member === member)) return [];
-    const message = `is picked as '${unit}', and so is ${first.path}#${first.member}`;
+    const message = `is picked as '${unit}', the name of ${first.path}#${first.member}`;
     return [{ library: path, module: member, units: [unit], message }];
   });
 }
@@ -182,7 +182,7 @@ function kindProblems({ kind, kindVersion }: ManifestModule, host: LibraryHost):
   const spoken = Object.hasOwn(host.kinds, kind) ? host.kinds[kind] : undefined;
   if (spoken === undefined) {
     const known = Object.entries(host.kinds).map(([name, version]) => `${name} ${version}`);
-    return [`is of kind '${kind}', which this host does not know; it has ${known.join(", ")}`];
+    return [`is of kind '${kind}', which this host lacks; it has ${known.join(", ")}`];
   }
   if (kindVersion === undefined || speaks(spoken, kindVersion)) return [];
   return [`is of kind ${kind} ${kindVersion}, this host has ${kind} ${spoken}`];

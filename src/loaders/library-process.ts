@@ -65,7 +65,7 @@ export async function readFromProcess({
   try {
     const ended = await processEnd(child);
     if (fault !== undefined) throw libraryError(fault);
-    if (!isSuccess(ended)) throw libraryError(`${moduleEndText(ended)} while it was read`);
+    if (!isSuccess(ended)) throw libraryError(`${moduleEndText(ended)} during the read`);
     return Buffer.concat(chunks).toString("utf8");
   } finally {
     timer.cancel();

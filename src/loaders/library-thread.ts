@@ -52,7 +52,7 @@ function answerOf(worker: Worker, order: WorkerOrder, timeoutMs: number): Promis
       resolve(report);
     });
     worker.once("error", (error: unknown) => fail(messageOf(error)));
-    worker.once("exit", (status) => fail(`${moduleEndText({ kind: "exited", status })} while it was read`));
+    worker.once("exit", (status) => fail(`${moduleEndText({ kind: "exited", status })} during the read`));
     worker.postMessage(order);
   });
 }

@@ -57,18 +57,16 @@ export interface ModuleSpec extends ModuleOptions {
   readonly thread: string;
   /** Receives messages of the loader about its thread. */
   readonly log?: ((level: "warning", text: string) => void) | undefined;
-  /** A private directory, mode 0700, for transpiled files; without it the loader has no cache on disk. */
+  /** A private directory, mode 0700, for transpiled files. Without it the loader has no cache on disk. */
   readonly cacheDir?: string | undefined;
   /**
-   * The environment; default: that of the broker. All modules of a thread group have the environment of the
+   * The environment. Default: that of the broker. All modules of a thread group have the environment of the
    * first module.
    */
   readonly env?: Readonly<Record<string, string>> | undefined;
-  /** The unit's `timeout`: how long the load may take; undefined: without a limit. */
+  /** The unit's `timeout`: how long the load may take. Default: no limit. */
   readonly timeoutMs?: number | undefined;
-  /**
-   * The variables from the environment files of an ordinary program; undefined: the start reads the files.
-   */
+  /** The variables from the environment files of an ordinary program. Default: the start reads the files. */
   readonly fileVariables?: Readonly<Record<string, string>> | undefined;
   /**
    * Receives the variables from the environment files of an ordinary program, when the loader has read them.
@@ -76,7 +74,10 @@ export interface ModuleSpec extends ModuleOptions {
   readonly onFileVariables?: ((variables: Readonly<Record<string, string>>) => void) | undefined;
   /** Receives the output of an ordinary program. */
   readonly programLog?: ProgramLog | undefined;
-  /** The largest payload of a message in bytes (attribute `broker.max-payload`); default: the limit of the wire form. */
+  /**
+   * The largest payload of a message in bytes (attribute `broker.max-payload`). Default: the limit of the
+   * wire form.
+   */
   readonly maxPayloadBytes?: number | undefined;
 }
 
@@ -90,11 +91,9 @@ export type ModuleExit =
       readonly errnum?: number | undefined;
       readonly stack?: string | undefined;
     }
-  /** A signal killed it, or it crashed or exited by itself; `message` gives the cause. */
+  /** A signal killed the module, or it crashed or exited by itself. `message` gives the cause. */
   | { readonly kind: "died"; readonly message: string }
-  /**
-   * The broker asked for its end, but the system does not end some of its processes.
-   */
+  /** The broker ended the module, but some of its processes continue. */
   | { readonly kind: "stuck"; readonly message: string }
   /** By `terminate()`. */
   | { readonly kind: "terminated" };
@@ -119,13 +118,13 @@ export interface ProbeState {
 export interface RunningModule {
   /** The end of the channel that the broker uses. The broker first sends `welcome` on it. */
   readonly channel: Channel;
-  /** The id of its process, if it has its own process. */
+  /** The id of the module's own process, if any. */
   readonly pid?: number | undefined;
-  /** The results of its probe `alive`; undefined without the probe. */
+  /** The results of the probe `alive`; undefined without the probe. */
   readonly probe?: ProbeState | undefined;
   /**
-   * Resolves after the end of the module and its clean-up; never rejects. Its last messages may arrive later.
-   * The channel closes after the last message, before or after this promise resolves.
+   * Resolves after the end of the module and its clean-up, and never rejects. The module's last messages may
+   * arrive later. The channel closes after the last message, before or after this promise resolves.
    */
   readonly exited: Promise<ModuleExit>;
   /**
@@ -133,12 +132,12 @@ export interface RunningModule {
    * broker waits for such a module.
    */
   giveUp?(): void;
-  /** The thread that it shares with others; undefined if it has a thread or process of its own. */
+  /** The thread that the module shares with others; undefined if it has its own thread or process. */
   readonly sharedThread?: SharedThread | undefined;
-  /** Whether its thread or process keeps this process alive; true at the start. */
+  /** Whether the module keeps this process alive; true at the start. */
   setRef?(isRef: boolean): void;
   /**
-   * Changes options of the running module that need no new start. Without this method its loader has no such
+   * Changes options of the running module that need no new start. Without this method the loader has no such
    * options.
    */
   amend?(options: ModuleOptions): void;
@@ -151,7 +150,7 @@ export interface ModuleLoader {
   readonly name: string;
   /** The suffixes with the dot, such as `.mjs`. */
   readonly suffixes: readonly string[];
-  /** Whether this loader accepts a file with these first bytes; used when no suffix decides. */
+  /** Whether this loader accepts a file with these first bytes, if no suffix decides. */
   recognises?(head: Uint8Array): boolean;
   /**
    * The name that the file exports (`moduleName`, docs/design/modules.md §5), found without running the file.
@@ -160,14 +159,14 @@ export interface ModuleLoader {
   /**
    * Checks without running the file that it compiles, or that it is executable. The broker calls this method
    * before it replaces a running module.
-   * @throws SluiceError `LOAD_FAILED` with the place of a mistake; a system error if it is unreadable
+   * @throws SluiceError `LOAD_FAILED` with the place of a mistake; a system error for an unreadable file
    */
   check?(spec: Omit<ModuleSpec, "uuid" | "args" | "thread">): Promise<void>;
   /**
    * The manifest of a library, read in a separate thread or process (docs/design/modules.md §6). A loader
    * without this method does not support libraries.
    * @returns undefined if the file is not a library
-   * @throws SluiceError `LOAD_LIBRARY` if it fails, exits or does not end during the read; a system error
+   * @throws SluiceError `LOAD_LIBRARY` if the read fails, exits or does not end; a system error
    */
   readLibrary?(query: LibraryQuery): Promise<unknown>;
   /**

@@ -4,7 +4,7 @@ import type { Handle, LogLevel } from "./types.js";
 export type ModuleLog = Readonly<Record<LogLevel, (text: string) => void>>;
 
 /**
- * A module as a class (docs/design/modules.md §5). A file exports a subclass by default, and its loader calls
+ * A module as a class (docs/design/modules.md §5). A file exports a subclass by default. Its loader calls
  * `new X(handle, args).run()`.
  *
  * ```ts
@@ -54,7 +54,7 @@ export class BrokerModule {
     this.handle.setRunning();
   }
 
-  /** Whether a debug bit is set; with `clear`, unsets it. */
+  /** Whether a debug bit is set. With `clear`, unsets it. */
   debugTest(bit: number, clear = false): boolean {
     return this.handle.debugTest(bit, clear);
   }
@@ -64,7 +64,7 @@ export class BrokerModule {
     this.handle.stop();
   }
 
-  /** Leaves the event loop. The module fails with the error. */
+  /** Leaves the event loop with an error, with which the module fails. */
   stopError(error: Error): void {
     this.handle.stop(error);
   }

@@ -9,10 +9,10 @@ import type { Channel, Handle } from "./types.js";
 const SCHEME = "local://";
 
 /**
- * Connects to a broker by its URI; the default is `SLUICE_URI`. The URI is `local:///PATH/OF/SOCKET`, or
+ * Connects to a broker by its URI. The default is `SLUICE_URI`. The URI is `local:///PATH/OF/SOCKET`, or
  * `nats://HOST:PORT/INSTANCE/RANK` for a broker on another machine (docs/design/hosts.md §1).
- * @throws SluiceError `BROKER_UNREACHABLE` if the URI is invalid or no broker answers there; `errnum` is
- *   then the cause. `BROKER_REQUEST` with `ECANCELED` or `ETIMEDOUT` at a limit. The socket is then closed.
+ * @throws SluiceError `BROKER_UNREACHABLE` if the URI is invalid or no broker answers there. `errnum` is the
+ *   cause. `BROKER_REQUEST` with `ECANCELED` or `ETIMEDOUT` at a limit. It then closes the socket.
  */
 export async function connect(
   uri: string | undefined = process.env["SLUICE_URI"],

@@ -43,14 +43,14 @@ const KINDS: Readonly<Record<FieldKind, readonly [test: (value: unknown) => bool
 
 /**
  * Checks the payload of a request and returns its fields with their types. It drops fields that the spec does
- * not name. `null` in an optional field counts as missing, because Python programs send it; `json` fields
- * keep it.
+ * not name. `null` in an optional field counts as missing, because Python programs send it. `json` fields
+ * keep `null`.
  *
  * ```ts
  * const { name, args } = fields(request.payload, { name: "string", args: "string[]?" });
  * ```
- * @throws SluiceError `BROKER_REQUEST` with `EPROTO`, if the payload is not an object, or a field is
- * missing or has another type; the text names the field
+ * @throws SluiceError `BROKER_REQUEST` with `EPROTO`, if the payload is not an object, or a field is missing or has
+ *   another type. The text names the field
  */
 export function fields<const S extends FieldSpec>(payload: Payload, spec: S): Fields<S> {
   const source: unknown = payload ?? {};
@@ -63,7 +63,7 @@ export function fields<const S extends FieldSpec>(payload: Payload, spec: S): Fi
 }
 
 /**
- * The same for a request. An unknown field is an error too, so that a misspelt one is noticed.
+ * The same for a request. An unknown field is an error too, so that misspelt names fail.
  * @throws SluiceError `BROKER_REQUEST` with `EPROTO` as {@link fields}, and for an unknown field
  */
 export function requestFields<const S extends FieldSpec>(payload: Payload, spec: S): Fields<S> {

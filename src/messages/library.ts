@@ -9,7 +9,7 @@ export const LIBRARY_API = "1.0";
  */
 export const LIBRARY_MARK = Symbol.for("sluice.library");
 
-/** The description of a host that `compatible()` of a library gets. */
+/** The description of a host, as the argument of `compatible()`. */
 export interface LibraryHost {
   /** Version of Sluice. */
   readonly version: string;
@@ -18,7 +18,7 @@ export interface LibraryHost {
   readonly kinds: Readonly<Record<string, string>>;
 }
 
-/** Names of modules; or name → the semver range of its versions. */
+/** Names of modules, or a map from name to the semver range of versions. */
 export type ModuleDemands = readonly string[] | Readonly<Record<string, string>>;
 
 /** One module of a {@link Library}. */
@@ -33,7 +33,7 @@ export interface LibraryModule {
   /** Its own semver version. */
   readonly version?: string;
   readonly description?: string;
-  /** Whether the module can work in this host: false, or a text with the reason, refuses it. */
+  /** Whether the module supports this host: true, or false or a text with the reason. */
   compatible?(host: LibraryHost): boolean | string | Promise<boolean | string>;
   /** Modules that the user must not pick together with this one. */
   readonly conflicts?: ModuleDemands;

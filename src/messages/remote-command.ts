@@ -21,11 +21,11 @@ export interface RemoteCommandOptions {
    * instance.
    */
   readonly env?: Readonly<Record<string, string | undefined>>;
-  /** Whether the caller will use {@link RemoteCommand.write}. Default: its standard input is empty. */
+  /** Whether the caller will use {@link RemoteCommand.write}. Default: no, with an empty standard input. */
   readonly stdin?: boolean;
   /**
-   * Receives the output, in order. The rank sends more output only after the promise resolves. A slow reader
-   * therefore makes the command wait.
+   * Receives the output, in order. The rank sends more output only after the promise resolves. So a slow
+   * reader delays the command.
    */
   readonly onOutput: (stream: OutputStream, bytes: Buffer) => Promise<void> | undefined;
   readonly onStarted?: (pid: number) => void;
@@ -69,8 +69,8 @@ export class RemoteCommand {
   }
 
   /**
-   * Writes to its standard input. Resolves when the command, or the pipe to it, has taken all of it.
-   * @returns false if the command has closed its standard input, or has ended
+   * Writes to its standard input. Resolves when the command, or the pipe to it, has accepted all data.
+   * @returns whether the command still runs and reads its standard input
    */
   async write(bytes: Uint8Array): Promise<boolean> {
     return this.#feed(encodeIo(bytes));

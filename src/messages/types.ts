@@ -87,9 +87,10 @@ export interface Backlog {
 /** The port under a {@link Handle}: a `MessagePort`, a socket, or a pair in memory. Keeps the order of messages. */
 export interface Channel {
   /**
-   * Sends a message; has no effect after the channel has closed. It copies the payload before it returns. The
-   * caller must not change the message object after the call.
-   * @throws SluiceError `BROKER_REQUEST` with `EMSGSIZE` if the wire form would be over the limits of the channel
+   * Sends a message. Has no effect on a closed channel. It copies the payload before it returns. The caller
+   * must not change the message object after the call.
+   * @throws SluiceError `BROKER_REQUEST` with `EMSGSIZE` if the wire form would be over the limits of the
+   *   channel
    */
   send(message: Message): void;
   /**
@@ -99,11 +100,11 @@ export interface Channel {
   flush(): void;
   /** Sets the listener. The listener also gets messages that have arrived earlier. */
   onMessage(listener: (message: Message) => void): void;
-  /** The channel calls it once at its end, with the reason unless either side called `close()`. */
+  /** The channel calls the listener once at its end, with the reason unless either side called `close()`. */
   onClose(listener: (cause: Error | undefined) => void): void;
   /** Sends waiting messages, then closes. Undelivered messages of the other end are lost. */
   close(): void;
-  /** Closes at once, if the other end does not read. Messages that wait for the other end are lost. */
+  /** Closes at once, even if the other end does not read. Messages that wait for the other end are lost. */
   abort(): void;
   /**
    * Messages that this end has sent, and that the other end has not read. For a socket: messages that the
@@ -116,13 +117,12 @@ export interface Channel {
   underWay(): number;
   /** Messages that have arrived from the other end, and wait for the listener. */
   unread(): number;
-  /** The channel calls it when the backlog has become smaller. */
+  /** The channel calls the listener when the backlog has become smaller. */
   onDrain(listener: () => void): void;
   /**
-   * Holds the requests of the other end except `module.status`; the channel still delivers other messages
-   * (docs/design/modules.md §2, back pressure). Few requests wait at this end, because the other end keeps
-   * its unsent requests. When they resume, and at the end of the channel, it delivers the waiting requests in
-   * order.
+   * Holds the requests of the other end except `module.status`. The channel still delivers other messages
+   * (docs/design/modules.md §2, back pressure). The other end keeps its unsent requests. At a resume, and at
+   * its end, the channel delivers the waiting requests in order.
    */
   setFlow(flow: FlowControl): void;
   /**
@@ -131,7 +131,7 @@ export interface Channel {
    * @returns a function that repeats the check for waiting requests
    */
   admitRequests(admit: (request: RequestMessage) => boolean): () => void;
-  /** `unref` lets the process end although the channel is open; `ref` prevents it again. */
+  /** `unref` lets the process end although the channel is open. `ref` undoes it. */
   ref(): void;
   unref(): void;
 }
@@ -178,14 +178,11 @@ export interface Request {
   readonly noresponse: boolean;
   readonly rolemask: number;
   readonly userid: number;
-  /** Identifies the sender, also in its `disconnect`. */
+  /** Identifies the sender, also in the sender's `disconnect`. */
   readonly sender: string;
   /** Whether the service has sent `respondError`, or the last `respond`. */
   readonly answered: boolean;
-  /**
-   * Aborted when the sender no longer waits for the answer: it has cancelled the request or disconnected, or
-   * the channel has closed.
-   */
+  /** Aborted when the sender has cancelled the request or disconnected, or the channel has closed. */
   readonly signal: AbortSignal;
 }
 
@@ -225,9 +222,9 @@ export interface Event {
  * The object through which modules, commands and embedders send and receive messages, on any transport
  * (docs/design/modules.md §2).
  *
- * A handle belongs to the thread that made it. Every promise rejects with a `SluiceError` of code `BROKER_REQUEST` and
- * the `errnum` of the response. Common ones are `ENOSYS` (no such service or method), `ECONNRESET` (the module has
- * ended), `ETIMEDOUT` and `ECANCELED`.
+ * A handle works only in the thread that made it. Every promise rejects with a `SluiceError` of code
+ * `BROKER_REQUEST` and the `errnum` of the response. Common ones are `ENOSYS` (no such service or method),
+ * `ECONNRESET` (the module has ended), `ETIMEDOUT` and `ECANCELED`.
  */
 export interface Handle {
   /** Name of the module, or of the client's connection. */
@@ -239,10 +236,7 @@ export interface Handle {
 
   /** Sends a request and resolves to the payload of its response. */
   rpc(topic: string, payload?: Payload, options?: RpcOptions): Promise<Payload>;
-  /**
-   * Sends a streaming request; the loop ends at `ENODATA`; if you leave the loop early, it cancels the
-   * request.
-   */
+  /** Sends a streaming request. The loop ends at `ENODATA`. Leaving the loop early cancels the request. */
   rpcStream(topic: string, payload?: Payload, options?: RpcOptions): AsyncIterableIterator<Payload>;
   /** Sends a request without a response. */
   notify(topic: string, payload?: Payload, options?: { readonly rank?: NodeId }): void;
@@ -257,7 +251,10 @@ export interface Handle {
   /** @param errnum POSIX number; `ENODATA` ends a stream */
   respondError(request: Request, errnum: number, message?: string): void;
 
-  /** @param topic an event topic, or its beginning followed by `.*`, or `*`; resolves when the broker has confirmed it */
+  /**
+   * @param topic an event topic, or its beginning followed by `.*`, or `*`. Resolves when the broker has
+   *   confirmed it
+   */
   subscribe(topic: string, listener: (event: Event) => void, options?: SubscribeOptions): Promise<void>;
   unsubscribe(topic: string, limits?: Limits): Promise<void>;
   /** Resolves to the event's sequence number. */
@@ -273,13 +270,13 @@ export interface Handle {
   /** The current configuration at a dotted key, or undefined; without a key the whole configuration. */
   conf(key?: string): JsonValue | undefined;
 
-  /** Reports that the module runs, which ends its load. `run()` does so too. */
+  /** Reports that the module runs, which ends its load. `run()` reports it too. */
   setRunning(): void;
-  /** Reports that the module runs, and resolves at shutdown or `stop`. */
+  /** Reports that the module runs. Resolves at shutdown or `stop`. */
   run(): Promise<void>;
-  /** Ends `run()`. With an error, the module fails with it. */
+  /** Ends `run()`. With an error, the module fails. */
   stop(error?: Error): void;
-  /** Whether a debug bit is set (`sluice module debug`); with `clear`, unsets it. */
+  /** Whether a debug bit is set (`sluice module debug`). With `clear`, unsets it. */
   debugTest(bit: number, clear?: boolean): boolean;
 
   /** Sends all messages, then closes. Pending requests fail with `ECANCELED`. */

@@ -153,7 +153,7 @@ export class LastingConnection {
       await connection.flush();
       if (this.#withdrawn.get(subject) !== times + 1) return;
       this.#withdrawn.delete(subject);
-      this.#listener.log("notice", `NATS: ${subject} may be received again`);
+      this.#listener.log("notice", `NATS: the servers allow ${subject} again`);
       this.#listener.restored();
     };
     const run = (): void => {

@@ -28,7 +28,8 @@ export function parseNatsServers(text: string): NatsServers {
   });
   const isTls = urls.some(({ protocol }) => protocol === "tls:");
   for (const { hostname, protocol } of urls) {
-    if (isTls && protocol !== "tls:") problems.push(`${hostname}: some servers are tls://, so all must be`);
+    if (isTls && protocol !== "tls:")
+      problems.push(`${hostname}: all servers must be tls://, because some are`);
     if (isTls && isIP(bareHost(hostname)) !== 0) {
       problems.push(
         `${hostname}: TLS cannot check an address; use the host name in the certificate of the server`,

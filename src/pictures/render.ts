@@ -22,7 +22,7 @@ export interface RenderPictureOptions {
    * 20,000.
    */
   readonly layoutTimeoutMs?: number | undefined;
-  /** Cancels the drawing: the promise rejects with the signal's reason, and the thread ends. */
+  /** Cancels the drawing and its thread. The promise rejects with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -30,14 +30,14 @@ const DRAW_MAIN = new URL("../pictures/draw-main.cjs", import.meta.url);
 const LAYOUT_TIMEOUT_MS = 20_000;
 
 /**
- * Draws a picture of a plan with Graphviz, in a separate thread. The caller's event loop is free meanwhile.
+ * Draws a picture of a plan with Graphviz, in a separate thread. The caller's event loop stays free.
  *
- * In plans of more than 120 units, several units share a box. Units in a row share a box, and so do parallel
- * units with the same neighbours. If the picture is still too large, all units of a level share a box.
+ * In plans of more than 120 units, several units share a box. Units in a row share a box. Parallel units with
+ * the same neighbours share one too. If the picture is still too large, all units of a level share a box.
  * @param picture the result of `pictureOf`
  * @returns the picture, its size in pixels, and how many units share a box with others
- * @throws SluiceError `GRAPH_PICTURE` if Graphviz fails, or this machine cannot draw PNG. `USAGE` if a
- *   scale or time is not a positive number.
+ * @throws SluiceError `GRAPH_PICTURE` if Graphviz fails, or this machine cannot draw PNG. `USAGE` if a scale
+ *   or time is not a positive number.
  */
 export async function renderPicture(picture: Picture, options: RenderPictureOptions): Promise<DrawnPicture> {
   const {

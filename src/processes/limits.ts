@@ -1,7 +1,7 @@
 import { requestError, type SluiceError } from "../errors/index.js";
 import { startTimer } from "./timers.js";
 
-/** Limits for the duration of a call. The call leaves no timer and no listener behind. */
+/** Limits for the duration of a call. After the call, no timer and no listener remains. */
 export interface Limits {
   /** The call fails with `ECANCELED` when the signal aborts. */
   readonly signal?: AbortSignal | undefined;

@@ -25,7 +25,7 @@ export function startThread(
       env: markedEnvironment(options.env ?? process.env, owner()),
     });
   } catch (cause) {
-    const message = `a thread cannot be started: ${messageOf(cause)}`;
+    const message = `cannot start a thread: ${messageOf(cause)}`;
     throw new SluiceError("LOAD_FAILED", message, { errnum: ERRNO.EAGAIN, cause });
   }
   worker.on("error", () => undefined);

@@ -48,8 +48,8 @@ export class InstanceStepExecutor implements StepExecutor {
   }
 
   /**
-   * Cancels a module if its removal takes longer than this time. The time starts now, or at the start of the
-   * removal if that is later.
+   * Cancels a module if its removal takes longer than this time. The time starts now, or at a later start of
+   * the removal.
    */
   hurry(cancelAfterMs: number): void {
     this.#cancelRemovalAfterMs = cancelAfterMs;

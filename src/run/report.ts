@@ -26,7 +26,7 @@ export interface RunReport {
   /** Whether the outcome is `ok`. */
   readonly ok: boolean;
   readonly jobs: number;
-  /** The time of the start, since 1970. */
+  /** The time of the start, in milliseconds since 1970. */
   readonly epochMs: number;
   readonly durationMs: number;
   readonly done: readonly EndEvent[];

@@ -5,12 +5,13 @@ import { PlanRun } from "./plan-run.js";
 
 /**
  * Runs a plan (docs/design/planning.md §7). A step is ready when its last predecessor has ended. At most
- * `jobs` steps run at a time, and the ready step with the longest remaining path goes first. The run begins
+ * `jobs` steps run at a time. The ready step with the longest remaining path starts first. The run begins
  * when the caller reads its first event. A slow reader does not delay it. If the reader leaves the loop
- * early, the run cancels the running steps, and the loop ends after they have ended.
+ * early, the run cancels the running steps. The loop ends after these steps.
  *
  * Failures of steps are events, never exceptions. The stream always ends with `summary`.
- * @throws SluiceError `USAGE` at once if `jobs` is not a positive integer; `INTERNAL` from the stream if the plan has a cycle
+ * @throws SluiceError `USAGE` at once if `jobs` is not a positive integer; `INTERNAL` from the stream if the
+ *   plan has a cycle
  */
 export function runPlan(plan: Plan, options: RunOptions): AsyncIterableIterator<RunEvent> {
   return stream(plan, settle(options));

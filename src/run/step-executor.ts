@@ -1,14 +1,14 @@
 import type { Step } from "../graph/index.js";
 
 /**
- * Carries out the steps of a plan. One implementation sends requests to a broker; tests have controllable
+ * Carries out the steps of a plan. One implementation sends requests to a broker. Tests have controllable
  * implementations.
  */
 export interface StepExecutor {
   /**
-   * Carries out one step, and then resolves. If the step fails, it rejects with an `Error`; reports show its
-   * message after `NAME: `.
-   * @param signal aborted when the step has to stop: at its time-out, or at a second signal. The promise
+   * Carries out one step, and then resolves. If the step fails, it rejects with an `Error`. Reports show the
+   * error's message after `NAME: `.
+   * @param signal aborts when the step has to stop: at its time-out, or at a second signal. The promise
    * should then settle soon. The run waits for the promise for a limited grace time.
    */
   execute(step: Step, signal: AbortSignal): Promise<void>;

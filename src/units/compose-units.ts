@@ -13,12 +13,11 @@ import type { Alternative, Catalog, ConfigTable } from "./types.js";
 /** Where `composeUnits` reads units, and the settings that change them. */
 export interface ComposeUnitsOptions extends Limits, FileReading {
   /**
-   * Directories whose `modprobe.d` it reads. By default the variables in `env` set them
-   * (docs/design/planning.md §2).
+   * Directories with `modprobe.d`. By default the variables in `env` set them (docs/design/planning.md §2).
    */
   readonly searchPath?: readonly string[];
   /**
-   * Directories of shipped files and of the site; by default the variables in `env` set them
+   * Directories of shipped files and of the site. By default the variables in `env` set them
    * (docs/design/instance.md §2).
    */
   readonly dataDir?: string;
@@ -29,7 +28,7 @@ export interface ComposeUnitsOptions extends Limits, FileReading {
   readonly env?: Env;
   /**
    * Whether `FLUX_MODPROBE_DISABLE` and `FLUX_SCHED_MODULE` of `env` apply. An explicit load ignores them.
-   * With `"known"` an unknown name is no error, as rc files that are not read may define it. Default true.
+   * With `"known"` an unknown name is no error, because unread rc files may define it. Default true.
    */
   readonly disableFromEnv?: boolean | "known";
   /** Fragments that Sluice composes before all files, such as modules of libraries that a flag picks. */
@@ -40,9 +39,9 @@ export interface ComposeUnitsOptions extends Limits, FileReading {
   readonly rc?: readonly Fragment[];
   /** Alternatives, for example from a flag, that override files, configuration and rc files. */
   readonly alternatives?: readonly Alternative[];
-  /** Units or services to disable, in addition to the ones of the environment. */
+  /** Units or services to disable, besides those of the environment. */
   readonly disable?: readonly DisableRequest[];
-  /** Sluice calls it for each directory and file that it checks. */
+  /** Sluice calls the function for each directory and file that it checks. */
   readonly onRead?: (event: ReadEvent) => void;
 }
 

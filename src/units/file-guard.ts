@@ -11,8 +11,8 @@ import { wholeFile } from "./source.js";
  */
 export interface FileGuard {
   /**
-   * The problems of a file, or of a directory of files: `UNIT_INSECURE` for it, for each directory above it and each
-   * link on its path. Repeated calls return the same objects. A missing file has no problems.
+   * The problems of a file, or of a directory of files: `UNIT_INSECURE` for itself, each directory above it
+   * and each link on its path. Repeated calls return the same objects. A missing file has no problems.
    * @param path relative paths start at the working directory
    */
   check(path: string): readonly Diagnostic[];
@@ -28,10 +28,10 @@ const LINK_LIMIT = 40;
 const PROGRAM_DIR = fileURLToPath(new URL("../..", import.meta.url)).replace(/\/$/, "");
 
 /**
- * A guard with the rule of docs/design/instance.md §2. A file, and every directory above it, must belong to root or
- * to the user. No other user may write to it. No group may either, except for the user's primary group and in sticky
- * directories such as `/tmp`. For a link, the rule also applies to its target, and to the directories above both. The
- * guard caches its results, so use one guard for one command or one load.
+ * A guard with the rule of docs/design/instance.md §2. A file, and every directory above it, must belong to
+ * root or to the user. No other user may write to it. No group may write to it, except the user's primary
+ * group, or in sticky directories such as `/tmp`. For a link, the rule also applies to its target, and to the
+ * directories above both. The guard caches its results. Use one guard for one command or one load.
  */
 export function createFileGuard(): FileGuard {
   return new OwnerGuard();

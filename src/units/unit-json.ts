@@ -25,8 +25,8 @@ function inOrderShown(kind: Unit["kind"]): UnitKeyRow[] {
 /**
  * A unit in the form of `modprobe show` (docs/design/cli.md §2). `name`, `module` and `ranks` come first,
  * then the other keys in the order of docs/design/planning.md §1. Conditions, ranks and quantities have the
- * text of unit files. A key without a value is null. It hides secret values. Only modules with `command` have
- * the keys of ordinary programs.
+ * text of unit files. A key without a value is null. The form hides secret values. Only modules with
+ * `command` have the keys of ordinary programs.
  */
 export function unitToJson(unit: Unit): UnitJson {
   const values = new Map<string, unknown>(Object.entries(unit));

@@ -67,7 +67,7 @@ export class Hub {
     const missed = this.#after(lastEventId);
     if (missed === undefined) stream.showPicture();
     else {
-      response.write(": nothing is missing but what follows\n\n");
+      response.write(": the missed changes follow\n\n");
       for (const { text } of missed) stream.write(text);
     }
     return true;

@@ -45,7 +45,7 @@ const HELP: Readonly<Record<string, string>> = {
   sluice_broker_clients: "Connections of clients to a broker, without modules.",
   sluice_broker_pending_requests: "Requests that a broker has passed on and that still have no answer.",
   sluice_broker_held_requests: "Requests for reloading modules, and senders that flow control holds back.",
-  sluice_broker_published_events_total: "Events that were published at a broker.",
+  sluice_broker_published_events_total: "Events published at a broker.",
   sluice_broker_dropped_log_lines_total:
     "Lines of the log, and of the output of programs, that a broker has dropped.",
   sluice_runs_total: "Runs of plans that have ended, by command and outcome.",

@@ -177,7 +177,7 @@ describe("binding", () => {
     await handle.rpc("module.load", { path: `${path}#a` });
     await expect(handle.rpc("module.load", { path: `${path}#b` })).rejects.toMatchObject({
       errnum: ERRNO.EEXIST,
-      message: "service sched is already provided by a",
+      message: "a already provides service sched",
     });
     expect(await names(handle)).toEqual(["a"]);
     await handle.rpc("module.reload", { name: "a" });
@@ -196,7 +196,7 @@ describe("a library that is changed", () => {
     put(broker, "lib.mjs", library(`a: { main: () => { throw new Error("not verified"); } }`));
     await expect(handle.rpc("module.load", { path: `${path}#a`, digest })).rejects.toEqual(
       refusal(
-        new RegExp(`${path}: has changed since Sluice verified it: its digest was ${digest}, it is sha256-`),
+        new RegExp(`${path}: has changed since Sluice verified it: its digest was ${digest} and is sha256-`),
       ),
     );
     expect(await names(handle)).toEqual([]);
@@ -255,7 +255,7 @@ describe("the libraries of a plan", () => {
     const [throws, exits, loops, waits, broken, plain] = paths;
     expect(failures).toEqual([
       `${throws}: 2:7: at import`,
-      `${exits}: exit status 3 while it was read`,
+      `${exits}: exit status 3 during the read`,
       `${loops}: is not read within the broker.library-timeout of 5 s`,
       `${waits}: is not read within the broker.library-timeout of 5 s`,
       expect.stringMatching(new RegExp(`^${broken}: .*1:14.*`)),
@@ -484,7 +484,7 @@ describe("a library in Python", () => {
       `${path}#none: has no function main`,
       expect.stringMatching(new RegExp(`^${old}: needs Python <3, this host runs 3\\.`)),
       `${throws}: 2: at import`,
-      `${exits}: exit status 3 while it was read`,
+      `${exits}: exit status 3 during the read`,
       `${loops}: is not read within the broker.library-timeout of 8 s`,
       expect.stringMatching(new RegExp(`^${broken}: 1:5: invalid syntax`)),
       `${plain}: is not a library`,
@@ -551,7 +551,7 @@ describe("a library that is a program", () => {
     expect(failures).toEqual([
       `${silent}: is not a library`,
       `${nonsense}: its output is not JSON`,
-      `${fails}: exit status 4 while it was read`,
+      `${fails}: exit status 4 during the read`,
       `${goes}: is not read within the broker.library-timeout of 1 s`,
       `${much}: writes more than a manifest can have`,
     ]);

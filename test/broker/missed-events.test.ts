@@ -6,7 +6,8 @@ import type { Handle, ModuleMain } from "../../src/messages/index.js";
 import { type GapOverlay, gapOverlay } from "./support/gap-overlay.js";
 import { startBroker, type TestBroker } from "./support/start-broker.js";
 
-const WHY = "this rank has missed events after 1, and rank 0 no longer keeps them all (overlay.kept-events)";
+const WHY =
+  "this rank has missed events after 1, because rank 0 no longer keeps them all (overlay.kept-events)";
 
 async function missing(
   mains: Readonly<Record<string, ModuleMain>> = {},
@@ -36,7 +37,7 @@ describe("missed events", () => {
       expect.objectContaining({
         level: "err",
         name: "broker",
-        text: `${WHY}. This rank continues after event 2, and its subscriptions end with ENODATA`,
+        text: `${WHY}. This rank continues after event 2. Its subscriptions end with ENODATA`,
       }),
     );
   });

@@ -254,7 +254,7 @@ describe("on-failure = restart", () => {
     await handle.rpc("module.load", { path: "/mem/idle", onFailure: "restart" });
     for (const seconds of [1, 2, 4, 8, 16]) {
       loader.crash("idle", "crashed");
-      await logged(`idle is restarted in ${seconds} s`);
+      await logged(`idle restarts in ${seconds} s`);
       expect(clock.delays).toEqual([seconds * 1000]);
       const starts = loader.started.length;
       clock.advance(seconds * 1000 - 1);
@@ -273,9 +273,9 @@ describe("on-failure = restart", () => {
     await handle.rpc("module.load", { path: "/mem/idle", onFailure: "restart" });
     loader.set("idle", () => Promise.reject(new Error("still broken")));
     loader.crash("idle", "crashed");
-    await logged("idle is restarted in 1 s");
+    await logged("idle restarts in 1 s");
     clock.advance(1000);
-    expect((await logged("idle is restarted in 2 s")).level).toBe("notice");
+    expect((await logged("idle restarts in 2 s")).level).toBe("notice");
     loader.set("idle", idle);
     clock.advance(2000);
     await logged("idle runs again");
@@ -286,7 +286,7 @@ describe("on-failure = restart", () => {
     const { handle, loader, clock, logged } = await startBroker({ idle });
     await handle.rpc("module.load", { path: "/mem/idle", onFailure: "restart" });
     loader.crash("idle", "crashed");
-    await logged("idle is restarted");
+    await logged("idle restarts");
     expect(await listed(handle)).toEqual([expect.objectContaining({ name: "idle", state: "E" })]);
     await expect(handle.rpc("idle.ping")).rejects.toMatchObject({ errnum: ERRNO.ENOSYS });
     await expect(handle.rpc("module.load", { path: "/mem/idle" })).rejects.toMatchObject({
@@ -304,7 +304,7 @@ describe("a thread group", () => {
     await handle.rpc("module.load", { path: "/mem/echo", thread: "yard" });
     await handle.rpc("module.load", { path: "/mem/idle", thread: "yard", onFailure: "restart" });
     loader.crash("idle", "crashed");
-    await logged("idle is restarted");
+    await logged("idle restarts");
     await handle.rpc("module.remove", { name: "idle", cancel: true });
     expect(await listed(handle)).toEqual([expect.objectContaining({ name: "echo", state: "R" })]);
     await handle.rpc("module.remove", { name: "echo", cancel: true });

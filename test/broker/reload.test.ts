@@ -184,14 +184,14 @@ describe("module.reloaded", () => {
     const { next } = await listen(handle);
     await handle.rpc("module.load", { path: "/mem/rec", onFailure: "restart" });
     loader.crash("rec", "crashed");
-    await logged("rec is restarted in 1 s");
+    await logged("rec restarts in 1 s");
     clock.advance(1000);
     await logged("rec runs again");
     const { modules } = fields(await handle.rpc("module.list"), { modules: "array" });
     const { uuid } = fields(modules[0], { uuid: "string" });
     expect(await next()).toEqual({ name: "rec", uuid, rank: 0 });
     loader.crash("rec", "crashed");
-    await logged("rec is restarted in 2 s");
+    await logged("rec restarts in 2 s");
     const again = fields(await handle.rpc("module.reload", { name: "rec" }), { uuid: "string" });
     expect(await next()).toMatchObject({ uuid: again.uuid });
   });

@@ -150,7 +150,7 @@ describe("modules in threads, asked over the socket", () => {
     const { handle } = await start({
       clock,
       onLog: ({ text }) => {
-        if (text.startsWith("station is restarted in")) setImmediate(() => clock.advance(1000));
+        if (text.startsWith("station restarts in")) setImmediate(() => clock.advance(1000));
         if (text === "station runs again") restarted.forEach((resolve) => resolve());
       },
     });
@@ -237,7 +237,7 @@ describe("modules in one thread group", () => {
       clock,
       onLog: ({ text }) => {
         log.push(text);
-        if (text.startsWith("east is restarted in")) setImmediate(() => clock.advance(1000));
+        if (text.startsWith("east restarts in")) setImmediate(() => clock.advance(1000));
         if (text === "east runs again") restarted.forEach((resolve) => resolve());
       },
     });

@@ -184,7 +184,7 @@ describe("recorded runs", () => {
     const { status, stderr } = await analyze("--run", "3");
     expect([status, stderr]).toEqual([
       1,
-      "sluice-modprobe: no recorded run 3: the number of runs is 2, and 1 is the last run\n",
+      "sluice-modprobe: no recorded run 3: the number of runs is 2 (1 is the last run)\n",
     ]);
     sandbox.write(
       "broken.jsonl",

@@ -126,7 +126,7 @@ test("trap-E14 module reload says where the files say something else than what r
   box.write("stack.toml", "[[modules]]\nname = 7\n");
   expect(await reload("api")).toEqual([
     0,
-    "sluice-module: api: the files have errors, so the module cannot be compared with them; 'sluice modprobe verify' lists them\n",
+    "sluice-module: api: the files have errors, so Sluice cannot compare the module with them; 'sluice modprobe verify' lists them\n",
   ]);
   await expectStopped();
 });

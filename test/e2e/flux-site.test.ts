@@ -150,7 +150,7 @@ def t(context): pass
     expect(planned.stdout).toContain("load kvs\n");
     expect(planned.stderr).toContain(`${file}:4:1: `);
     expect(planned.stderr).toContain(
-      "'flux.job.has_queue()' cannot be imported here, and a stand-in was taken for true",
+      "'flux.job.has_queue()' cannot be imported here; a stand-in counted as true",
     );
     expect(planned.stderr).toContain(`${file}:6:1: `);
     mkdirSync(join(box.dir, "site/modprobe"), { recursive: true });
@@ -261,16 +261,16 @@ task("t", { after: [names.first], ranks: "0" }, (c) => { if (flag) c.print(flag)
         new RegExp(`^${file}:(\\d+):1: (.*)$`).exec(line.replace("sluice-modprobe: ", "")) ?? [];
       return place === undefined ? [] : [`${place} ${text ?? ""}`];
     });
-    const name = (what: string): string => `'site-tools-of-tomorrow.${what}' cannot be imported here, and `;
+    const name = (what: string): string => `'site-tools-of-tomorrow.${what}' cannot be imported here; `;
     expect(found.map((line) => line.replace(/^(\d+ )(?:warning: )?/, "$1"))).toEqual([
       expect.stringContaining(`12 ${name("names.first")}the after of task t depends on it`),
-      expect.stringContaining(`4 ${name("hasQueue()")}a stand-in was taken for true`),
-      expect.stringContaining(`5 ${name("flag")}a stand-in was taken for true`),
-      expect.stringContaining(`6 ${name("count")}a stand-in was compared, and counted as different`),
-      expect.stringContaining(`7 ${name("names")}a stand-in was iterated over as if it were empty`),
+      expect.stringContaining(`4 ${name("hasQueue()")}a stand-in counted as true`),
+      expect.stringContaining(`5 ${name("flag")}a stand-in counted as true`),
+      expect.stringContaining(`6 ${name("count")}a stand-in counted as different`),
+      expect.stringContaining(`7 ${name("names")}a stand-in counted as empty`),
       expect.stringContaining(`8 ${name("hasQueue.module")}what loadModules() does depends on it`),
       expect.stringContaining(`9 ${name("count")}an argument of a module depends on it`),
-      expect.stringContaining(`10 ${name("flag")}a stand-in was taken for true`),
+      expect.stringContaining(`10 ${name("flag")}a stand-in counted as true`),
     ]);
   });
 

@@ -87,13 +87,13 @@ test("a rank that is frozen under more events than rank 0 keeps says which it ha
   await expect.poll(() => heard.slice(0, FROZEN), PATIENTLY).toEqual([seqs, seqs, seqs]);
   brokers[FROZEN]?.kill("SIGCONT");
   const why =
-    /this rank has missed events after \d+, and rank 0 no longer keeps them all \(overlay.kept-events\)/;
+    /this rank has missed events after \d+, because rank 0 no longer keeps them all \(overlay.kept-events\)/;
   const { status, stderr } = await watching.finished;
   expect(stderr.trim().split("\n")).toHaveLength(1);
   expect(stderr).toMatch(new RegExp(`subscription to load\\.\\* has ended: ${why.source}`));
   expect(status).toBe(1);
   expect(await handles[FROZEN]?.closed).toMatchObject({ errnum: ERRNO.ENODATA });
-  await brokers[FROZEN]?.waitFor("and rank 0 no longer keeps them all (overlay.kept-events)");
+  await brokers[FROZEN]?.waitFor("because rank 0 no longer keeps them all (overlay.kept-events)");
   const again = await connect(uri);
   onTestFinished(() => again.close());
   const next: number[] = [];

@@ -77,7 +77,7 @@ describe("start -s 3 --overlay=nats://…", () => {
   test("is refused with status 2 when its flags do not go together", async () => {
     for (const [flags, text] of [
       [["--overlay=http://n1"], "'http://n1' must be nats://HOST:PORT or tls://HOST:PORT"],
-      [["--overlay=nats://n1,tls://n2"], "n1: some servers are tls://, so all must be"],
+      [["--overlay=nats://n1,tls://n2"], "n1: all servers must be tls://, because some are"],
       [["--overlay=tls://10.0.0.1"], "10.0.0.1: TLS cannot check an address"],
       [["--overlay=nats://u:hush@n1/x"], "'nats://***@n1/x' must be nats://HOST:PORT, nothing after it"],
       [["--creds=x"], "--creds needs --overlay"],

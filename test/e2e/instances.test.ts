@@ -76,7 +76,7 @@ describe("fault-G15: in another shell", () => {
     const both = await listed();
     const names = both.map(({ name, pid }) => `${name} (pid ${pid})`).join(", ");
     expect(stderr).toBe(
-      `sluice-module: no instance is named: SLUICE_URI is not set, and 2 run: ${names}; give --uri\n`,
+      `sluice-module: no instance is named: SLUICE_URI is not set, and 2 instances run: ${names}; give --uri\n`,
     );
     for (const { pid, uri } of both) {
       expect((await box.run(["getattr", "--uri", String(pid), "local-uri"])).stdout).toBe(`${uri}\n`);

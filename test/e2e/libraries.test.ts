@@ -80,9 +80,7 @@ describe("[[libraries]]", () => {
           new RegExp(`^sluice-modprobe: ${bad}: is built for Sluice >=99, this host is `),
         ),
         `sluice-modprobe: ${bad}#bad: its version 'x' is not a version`,
-        expect.stringContaining(
-          `sluice-modprobe: ${bad}#bad: is of kind 'shed', which this host does not know`,
-        ),
+        expect.stringContaining(`sluice-modprobe: ${bad}#bad: is of kind 'shed', which this host lacks`),
         expect.stringMatching(new RegExp(`^broker\\.err: ${bad}: is built for Sluice >=99`)),
       ]),
     );

@@ -276,16 +276,14 @@ describe("an instance that cannot start", () => {
   test("for want of a place for its state says so, and does not try for ever", async () => {
     const { status, stderr } = await box.run(["start", "-S", "statedir=/proc/nope/state", "true"]);
     expect(status).toBe(1);
-    expect(stderr).toBe(
-      "sluice-broker: statedir /proc/nope/state cannot be made: No such file or directory\n",
-    );
+    expect(stderr).toBe("sluice-broker: cannot make statedir /proc/nope/state: No such file or directory\n");
   });
 
   test("because its state is to go where a file is says so", async () => {
     const file = box.write("state", "");
     const { status, stderr } = await box.run(["start", "-S", `statedir=${file}`, "true"]);
     expect(status).toBe(1);
-    expect(stderr).toBe(`sluice-broker: statedir ${file} cannot be made: File exists\n`);
+    expect(stderr).toBe(`sluice-broker: cannot make statedir ${file}: File exists\n`);
   });
 
   test("its program, for any reason, says so and goes down in order", async () => {

@@ -100,7 +100,7 @@ describe("sluice shuffle", () => {
     stack({ ...SITE, probe: { asks: ["nothing"] } });
     const shuffled = await sandbox.run(["shuffle", "-f", "stack.toml"]);
     expect(shuffled.status).toBe(1);
-    expect(shuffled.stdout).toContain("other orders fail too, so the order is not the cause\n");
+    expect(shuffled.stdout).toContain("the order is not the cause, because other orders fail too\n");
   });
 
   test("shuffles the shipped units, which pass", async () => {
@@ -118,7 +118,7 @@ describe("--shuffle", () => {
         ...["start", "-f", "stack.toml", "--shuffle=5", "-S", `statedir=${join(sandbox.dir, state)}`],
         ...["sluice", "modprobe", "analyze", "plot", "--json"],
       ]);
-      expect(started.stderr).toContain("sluice-start: the order of the units is shuffled with seed 5\n");
+      expect(started.stderr).toContain("sluice-start: the units start in a random order from seed 5\n");
       const { jobs, units } = JSON.parse(started.stdout) as { jobs: number; units: { unit: string }[] };
       expect(jobs).toBe(1);
       orders.push(units.map(({ unit }) => unit));
@@ -141,7 +141,7 @@ describe("--shuffle", () => {
     const script = "sluice modprobe apply --shuffle=@order && sluice module list --json";
     const applied = await sandbox.run([...["start", "-f", "stack.toml", "-S", "broker.rc1_path=", script]]);
     expect(applied.status).toBe(0);
-    expect(applied.stderr).toContain(`the units are taken in the order of ${join(sandbox.dir, "order")}`);
+    expect(applied.stderr).toContain(`the units start in the order of ${join(sandbox.dir, "order")}`);
     const places = ["store", "index", "table", "page"].map((name) =>
       applied.stdout.lastIndexOf(`"name":"${name}"`),
     );

@@ -120,7 +120,7 @@ test("fault-A4: a state directory refuses another provider, and a store that is 
     if (remove) rmSync(join(statedir, "content.sqlite"));
     const gone = await start("sluice kvs get a");
     expect(gone.status).toBe(1);
-    expect(gone.stderr).toContain("is gone, empty or of another instance");
+    expect(gone.stderr).toContain("is missing, empty or of another instance");
   }
   const adopted = await start("sluice kvs put b=2", { "content.adopt": "1" }, env);
   expect(adopted.status).toBe(0);

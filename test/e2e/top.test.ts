@@ -147,7 +147,7 @@ describe("sluice top on a terminal", () => {
     const after = await screen.shows((lines) => lines.some((line) => line.includes("icanon")));
     expect(after.filter((line) => line !== "")).toEqual([
       "before",
-      "sluice-top: the connection to the broker has gone",
+      "sluice-top: the connection to the broker has ended",
       "status 1",
       "icanon echo",
     ]);

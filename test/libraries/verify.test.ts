@@ -94,7 +94,7 @@ describe("verify refuses, with both versions", () => {
     [
       "a kind that the host does not know",
       module({ kind: "shed" }),
-      "/lib#m: is of kind 'shed', which this host does not know; it has content-backing 1.0, sched 1.2",
+      "/lib#m: is of kind 'shed', which this host lacks; it has content-backing 1.0, sched 1.2",
     ],
     [
       "a kind newer than the host's",
@@ -227,7 +227,7 @@ describe("names", () => {
     const manifest: LibraryManifest = { api: "1.0", modules: { m: {} } };
     const manifests = { "/one": manifest, "/two": manifest };
     expect(verify(manifests, [pick("/one", "m"), pick("/two", "m")])).toEqual([
-      "/two#m: is picked as 'm', and so is /one#m",
+      "/two#m: is picked as 'm', the name of /one#m",
     ]);
     expect(verify(manifests, [pick("/one", "m"), pick("/one", "m", { unit: "again" })])).toEqual([]);
   });

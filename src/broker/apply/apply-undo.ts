@@ -93,15 +93,15 @@ export class Undo {
       return undefined;
     }
     const hasChanged = await this.#hasChanged(before);
-    if (hasChanged && isUp) return "its file has changed since its start, so that the new one stays";
+    if (hasChanged && isUp) return "its file has changed since its start, so the new module stays";
     const isFailedExchange = entry !== undefined;
     if (hasChanged && isFailedExchange) {
       await this.#drop(name);
-      return "is not loaded: its file has changed since its start, and cannot come back";
+      return "is not loaded: its file has changed since its start";
     }
     try {
       await this.#modules.exchange(name, before.request, trial);
-      return hasChanged ? "its file has changed since its start: the new one runs now" : undefined;
+      return hasChanged ? "its file has changed since its start: the new file runs now" : undefined;
     } catch (error) {
       await this.#drop(name);
       return `is not loaded: ${messageOf(error)}`;

@@ -68,7 +68,7 @@ export class ExecTable {
       onError: (error) =>
         options.log(
           "err",
-          `exec: cannot start the guard, so commands would survive a killed broker: ${error.message}`,
+          `exec: cannot start the guard, without which commands survive a killed broker: ${error.message}`,
         ),
     });
   }

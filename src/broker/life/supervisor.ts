@@ -133,7 +133,7 @@ export class Supervisor {
   #statusOf({ status, signal, error }: Ended): number {
     const { say } = this.#options;
     const isAlone = this.#options.brokerArgvs.length === 1;
-    if (error !== undefined) say(`broker could not be started: ${error.message}`);
+    if (error !== undefined) say(`cannot start the broker: ${error.message}`);
     if (signal !== null) {
       const how = partEndText(endOf(status, signal));
       say(isAlone ? `broker ${how}` : `rank 0 ${how}: the instance ends`);
@@ -158,7 +158,7 @@ export class Supervisor {
     const isExpected = this.#leaderHasEnded || this.#stopCount > 0 || this.#isGoingDown();
     // A broker that was killed during its shutdown has not finished its rc3.
     this.#otherFailed ||= isExpected && (broker.unclean || signal !== null);
-    if (error !== undefined) say(`rank ${rank} could not be started: ${error.message}`);
+    if (error !== undefined) say(`cannot start rank ${rank}: ${error.message}`);
     else if (!isExpected) say(`rank ${rank} ${partEndText(endOf(status, signal))}`);
     await broker.cleanUp();
   }

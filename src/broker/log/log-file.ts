@@ -114,7 +114,7 @@ class RotatedLogFile implements LogFile {
   #failed(cause: unknown): void {
     if (this.#isFailing) return;
     this.#isFailing = true;
-    this.#options.onError(fileError(`log file ${this.#options.path} cannot be written`, cause));
+    this.#options.onError(fileError(`cannot write log file ${this.#options.path}`, cause));
   }
 
   /** @throws SluiceError `BROKER_STATE` if it cannot be opened */
@@ -126,7 +126,7 @@ class RotatedLogFile implements LogFile {
       part.file.on("error", (cause: unknown) => this.#failed(cause));
       return part;
     } catch (cause) {
-      throw fileError(`log file ${path} cannot be opened`, cause);
+      throw fileError(`cannot open log file ${path}`, cause);
     }
   }
 

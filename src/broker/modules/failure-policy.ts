@@ -36,9 +36,9 @@ export function afterFailure(
  */
 export function restartDelay(host: ModuleHost, entry: ModuleEntry, message: string): number | undefined {
   const delayMs = entry.restarts.failed(host.clock.now());
-  if (delayMs !== undefined) host.log("notice", `${entry.name} is restarted in ${delayMs / 1000} s`);
-  else if (entry.request.restart?.then === "log") host.log("err", `${message}; gave up restarting it`);
-  else panic(host, `${message}; gave up restarting it`);
+  if (delayMs !== undefined) host.log("notice", `${entry.name} restarts in ${delayMs / 1000} s`);
+  else if (entry.request.restart?.then === "log") host.log("err", `${message}; no more restarts`);
+  else panic(host, `${message}; no more restarts`);
   return delayMs;
 }
 

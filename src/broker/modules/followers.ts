@@ -91,7 +91,7 @@ export class Followers {
       if (followed.length === 0 || entry === source || cause.has(entry.name)) continue;
       if (await this.#isToRestart(entry, followed)) {
         cause.add(entry.name);
-        this.#table.log("notice", `${entry.name} is restarted: it follows ${source.name}`);
+        this.#table.log("notice", `${entry.name} restarts, because it follows ${source.name}`);
         await this.#settled(entry.name, this.#table.restart(entry, cause));
       }
     }
@@ -103,7 +103,7 @@ export class Followers {
       if (!isOfOutage || cause.has(name)) continue;
       cause.add(name);
       this.#fallen.delete(name);
-      this.#table.log("notice", `${name} is started again: it follows ${source.name}`);
+      this.#table.log("notice", `${name} starts again, because it follows ${source.name}`);
       await this.#settled(name, this.#table.loadAgain(request, cause));
     }
   }

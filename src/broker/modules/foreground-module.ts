@@ -69,7 +69,7 @@ export class ForegroundModule {
     const { args, ...request } = choice;
     const found = await moduleFinder({ modulePath: choice.modulePath })(request);
     if (found.member !== undefined) {
-      throw requestError("EINVAL", `${choice.path}: a module of a library can only be loaded by an instance`);
+      throw requestError("EINVAL", `${choice.path}: only an instance can load a module of a library`);
     }
     const instance = await openChannel(uri);
     const { name, path } = found;

@@ -36,7 +36,7 @@ export interface ModuleInfo {
   /** The name of the module if the load does not set another. */
   readonly name: string;
   readonly path: string;
-  /** The services that are known before the module runs. It may register more. */
+  /** The services of the module before it runs. It may register more. */
   readonly services: readonly string[];
   /** `sha256-HEX` of the file. */
   readonly digest: string;
@@ -47,7 +47,7 @@ export interface ModuleInfo {
   readonly kind: string | null;
   readonly version: string | null;
   readonly description: string | null;
-  /** The reasons for which this host would refuse a module of a library in any case. */
+  /** Why this host would always refuse a module of a library. */
   readonly refused?: readonly string[];
   /** The modules of a library. */
   readonly modules?: readonly LibraryModuleInfo[];

@@ -127,7 +127,7 @@ async function confirmDigest(path: string, verified: string): Promise<void> {
   const now = await digestOf(path);
   if (now === verified) return;
   throw libraryRefusal(
-    `${path}: has changed since Sluice verified it: its digest was ${verified}, it is ${now}`,
+    `${path}: has changed since Sluice verified it: its digest was ${verified} and is ${now}`,
   );
 }
 

@@ -44,10 +44,7 @@ export class ModuleRuns {
           this.#known.forget(entry);
           throw error;
         }
-        this.#host.log(
-          "notice",
-          `${messageOf(error)}; ${entry.name} is started again in ${delayMs / 1000} s`,
-        );
+        this.#host.log("notice", `${messageOf(error)}; ${entry.name} starts again in ${delayMs / 1000} s`);
         await this.#backOff(entry, delayMs);
         entry.state = { kind: "starting" };
       }

@@ -44,7 +44,7 @@ export async function takeDown(
         const isLate = await removeWithin(modules, name, { clock, limitMs, signal });
         if (!isLate || limitMs !== allowedMs) return;
         failed.push(name);
-        log("err", `${name}: not gone within ${limitMs / 1000} s, cancelled`);
+        log("err", `${name}: not removed within ${limitMs / 1000} s, cancelled`);
       } catch (error) {
         if (errnumOf(error) === ERRNO.ENOENT) return;
         failed.push(name);

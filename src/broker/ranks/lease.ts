@@ -183,7 +183,7 @@ export class Lease {
       );
       this.#provenAt = at;
       if (this.#missingRight !== undefined)
-        this.#listener?.log("notice", "the lease of rank 0 is renewed again");
+        this.#listener?.log("notice", "the broker has renewed the lease of rank 0 again");
       this.#missingRight = undefined;
     } catch (error) {
       if (this.#isOver) return;
@@ -194,7 +194,7 @@ export class Lease {
 
   /** A missing right stays missing until the operator restores it, so it logs that once. */
   #logFailure(error: unknown): void {
-    const text = `the lease of rank 0 was not renewed: ${messageOf(error)}`;
+    const text = `cannot renew the lease of rank 0: ${messageOf(error)}`;
     if (!(error instanceof MissingRightError)) this.#listener?.log("warning", text);
     else if (error.message !== this.#missingRight) {
       this.#missingRight = error.message;
@@ -231,7 +231,7 @@ export class Lease {
         this.#provenAt = at;
       }
     } catch (error) {
-      this.#listener?.log("debug", `the lease of rank 0 cannot be read: ${messageOf(error)}`);
+      this.#listener?.log("debug", `cannot read the lease of rank 0: ${messageOf(error)}`);
     }
     const patienceMs = this.#listener?.patienceMs() ?? Infinity;
     if (this.#unprovenMs() <= Math.max(patienceMs, this.#options.ttlMs)) return;
@@ -300,7 +300,7 @@ class Taking {
       // A wait would not help, because a server joins a cluster only after a change of its configuration.
       if (error instanceof JetStreamError && error.number === NO_CLUSTER)
         throw new LeaseMismatch(
-          `bucket ${bucket} needs ${replicas} replicas, and the NATS server belongs to no cluster; ` +
+          `bucket ${bucket} needs ${replicas} replicas, but the NATS server belongs to no cluster; ` +
             `list only servers of one cluster (${error.message})`,
         );
       const isLate = error instanceof JetStreamError && error.number === WRONG_LAST_SEQUENCE;
@@ -319,7 +319,7 @@ class Taking {
     const differs = [
       ...(state.ttlMs === ttlMs
         ? []
-        : [`values stay ${state.ttlMs / 1000} s, not ${ttlMs / 1000} s (overlay.lease)`]),
+        : [`values expire after ${state.ttlMs / 1000} s, not ${ttlMs / 1000} s (overlay.lease)`]),
       ...(state.replicas === replicas ? [] : [`${state.replicas} replicas, not ${replicas}`]),
     ];
     if (differs.length > 0)

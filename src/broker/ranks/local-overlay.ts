@@ -98,7 +98,7 @@ function connect(path: string, deadlineMs: number, signal: AbortSignal): Promise
         const isEarly = isErrno(cause, "ENOENT") || isErrno(cause, "ECONNREFUSED");
         if (isEarly && performance.now() < deadlineMs) retry = setTimeout(attempt, RETRY_MS);
         else {
-          reject(overlayStateError(`rank 0 cannot be reached: ${messageOf(cause)}`, "EHOSTUNREACH", cause));
+          reject(overlayStateError(`cannot reach rank 0: ${messageOf(cause)}`, "EHOSTUNREACH", cause));
         }
       });
     };

@@ -40,8 +40,8 @@ export function rankEvents(options: RankEventsOptions): OverlayReceiver {
     drained: (rank) => router.rankDrained(rank),
     event: (event) => router.broadcast(event),
     missed: (after, upTo) => {
-      const text = `this rank has missed events after ${after}, and rank 0 no longer keeps them all (overlay.kept-events)`;
-      log("err", `${text}. This rank continues after event ${upTo}, and its subscriptions end with ENODATA`);
+      const text = `this rank has missed events after ${after}, because rank 0 no longer keeps them all (overlay.kept-events)`;
+      log("err", `${text}. This rank continues after event ${upTo}. Its subscriptions end with ENODATA`);
       router.endSubscriptions(requestError("ENODATA", text));
     },
     client: (stream) => clients.add(socketChannel(stream, wireLimits()), { isGuest: false }),

@@ -29,7 +29,7 @@ export class ServiceTable {
     if (!isName(name)) throw requestError("EINVAL", `invalid service name '${name}'`);
     const holder = this.#owners.get(name);
     if (holder !== undefined) {
-      throw requestError("EEXIST", `service ${name} is already provided by ${holder.name}`);
+      throw requestError("EEXIST", `${holder.name} already provides service ${name}`);
     }
     this.#set(name, owner);
   }

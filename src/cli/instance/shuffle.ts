@@ -231,9 +231,9 @@ function findingLines(finding: Finding): string[] {
       ];
     }
     case "not-repeated":
-      return ["the same order did not fail again, so the order is not the only cause"];
+      return ["the order is not the only cause, because it did not fail again"];
     case "every-order":
-      return ["other orders fail too, so the order is not the cause"];
+      return ["the order is not the cause, because other orders fail too"];
     case "no-order":
       return ["the start failed before its first unit"];
   }

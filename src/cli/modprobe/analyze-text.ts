@@ -35,7 +35,7 @@ export function linkText({ unit, startNs, durationNs, slackNs, slotWaitNs, lagNs
     ...(slackNs > 0 ? [`slack ${timespan(slackNs)}`] : []),
     ...(slotWaitNs > 0 ? [`waited ${timespan(slotWaitNs)} for a slot`] : []),
     // Every start takes up to a millisecond.
-    ...(lagNs >= 1e6 ? [`handed out ${timespan(lagNs)} late`] : []),
+    ...(lagNs >= 1e6 ? [`started ${timespan(lagNs)} late`] : []),
   ];
   return parts.join(", ");
 }

@@ -29,9 +29,9 @@ export function command(): Command {
     .addHelpText(
       "after",
       "\nInside an instance, or with --uri, the module runs in the foreground as a client of the instance, until it ends or" +
-        "\nCtrl-C. It answers requests to its name. The instance does not list it." +
-        "\n\nWithout an instance, each line of standard input is a request, METHOD [JSON]. The command prints the response as a line of JSON." +
-        "\nAt the end of input, the command shuts the module down. The status is 1 if a request or the module failed." +
+        "\nCtrl-C. The module serves its name there; the instance does not list it." +
+        "\n\nWithout an instance, each line of standard input is a request, METHOD [JSON]; the command prints the response as a line of JSON, or null." +
+        "\nAt the end of input the command shuts the module down; the status is 1 if a request or the module failed." +
         "\n\nExample:\n  echo 'ping {\"n\":1}' | sluice module-exec ./motd.mjs greeting=hello",
     )
     .action(moduleExec);

@@ -86,7 +86,7 @@ function reload(): Command {
   const reload = new Command("reload")
     .description("remove a module and load it again, while its requests wait")
     .argument("<module|path>", "name of the module, or the path of its load")
-    .argument("[args...]", "new arguments (default: the old arguments)");
+    .argument("[args...]", "new arguments (default: the old ones)");
   return withRanks(withInsecure(withLoading(reload)))
     .option("-f, --force", "load the module even if it was not loaded")
     .addHelpText("after", "\nExample:\n  sluice module reload cron")

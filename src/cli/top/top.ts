@@ -32,7 +32,7 @@ export function command(): Command {
     )
     .addHelpText(
       "after",
-      "\nIn a pipe, without --batch or --iterations, it prints one table. The first rates are means since the\nstart of each module. Keys: q quits, R reverses. Other keys at the bottom of the screen sort.\nWith -r RANKS, a terminal shows the modules of all ranks in one table. Elsewhere each rank has a table.\n'Rst' counts restarts. 'Health' is '-' for a module that has neither a watchdog nor the probe 'alive'." +
+      "\nNot on a terminal, and without --batch or --iterations, the command prints one table. The first rates are means since the\nstart of each module. Keys: q quits, R reverses, and the keys at the bottom of the screen sort.\nWith -r RANKS a terminal shows the modules of all these ranks in one table; elsewhere each rank has a table.\n'Rst' counts restarts. 'Health' is '-' for a module that has neither a watchdog nor the probe 'alive'." +
         "\n\nExample:\n  sluice top --sort rx\n  sluice top --batch -n 10 > top.txt",
     )
     .action(top);

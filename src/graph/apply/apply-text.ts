@@ -32,7 +32,7 @@ export function staysLines({ stays, unknown }: Pick<ApplyPlan, "stays" | "unknow
   const count = stays.length === 1 ? "1 module stays as it is" : `${stays.length} modules stay as they are`;
   return unknown.length === 0
     ? [count]
-    : [count, `left alone, because no unit describes them: ${unknown.join(", ")}`];
+    : [count, `unchanged, because no unit describes them: ${unknown.join(", ")}`];
 }
 
 function whatText(change: ApplyChange): string {

@@ -40,9 +40,10 @@ export interface Picture {
 }
 
 /**
- * A plan as a picture: planned units in canonical order, then the units that it leaves out. It has only the
- * orders that do not follow from other orders.
- * @param around only this unit, the provider of this service or the units of this `@GROUP`, and the direct neighbours
+ * A plan as a picture: planned units in canonical order, then the units that it leaves out. The picture has
+ * only the orders that do not follow from others.
+ * @param around only this unit, the provider of this service or the units of this `@GROUP`, and the direct
+ *   neighbours
  * @returns undefined if no unit has that name
  */
 export function pictureOf(plan: Plan, around?: string): Picture | undefined {

@@ -95,10 +95,10 @@ function unordered(
   return {
     code: "GRAPH_REQUIRES_UNORDERED",
     severity: "warning",
-    message: `${unit.name} requires ${service} and asks it at load, but ${how}`,
+    message: `${unit.name} requires ${service} and sends it a request at load, but ${how}`,
     location: catalog.originOf(unit.name, "requires", service)?.location,
     related: sent.slice(0, PLACES).map(({ topic, location }) => ({
-      message: `${topic} is asked here, before ${unit.name} runs`,
+      message: `the request ${topic}, before ${unit.name} runs`,
       location,
     })),
     hint: isLater

@@ -77,12 +77,13 @@ const unloaders = new WeakMap<object, () => Promise<void>>();
 const imported = new Map<string, string>();
 
 /**
- * Loads a plug-in, which is a file with functions that a program calls (docs/design/modules.md §6). JavaScript and
- * TypeScript run in this thread. Addons, Python files and programs run in their own process, where arguments and
- * results are JSON. If a plug-in throws, crashes or ends by a signal, the call rejects with an error that names it.
- * @param path of the file; a relative path starts at the working directory
+ * Loads a plug-in, which is a file with functions that a program calls (docs/design/modules.md §6).
+ * JavaScript and TypeScript run in this thread. Addons, Python files and programs run in their own process,
+ * where arguments and results are JSON. If a plug-in throws, crashes or ends by a signal, the call rejects
+ * with an error that names it.
+ * @param path of the file; relative paths start at the working directory
  * @returns an object with exactly the requested functions, which all return promises
- * @throws SluiceError `LOAD_PLUGIN` if a function is missing, the kind is another, or it does not run.
+ * @throws SluiceError `LOAD_PLUGIN` if a function is missing, the kind differs, or the plug-in does not run.
  *   `UNIT_INSECURE`, `LOAD_NO_LOADER`, or a system error for the file itself. Its functions reject with
  *   `PLUGIN_FAILED`: the errno of the error that they throw, else `EIO`; `ECONNRESET` if its process ends;
  *   `ECANCELED` after {@link unloadPlugin}
@@ -123,9 +124,10 @@ export async function loadPlugin(path: string, demand: PluginOptions & PluginDem
 }
 
 /**
- * Ends a plug-in: its process ends, and its functions reject with `ECANCELED`. A second call has no effect.
+ * Ends a plug-in and its own process, if any. Its functions then reject with `ECANCELED`. A second call has
+ * no effect.
  * @param plugin from {@link loadPlugin}
- * @param limits how long to wait for its end; the plug-in ends in any case
+ * @param limits how long to wait for the end, which comes in any case
  */
 export async function unloadPlugin(plugin: object, limits: Limits = {}): Promise<void> {
   await withinLimits("unloading of the plug-in", limits, unloaders.get(plugin)?.() ?? Promise.resolve());
@@ -136,7 +138,7 @@ async function loadHere(file: string, name: string, demand: PluginDemand): Promi
   const digest = await digestOf(file);
   const known = imported.get(file);
   if (known !== undefined && known !== digest) {
-    const text = `${file} has changed since its import, and this process keeps the old code; restart the process to load the new file`;
+    const text = `${file} has changed since its import; this process keeps the old code; restart the process to load the new file`;
     throw pluginError("LOAD_PLUGIN", name, text, ERRNO.EBUSY);
   }
   imported.set(file, digest);

@@ -126,7 +126,7 @@ async function untilLine(
   const matcher = new LineMatcher(expression);
   say(
     `no line of its output matches ${expression}; it has printed no line (many programs buffer their output without a terminal: ` +
-      "look for an option that turns this off)",
+      "an option may turn this off)",
   );
   while (!signal.aborted) {
     const lines = events.takeLines();

@@ -106,7 +106,7 @@ async function askToEnd(options: StopOptions, signal: AbortSignal): Promise<void
       );
     } catch (error) {
       if (!(error instanceof SluiceError)) throw error;
-      log("warning", `its stop command cannot be run: ${error.message}`);
+      log("warning", `cannot run its stop command: ${error.message}`);
     }
   }
   const isLine = typeof command === "string";

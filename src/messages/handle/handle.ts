@@ -333,7 +333,7 @@ export class ChannelHandle implements Handle {
   }
 
   #gone(): void {
-    this.#requests.close(requestError("ECONNRESET", "the connection to the broker has gone"));
+    this.#requests.close(requestError("ECONNRESET", "the connection to the broker has ended"));
     this.#server.close();
     this.#streams.close();
     this.#loop.stop();

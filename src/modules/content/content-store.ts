@@ -140,7 +140,7 @@ export class ContentStore {
       try {
         await this.#handover;
       } catch (error) {
-        this.#h.log("err", `the data in memory cannot be stored: ${messageOf(error)}`);
+        this.#h.log("err", `cannot store the data in memory: ${messageOf(error)}`);
         // The provider runs, but did not accept the data. A later attempt may succeed.
         await sleep(HANDOVER_PAUSE_MS);
       }

@@ -142,7 +142,7 @@ export class StateClaim {
     return requestError(
       "EEXIST",
       `statedir ${this.#directory} belongs to instance ${instance} of ${this.#provider}, ` +
-        `and ${file} is gone, empty or of another instance\n` +
+        `and ${file} is missing, empty or of another instance\n` +
         `  hint: restore it from a backup; or create an empty store: -S content.adopt=1, then 'sluice kvs restore FILE'`,
     );
   }

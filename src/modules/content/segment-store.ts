@@ -164,7 +164,7 @@ export class SegmentStore implements Backing, Sweepable {
       const { entries, end, damaged } = last.scan();
       this.#warnOfDamage(last, damaged);
       if (end < last.size) {
-        this.#warn(`${last.path}: dropped ${last.size - end} bytes of a write that was cut short`);
+        this.#warn(`${last.path}: dropped ${last.size - end} bytes of an incomplete write`);
       }
       last.cut(end);
       if (entries.length > 0) return { entries, isWhole: damaged.length === 0 };

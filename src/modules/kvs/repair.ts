@@ -80,7 +80,7 @@ async function repaired(
   const earlier = [...heads];
   let newest = earlier.shift();
   while (newest !== undefined && !(await hasRoot(store, newest))) {
-    salvage.dropped.push(`${newest.name}: its root cannot be read`);
+    salvage.dropped.push(`${newest.name}: its root is unreadable`);
     newest = earlier.shift();
   }
   if (newest === undefined) throw requestError("EIO", "no version is readable: restore a dump, or a backup");

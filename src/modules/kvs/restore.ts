@@ -88,7 +88,7 @@ export class Restore {
     else
       throw requestError(
         "EINVAL",
-        `line ${number}: the dump has ${parsed.keys} keys, and ${this.#keys} are here`,
+        `line ${number}: the dump has ${parsed.keys} keys, but ${this.#keys} are present`,
       );
   }
 

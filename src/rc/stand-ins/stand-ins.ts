@@ -6,8 +6,8 @@ const MARK = "<stand-in for ";
 
 /** The texts of the uses. */
 const TEXTS: Readonly<Record<DecidingUse, string>> = {
-  tested: "a stand-in was taken for true",
-  compared: "a stand-in was compared, and counted as different",
+  tested: "a stand-in counted as true",
+  compared: "a stand-in counted as different",
 };
 
 /**
@@ -51,7 +51,7 @@ export class StandIns {
   }
 
   #addUse(name: string, what: string, { file, line }: Pick<StandInUse, "file" | "line">): void {
-    const text = `'${name}' cannot be imported here, and ${what}`;
+    const text = `'${name}' cannot be imported here; ${what}`;
     const isKnown = this.uses.some((use) => use.file === file && use.line === line && use.text === text);
     if (!isKnown) this.uses.push({ file, line, text });
   }
@@ -90,13 +90,13 @@ export class StandIns {
         case Symbol.toPrimitive:
           return (hint: string) => {
             if (hint !== "number") return mark;
-            this.#used(name, "was taken for 0");
+            this.#used(name, "counted as 0");
             return 0;
           };
         case Symbol.iterator:
         case Symbol.asyncIterator:
           return () => {
-            this.#used(name, "was iterated over as if it were empty");
+            this.#used(name, "counted as empty");
             return [][Symbol.iterator]();
           };
       }
@@ -109,7 +109,7 @@ export class StandIns {
       set: () => true,
       deleteProperty: () => true,
       has: (_, key) => {
-        this.#used(name, "was taken not to have the requested property");
+        this.#used(name, "lacked the requested property");
         return key === "prototype";
       },
       apply: () => this.#make(`${name}()`),

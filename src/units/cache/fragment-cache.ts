@@ -21,8 +21,8 @@ export interface ReadFile {
 }
 
 /**
- * A cache of parsed unit files (ADR 24). The cache has fragments, never a plan. Sluice still reads every file each
- * time, and looks for an entry with the digest of the file.
+ * A cache of parsed unit files (ADR 24). The cache has fragments, never a plan. Sluice still reads every file
+ * each time. The digest of a file identifies its entry.
  */
 export class FragmentCache {
   readonly #files: SealedFiles;
@@ -47,7 +47,7 @@ export class FragmentCache {
     return new FragmentCache(new SealedFiles({ directory, levels: 1, limit: LIMIT_BYTES }));
   }
 
-  /** The path of an entry; undefined if the program has been removed, or is being replaced. */
+  /** The place of a file's entry; undefined during an update of Sluice, or after its removal. */
   look(read: ReadFile): KeptFragment | undefined {
     const build = buildState();
     return build === undefined ? undefined : new KeptFragment(this.#files, nameOf(read, build));

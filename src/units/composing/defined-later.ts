@@ -12,7 +12,7 @@ export function definedLater(fragments: readonly Fragment[], name: string, by: s
   const later = fragments.slice(own + 1).find((fragment) => defines(fragment, name));
   if (own < 0 || later === undefined) return undefined;
   const file = later.source.name;
-  return `defined in ${file}, which is read later; ${cure(by, file)}`;
+  return `defined in ${file}, which Sluice reads later; ${cure(by, file)}`;
 }
 
 function defines({ definitions }: Fragment, name: string): boolean {
@@ -23,7 +23,7 @@ function defines({ definitions }: Fragment, name: string): boolean {
 
 /** Sluice reads the files of one directory in the order of their names. */
 function cure(file: string, later: string): string {
-  if (dirname(file) !== dirname(later)) return "write this in a file that is read after it";
+  if (dirname(file) !== dirname(later)) return "write this in a file that Sluice reads after it";
   return `name this file ${nameAfter(basename(file), basename(later))}`;
 }
 

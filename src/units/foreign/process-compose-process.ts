@@ -185,7 +185,7 @@ export class ProcessReader {
       case "process_completed":
         return "a failure of the process fails the unit";
       default:
-        return "a unit waits until another is ready, not until it is started";
+        return "a unit waits until another is ready, not until it starts";
     }
   }
 

@@ -128,8 +128,7 @@ class ServiceReader {
     const kind = type?.value ?? "simple";
     const isRemaining = /^(?:yes|true|on|1)$/i.test(remains?.value ?? "");
     const isBackground = kind === "forking" || isRemaining;
-    if (remains !== undefined && isRemaining)
-      unit.lose(remains, "no process of this unit stays, so it cannot be watched");
+    if (remains !== undefined && isRemaining) unit.lose(remains, "this unit has no process to watch");
     else if (remains !== undefined) unit.say(remains, "as every module and task");
     if (kind === "oneshot" && !isRemaining) {
       unit.kind = "task";
@@ -140,7 +139,7 @@ class ServiceReader {
     if (kind === "notify") unit.set("ready", { notify: true }, type);
     else if (kind === "simple" || kind === "exec") unit.set("ready", { started: true }, type);
     else if (kind === "oneshot") unit.say(type, isRemaining ? "see its command" : "a task");
-    else unit.lose(type, "ready as soon as it was started");
+    else unit.lose(type, "ready as soon as it starts");
   }
 
   #command(starts: readonly Assignment[], background: Assignment | undefined): void {

@@ -220,7 +220,7 @@ describe("the lease", () => {
     const jetStream = new JetStream(() => connection, 5000);
     const before = await jetStream.read("sluice-leases", "leader");
     await jetStream.write("sluice-leases", "leader", before?.value ?? new Uint8Array());
-    await zero.logged("the lease of rank 0 was not renewed");
+    await zero.logged("cannot renew the lease of rank 0");
     await expect
       .poll(async () => (await jetStream.read("sluice-leases", "leader"))?.revision ?? 0, PATIENTLY)
       .toBeGreaterThan((before?.revision ?? 0) + 2);

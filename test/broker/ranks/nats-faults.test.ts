@@ -223,7 +223,7 @@ describe("a rank that has missed", () => {
     const own = client.publish("own.event");
     heal();
     expect(await own).toBe(count + 1);
-    const why = "this rank has missed events after 0, and rank 0 no longer keeps them all";
+    const why = "this rank has missed events after 0, because rank 0 no longer keeps them all";
     expect(await one.logged(`${why} (overlay.kept-events)`)).toMatchObject({ level: "err" });
     // Its client had no notice of the end.
     expect(await one.handle.closed).toMatchObject({ errnum: ERRNO.ENODATA });

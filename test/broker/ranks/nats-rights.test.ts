@@ -169,7 +169,7 @@ describe("a right that a server withdraws by a reload", () => {
     const lost = { errnum: ERRNO.EHOSTUNREACH };
     await expect(zero.handle.publish("site.alarm")).rejects.toMatchObject(lost);
     await nats.reload(users(ZERO));
-    await zero.logged("the lease of rank 0 is renewed again");
+    await zero.logged("the broker has renewed the lease of rank 0 again");
     expect(await zero.handle.publish("site.alarm")).toBeGreaterThan(0);
     expect(await epochOf(zero)).toBe(2);
     const said = zero.log.filter((line) => line.level !== "debug" && line.text.includes("may not"));

@@ -196,7 +196,7 @@ describe.each(OVERLAYS)("over %s", (kind) => {
       await Promise.all(missed);
       one.heal();
       const why =
-        /this rank has missed events after \d+, and rank 0 no longer keeps them all \(overlay.kept-events\)/;
+        /this rank has missed events after \d+, because rank 0 no longer keeps them all \(overlay.kept-events\)/;
       expect(await renewed).toMatchObject({
         errnum: ERRNO.ENODATA,
         message: expect.stringMatching(why) as string,

@@ -227,7 +227,7 @@ describe("what is loaded", () => {
     expect(apply.unknown).toEqual(["x"]);
     expect(staysLines(apply)).toEqual([
       "3 modules stay as they are",
-      "left alone, because no unit describes them: x",
+      "unchanged, because no unit describes them: x",
     ]);
   });
 

@@ -314,7 +314,7 @@ describe("what runs", () => {
     const after = await stack.pids();
     expect(after["f"]).not.toBe(before["f"]);
     expect(isAlive(before["f"] ?? 0)).toBe(false);
-    const lines = stack.log.map(({ text }) => text).filter((text) => /^apply: re|f is restarted/.test(text));
+    const lines = stack.log.map(({ text }) => text).filter((text) => /^apply: re|f restarts/.test(text));
     expect(lines).toEqual(["apply: reload a", "apply: restart f"]);
   });
 

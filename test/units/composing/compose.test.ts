@@ -396,12 +396,12 @@ describe("an update in a file that is read before the definition", () => {
     ["d/99-site.toml", "d/motd.toml", "motd", "name this file zz-99-site.toml"],
     ["d/a.toml", "d/zz-motd.toml", "greeting", "name this file zzz-a.toml"],
     ["d/zz-a.toml", "d/zzzmotd.toml", "motd", "name this file zzzz-zz-a.toml"],
-    ["a/modprobe.d/z.toml", "b/modprobe.d/a.toml", "motd", "write this in a file that is read after it"],
+    ["a/modprobe.d/z.toml", "b/modprobe.d/a.toml", "motd", "write this in a file that Sluice reads after it"],
   ])("fault-G2: %s is told of %s", (early, late, name, cure) => {
     const [error, ...others] = errorsOf(composeFiles({ [early]: `[${name}]\nranks = "0"\n`, [late]: MOTD }));
     expect(others).toEqual([]);
     expect(error?.message).toBe(`no such module or task '${name}'`);
-    expect(error?.hint).toBe(`defined in ${late}, which is read later; ${cure}`);
+    expect(error?.hint).toBe(`defined in ${late}, which Sluice reads later; ${cure}`);
     const renamed = /name this file (.*)$/.exec(cure)?.[1];
     if (renamed !== undefined) expect([renamed, late.slice(2)].sort()).toEqual([late.slice(2), renamed]);
   });

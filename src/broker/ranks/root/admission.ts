@@ -222,7 +222,7 @@ export class Admission {
       this.#refuse(connection, this.#doubleError(rank));
       return;
     }
-    const why = `rank ${rank} is silent${this.placeOf(rank)} and may still run; this broker waits until the other must have stopped`;
+    const why = `rank ${rank} is silent${this.placeOf(rank)} and may still run; this broker waits until that rank must have stopped`;
     let isTold = false;
     const wait = (): void => {
       if (isTold) return;

@@ -81,7 +81,7 @@ export function adviceLines({ isComplete, missing, doubtful, unused }: Advice): 
 
 function doubtLines({ unit, asked, topics, closesRing, add }: Doubt, when: string): string[] {
   const said = `${unit} asked ${asked} ${when}, and no relation orders them: ${topics.join(", ")}`;
-  if (closesRing) return [said, "  an order of these two would close a ring with the orders above"];
+  if (closesRing) return [said, "  an order of these two would form a cycle with the orders above"];
   if (add === undefined) return [said, "  the files no longer define this unit"];
   const { text, isReplaced } = add;
   return [said, `  ${isReplaced ? "make it" : "add"} ${text}${placeText(add.place)}`];

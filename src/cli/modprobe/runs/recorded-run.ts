@@ -50,10 +50,7 @@ export async function findRecord(options: RecordedRunOptions): Promise<RunRecord
   const found = runs.find(({ number }) => number === Number(run));
   if (found !== undefined) return valueOf(readRecord(found.file));
   if (runs.length === 0) throw new ExitError(1, `no recorded run in ${store.directory}\n  hint: ${HINT}`);
-  throw new ExitError(
-    1,
-    `no recorded run ${run}: the number of runs is ${runs.length}, and 1 is the last run`,
-  );
+  throw new ExitError(1, `no recorded run ${run}: the number of runs is ${runs.length} (1 is the last run)`);
 }
 
 /** All recorded runs, the last one first. */
