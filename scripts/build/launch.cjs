@@ -10,10 +10,6 @@ if (major < 20 || (major === 20 && minor < 19)) {
   process.exit(1);
 }
 
-// Node's own answer to this signal is to let anyone on this machine debug the process (docs/security.md). In a thread
-// this does nothing.
-process.on("SIGUSR1", () => {});
-
 const { Module } = require("node:module");
 const { dirname, join } = require("node:path");
 const { Script } = require("node:vm");
@@ -36,6 +32,9 @@ function cacheOf(bundle, role) {
  * @param {string} role what this process or thread uses it for: the functions of each role are compiled once
  */
 function partsOf(name, role) {
+  // Node's own answer to this signal is to let anyone on this machine debug the process (docs/security.md). A program that
+  // has imported the library decides that itself.
+  if (ownRole === undefined) process.on("SIGUSR1", () => {});
   ownRole = role;
   const bundle = fileOf(name);
   if (require.cache[bundle] !== undefined) return require.cache[bundle].exports;

@@ -95,7 +95,12 @@ export class Terminal {
 
   close(): void {
     this.#watchers.clear();
-    this.#tmux("kill-server");
+    try {
+      this.#tmux("kill-server");
+    } catch (error) {
+      // Its server has ended if what ran in the terminal has.
+      if (!String(error).includes("no server running")) throw error;
+    }
   }
 
   #tmux(...args: readonly string[]): string {
