@@ -6,6 +6,7 @@ import { inOrder } from "../modules/take-down-order.js";
 import type { ApplyModules } from "./apply-modules.js";
 import type { ApplySteps, StartStep } from "./apply-steps.js";
 import { chain, type Leftover, restricted, reversed, Undo } from "./apply-undo.js";
+import { unitMessage } from "./unit-message.js";
 
 /** The dependencies of an apply. */
 export interface ApplyHost {
@@ -85,7 +86,7 @@ export class ApplyRun {
           return [];
         } catch (error) {
           if (step.optional) return [];
-          return [{ unit: step.name, message: messageOf(error), lines: [] }];
+          return [{ unit: step.name, message: unitMessage(step.name, error), lines: [] }];
         }
       }),
     );
@@ -174,7 +175,7 @@ export class ApplyRun {
       } catch (error) {
         // A module that failed during its removal has ended nevertheless.
         if (modules.has(name)) this.#fail(name, messageOf(error), "remove");
-        else this.#tell({ type: "end", action: "remove", unit: name, message: messageOf(error) });
+        else this.#tell({ type: "end", action: "remove", unit: name, message: unitMessage(name, error) });
       }
     });
   }
@@ -198,7 +199,7 @@ export class ApplyRun {
     try {
       await this.#removeWithin(name);
     } catch (error) {
-      this.#host.log("err", `apply: ${name}: ${messageOf(error)}`);
+      this.#host.log("err", `apply: ${name}: ${unitMessage(name, error)}`);
     }
   }
 
@@ -239,7 +240,8 @@ export class ApplyRun {
     }
   }
 
-  async #leaveOut(name: string, message: string, action: ApplyEvent["action"]): Promise<void> {
+  async #leaveOut(name: string, text: string, action: ApplyEvent["action"]): Promise<void> {
+    const message = unitMessage(name, text);
     this.#leftOut.push({ unit: name, message, lines: this.#host.lastLines(name) });
     this.#host.log("warning", `${name} is optional and failed: ${message}`);
     this.#tell({ type: "fail", action, unit: name, message });
@@ -304,7 +306,8 @@ export class ApplyRun {
     this.#tell({ type: "start", action, unit });
   }
 
-  #fail(unit: string, message: string, action: ApplyEvent["action"] = "load"): void {
+  #fail(unit: string, text: string, action: ApplyEvent["action"] = "load"): void {
+    const message = unitMessage(unit, text);
     const lines = unit === "" || message.includes("its last output: ") ? [] : this.#host.lastLines(unit);
     this.#failures.push({ unit, message, lines });
     this.#host.log("err", unit === "" ? `apply: ${message}` : `apply: ${unit}: ${message}`);

@@ -1,8 +1,8 @@
-import { messageOf } from "../../errors/index.js";
 import { digestOf } from "../../libraries/index.js";
 import type { LoadRequest, Trial } from "../modules/module-entry.js";
 import type { GoneModule } from "../modules/known-modules.js";
 import type { ApplyModules } from "./apply-modules.js";
+import { unitMessage } from "./unit-message.js";
 import { inOrder, type LoadOrder, type TakeDownOrder } from "../modules/take-down-order.js";
 
 /** The state of a module before an apply changed it. */
@@ -104,7 +104,7 @@ export class Undo {
       return hasChanged ? "its file has changed since its start: the new file runs now" : undefined;
     } catch (error) {
       await this.#drop(name);
-      return `is not loaded: ${messageOf(error)}`;
+      return `is not loaded: ${unitMessage(name, error)}`;
     }
   }
 

@@ -179,6 +179,7 @@ describe("a step that fails", () => {
     const { end } = await stack.apply(bad);
     expect(end.outcome).toBe("rolled-back");
     expect(end.ranks[0]?.failures).toMatchObject([{ unit: "a", lines: ["first", "the reason"] }]);
+    expect(end.ranks[0]?.failures[0]?.message).toMatch(/^not ready within /);
     const texts: string[] = [];
     for await (const line of stack.handle.rpcStream("log.output", { units: ["a"] })) {
       texts.push(fields(line, { text: "string" }).text);

@@ -183,17 +183,17 @@ function report(
   if (end === undefined) return;
   for (const { rank, leftOut } of end.ranks) {
     for (const { unit, message } of leftOut) {
-      say(`${PREFIX}: ${label(ranks, rank)}${named(unit, message)} (optional, left out)`);
+      say(`${PREFIX}: ${label(ranks, rank)}${unit}: ${message} (optional, left out)`);
     }
   }
   if (end.outcome === "applied") return;
   for (const { rank, incomplete } of end.ranks) {
-    for (const { unit, why } of incomplete) say(`${PREFIX}: ${label(ranks, rank)}${named(unit, why)}`);
+    for (const { unit, why } of incomplete) say(`${PREFIX}: ${label(ranks, rank)}${unit}: ${why}`);
   }
   const back = end.isRefused ? "apply refused, the instance is unchanged" : end.outcome.replace("-", " ");
   for (const { rank, failures } of end.ranks) {
     for (const { unit, message, lines } of failures) {
-      say(`${PREFIX}: ${back}: ${label(ranks, rank)}${unit === "" ? message : named(unit, message)}`);
+      say(`${PREFIX}: ${back}: ${label(ranks, rank)}${unit === "" ? message : `${unit}: ${message}`}`);
       for (const line of lines) say(`  ${line}`);
     }
   }
@@ -219,8 +219,4 @@ function reportOf(
 
 function label(ranks: readonly number[], rank: number): string {
   return ranks.length > 1 ? `rank ${rank}: ` : "";
-}
-
-function named(unit: string, message: string): string {
-  return message.startsWith(`${unit}: `) ? message : `${unit}: ${message}`;
 }
