@@ -2,14 +2,13 @@ import { isName } from "../names.js";
 import type { Path } from "../source.js";
 import {
   isTable,
-  NO_KEY,
   type ProcessFile,
   readEnvironment,
   scalarText,
   type Table,
   variableText,
 } from "./process-compose-values.js";
-import type { FragmentValue, SourceKey, UnitSketch } from "./sketch.js";
+import { type FragmentValue, NO_KEY, type SourceKey, type UnitSketch } from "./sketch.js";
 
 /** The policies after the end of a unit, by `availability.restart`. */
 const RESTARTS: Readonly<Record<string, readonly [onFailure: string, onExit: string]>> = {

@@ -3,9 +3,6 @@ import type { SourceKey, UnitSketch } from "./sketch.js";
 
 export type Table = Readonly<Record<string, unknown>>;
 
-/** Why a key of process-compose becomes a comment. */
-export const NO_KEY = "the key is unknown";
-
 /** The file that a process is in. */
 export interface ProcessFile {
   /** The place and the spelling of a key. */

@@ -2,8 +2,8 @@ import type { Diagnostic } from "../../errors/index.js";
 import { parseDocument } from "../formats/document.js";
 import type { DocumentSource, Path } from "../source.js";
 import { ProcessReader } from "./process-compose-process.js";
-import { isTable, NO_KEY, type ProcessFile, readEnvironment, type Table } from "./process-compose-values.js";
-import { type ImportedFile, type Remark, type SourceKey, unitName, UnitSketch } from "./sketch.js";
+import { isTable, type ProcessFile, readEnvironment, type Table } from "./process-compose-values.js";
+import { type ImportedFile, NO_KEY, type Remark, type SourceKey, unitName, UnitSketch } from "./sketch.js";
 
 /** A parsed file, or its problem. */
 export type ProcessComposeResult =

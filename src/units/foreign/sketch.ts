@@ -2,6 +2,9 @@
 export type FragmentValue =
   string | number | boolean | readonly FragmentValue[] | { readonly [key: string]: FragmentValue };
 
+/** Why a key of another format becomes a comment. */
+export const NO_KEY = "Sluice has no such key";
+
 /** A key of the source: its line and its spelling. */
 export interface SourceKey {
   /** The line, from 1. */

@@ -1,4 +1,11 @@
-import { type FragmentValue, type ImportedFile, type SourceKey, unitName, UnitSketch } from "./sketch.js";
+import {
+  type FragmentValue,
+  type ImportedFile,
+  NO_KEY,
+  type SourceKey,
+  unitName,
+  UnitSketch,
+} from "./sketch.js";
 import { type Assignment, bytesOf, durationOf, readAssignments } from "./systemd-file.js";
 import { commandWords, splitWords, withoutSpecifiers } from "./systemd-words.js";
 
@@ -25,9 +32,6 @@ const LIMITS: Readonly<Record<string, string>> = {
   LimitSTACK: "stack",
   LimitAS: "as",
 };
-
-/** Keys for other programs of systemd, and keys whose behaviour Sluice always has. */
-const NO_KEY = "the key is unknown";
 
 /**
  * Reads a `.service` file of systemd (docs/design/programs.md §2).
