@@ -2,6 +2,7 @@ export { addonProblem } from "./native/addon.js";
 export { isAddon } from "./native/is-addon.js";
 export { createProgramSupervisor } from "./command/command-loader.js";
 export { dotenvDoubts } from "./command/environment-dialects.js";
+export { missingParts } from "./command/missing-parts.js";
 export { environmentProblems, readEnvironmentFiles } from "./command/environment-file.js";
 export { configuredLoaders } from "./configured-loaders.js";
 export { findModule } from "./find-module.js";

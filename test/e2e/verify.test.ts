@@ -99,6 +99,52 @@ test("fault-G1: files that are missing are warned of, with the place that names 
   ]);
 });
 
+test("fault-G1: parts of programs that this machine lacks are warned of, each with its place and once", async () => {
+  sandbox.write(
+    "site/modprobe.d/p.toml",
+    `[[modules]]
+name = "web"
+command = ["no-such-program"]
+user = "no-such-user"
+group = "no-such-group"
+output = "${sandbox.dir}/absent/out.log"
+ready = { command = ["no-such-probe"] }
+stop = { command = "true" }
+[[modules]]
+name = "db"
+command = ["./run"]
+directory = "${sandbox.dir}/absent"
+alive = { command = ["./check"] }
+[[modules]]
+name = "fine"
+command = ["tool"]
+environment = { PATH = "${sandbox.dir}/bin" }
+[[modules]]
+name = "off"
+command = ["no-such-program"]
+disabled = true
+[[modules]]
+name = "plain"
+command = ["./plain.txt"]
+directory = "${sandbox.dir}"
+`,
+  );
+  chmodSync(sandbox.write("bin/tool", "#!/bin/sh\n"), 0o755);
+  sandbox.write("plain.txt", "");
+  sandbox.write("site/rc1.d/load.yaml", "load: [web, db, fine, off, plain]\n");
+  const found = await warningsOf({ FLUX_MODPROBE_PATH_APPEND: join(sandbox.dir, "site") });
+  const file = "site/modprobe.d/p.toml";
+  expect(found.filter((line) => line.includes("LOAD_NOT_FOUND"))).toEqual([
+    `${file}:3:11: warning: web: no-such-program: command not found [LOAD_NOT_FOUND]`,
+    `${file}:4:8: warning: web: no such user 'no-such-user' [LOAD_NOT_FOUND]`,
+    `${file}:5:9: warning: web: no such group 'no-such-group' [LOAD_NOT_FOUND]`,
+    `${file}:6:10: warning: web: directory absent: No such file or directory [LOAD_NOT_FOUND]`,
+    `${file}:7:9: warning: web: no-such-probe: command not found [LOAD_NOT_FOUND]`,
+    `${file}:12:13: warning: db: directory absent: No such file or directory [LOAD_NOT_FOUND]`,
+    `${file}:24:11: warning: plain: plain.txt: not an executable file; run 'chmod +x' on it [LOAD_NOT_FOUND]`,
+  ]);
+});
+
 test("fault-G1: files and directories that are never read are warned of, with where they belong", async () => {
   const unread = [
     ["site/modprobe.d/x.tml", "the names of unit files end in .toml, .yaml or .yml"],

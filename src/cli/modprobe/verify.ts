@@ -23,6 +23,7 @@ import { environmentFileDiagnostics } from "./environment-files.js";
 import { checkLibrariesOf, libraryDiagnostics } from "./libraries.js";
 import { phaseFiles, readUnits, type UnitsRead, withRoots } from "./read-and-plan.js";
 import { requestsOfModules } from "./module-requests.js";
+import { programPartDiagnostics } from "./program-parts.js";
 import { PREFIX, type UnitOptions, withStartOptions } from "./units.js";
 import { memoryLimitFile } from "../../processes/index.js";
 import { ExitError, printJson, say, sayDiagnostics } from "../terminal/output.js";
@@ -141,6 +142,7 @@ async function unitWarnings(
     ...verifyCatalog(catalog, servicesChosenByCode(files)),
     ...compositionWarnings(catalog),
     ...(await missingProgramWarnings(catalog, process.env["PATH"])),
+    ...(await programPartDiagnostics(catalog, process.env)),
     ...(await environmentFileDiagnostics(catalog)),
     ...unreachedWarnings(catalog, [...roots, ...runlevelRoots(catalog, "rc3")]),
     ...[...new Set([facts.rank, ...lowest])].flatMap((rank) => {

@@ -48,8 +48,11 @@ export function directoryOf({ directory }: Pick<ModuleSpec, "directory">): strin
   return directory ?? process.cwd();
 }
 
-/** Node would say that the program does not exist. */
-async function refuseMissingDirectory(directory: string): Promise<void> {
+/**
+ * For a missing directory, Node would report that the program does not exist.
+ * @throws SluiceError `LOAD_FAILED`
+ */
+export async function refuseMissingDirectory(directory: string): Promise<void> {
   let errnum: number | undefined = ERRNO.ENOTDIR;
   try {
     if ((await stat(directory)).isDirectory()) return;
