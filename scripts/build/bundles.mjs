@@ -268,7 +268,10 @@ function writeProgram(file, bundle, part) {
   if (part === THREAD_MAIN) {
     write(
       file,
-      `const { code } = require("node:worker_threads").workerData;
+      `const { workerData } = require("node:worker_threads");
+const { code } = workerData;
+// Modules find the same object. It is no longer needed, and its memory is that of all threads.
+delete workerData.code;
 require("../launch.cjs").runThread(code, ${JSON.stringify(part)});
 `,
     );

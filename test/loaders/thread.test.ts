@@ -212,6 +212,17 @@ describe("a module in a thread of its own", () => {
     expect([await ask(a, "next"), await ask(a, "next"), await ask(b, "next")]).toEqual([1, 2, 1]);
   });
 
+  test("cannot reach the compiled code that all threads share", async () => {
+    const source = `
+      import { workerData } from "node:worker_threads";
+      export async function modMain(h) { h.handle("data", () => Object.keys(workerData)); await h.run(); }`;
+    for (const name of ["a", "b"]) {
+      const loaded = await loadSource(`${name}.mjs`, source);
+      expect(await firstStatus(loaded)).toEqual(running);
+      expect(await ask(loaded, "data")).toEqual(["library", "jiti"]);
+    }
+  });
+
   test("writes its output to standard error, never to standard output", async () => {
     const path = await file(
       "noisy.mjs",
