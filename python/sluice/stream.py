@@ -111,8 +111,7 @@ class Stream:
         except (BlockingIOError, InterruptedError):
             return 0
         except OSError:
-            # The other end reads no more. Messages that it sent before must still be read, and reading
-            # finds the end.
+            # The other end reads no more. Messages that it sent before must still be read, which also finds the end.
             return len(frame)
 
     def _end(self, cause: Optional[Exception]) -> None:

@@ -35,8 +35,8 @@ export interface Lesson {
 
 /**
  * Compares the order of a recorded run with the messages between its modules.
- * @param now the plan as it would be now. An order that it has by now is not missing, and an order that it has lost
- *   is not unused
+ * @param now the plan as it would be now. An order that it has by now is not missing. An order that it has
+ * lost is not unused
  * @returns undefined if the record has no messages
  */
 export function learn(record: RunRecord, now?: RecordedPlan): Lesson | undefined {

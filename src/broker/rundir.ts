@@ -184,7 +184,7 @@ export function openStateDirectory(
     });
   }
   if (realpathSync(path) === realpathSync(rundir)) {
-    // Both have a file instance.json, and the instance removes its run directory at its end.
+    // Both have a file instance.json. The instance removes its run directory at its end.
     throw new SluiceError("BROKER_STATE", `statedir ${path} is also the rundir; choose another directory`, {
       errnum: ERRNO.EINVAL,
     });

@@ -14,10 +14,11 @@ export interface OrderGraph {
 /**
  * The edges among planned units (docs/design/planning.md §5.2).
  *
- * A wildcard would make n² edges. A barrier node between the two sides makes n. A service that many units provide,
- * and that many units name, gets a barrier node too. A unit that is after a service which it provides itself must not
- * wait for itself. It gets edges from each other provider, without the barrier. Two such units for one service would
- * wait for each other. That is a cycle with or without the barrier, so both may use it.
+ * A wildcard would make n² edges. A barrier node between the two sides makes n. A service that many units
+ * provide, and that many units name, gets a barrier node too. A unit that is after a service which it
+ * provides itself must not wait for itself. It gets edges from each other provider, without the barrier. Two
+ * such units for one service would wait for each other. That is a cycle with or without the barrier. Both may
+ * therefore use it.
  * @param units planned units, ascending
  * @param isReversed unit → its `before` and `after` are exchanged, as it is to be removed (docs/design/planning.md §6)
  */

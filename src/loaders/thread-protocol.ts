@@ -43,7 +43,7 @@ export type WorkerOrder =
     })
   /** An order to answer, to show that the thread is not blocked. */
   | { readonly kind: "beat" }
-  /** No module is left, and the thread is to end. */
+  /** No module is left. The thread is to end. */
   | { readonly kind: "exit" };
 
 /** The start data of a thread. */

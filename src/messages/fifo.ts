@@ -35,7 +35,7 @@ export class Fifo<T> {
     return item;
   }
 
-  /** It drops the front half at once, so each element moves at most once. */
+  /** Each element moves at most once, because this drops the front half at once. */
   #trim(): void {
     this.#items = this.#items.slice(this.#head);
     this.#head = 0;

@@ -204,9 +204,9 @@ export interface HandleStats {
 }
 
 /**
- * Answers a request. The value that it returns, or resolves to, is the response. `undefined` sends no response, so
- * the handler must call `respond` now or later. An async iterable goes out as a stream. An error that it throws is
- * the error response.
+ * Answers a request. The value that it returns, or resolves to, is the response. `undefined` sends no
+ * response. The handler must then call `respond` now or later. An async iterable goes out as a stream. An
+ * error that it throws is the error response.
  */
 export type RequestHandler = (
   request: Request,

@@ -121,7 +121,7 @@ export class Link extends Duplex {
         missed += 1;
         if (missed > 1) this.#sendFrame("ask", this.#sender.sentBytes);
         if (missed <= MISSED_BEATS) return;
-        // Timers come before input, so bytes that have arrived may not have been read yet.
+        // Bytes that have arrived may not have been read yet, because timers come before input.
         setImmediate(() => {
           if (missed > MISSED_BEATS) this.destroy(silentError(periodMs * MISSED_BEATS));
         });

@@ -19,6 +19,6 @@ export function escapeText(text: string): string {
 }
 
 function attributeText(value: string | number): string {
-  // A tenth of a pixel is enough, and files stay small.
+  // A tenth of a pixel is enough, and keeps files small.
   return typeof value === "number" ? String(Math.round(value * 10) / 10) : escapeText(value);
 }

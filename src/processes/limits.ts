@@ -15,8 +15,7 @@ interface AbortCalls {
 }
 
 /**
- * The waiters of each signal. Each signal gets one listener, because Node warns of more than ten, and a host may send
- * many requests.
+ * The waiters of each signal. Each signal gets one listener, because Node warns of more than ten.
  */
 const waiting = new WeakMap<AbortSignal, AbortCalls>();
 

@@ -51,11 +51,11 @@ export interface FailEvent extends AfterStart {
   /** For people, printed after `NAME: `. */
   readonly message: string;
   readonly error: Error;
-  /** The unit is optional: units that require it run without it, and the run has not failed because of it. */
+  /** The unit is optional: units that require it run without it. The run has not failed because of it. */
   readonly optional?: true;
 }
 
-/** A step took longer than its unit's `timeout`: it has failed, and the run has cancelled it. */
+/** A step took longer than its unit's `timeout`: the run has cancelled the step, which counts as failed. */
 export interface TimeoutEvent extends AfterStart {
   readonly type: "timeout";
   readonly timeoutMs: number;

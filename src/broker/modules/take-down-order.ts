@@ -18,10 +18,10 @@ export interface Loaded {
 export type TakeDownOrder = LoadOrder;
 
 /**
- * The order in which the broker takes modules down (docs/design/instance.md §1). The module that was loaded last goes
- * first, and the modules of one plan go in the reverse of its order. Where the two disagree, the plan's order
- * applies. A provider that was removed and came again under the same name still outlives the modules that the plan
- * loaded after it.
+ * The order in which the broker takes modules down (docs/design/instance.md §1). The module that was loaded
+ * last goes first. The modules of one plan go in the reverse of its order. Where the two disagree, the plan's
+ * order applies. A provider that was removed and came again under the same name still outlives the modules
+ * that the plan loaded after it.
  * @param loaded in the order of loading
  * @param plans the plans that loaded them, in order
  */

@@ -127,7 +127,7 @@ export class NatsNetwork {
     return this.#uuid;
   }
 
-  /** Takes a new uuid. All links end, and this rank no longer receives messages to the old uuid. */
+  /** Takes a new uuid. All links end. This rank no longer receives messages to the old uuid. */
   renew(uuid: string): void {
     const links = [...this.#links.values()];
     this.#links.clear();

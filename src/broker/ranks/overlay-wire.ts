@@ -120,8 +120,8 @@ const PRELUDE_BYTES = 8;
 const ENVELOPE_BYTES = 64;
 
 /**
- * Larger than between a broker and its clients, so that every message of a client fits. A route is two names longer,
- * and the payload of an event contains the event's header.
+ * Larger than between a broker and its clients, so that every message of a client fits. A route is two names
+ * longer. The payload of an event contains the event's header.
  */
 export const OVERLAY_LIMITS: WireLimits = {
   headerBytes: WIRE_LIMITS.headerBytes + ENVELOPE_BYTES,

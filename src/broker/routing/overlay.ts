@@ -115,7 +115,7 @@ export interface Overlay {
   /** To rank 0: the process of a rank has ended. The rank is lost unless it has shut down cleanly. */
   ended?(rank: number): void;
   /**
-   * To rank 0: no broker of a rank comes back, so another one may take its number at once.
+   * To rank 0: because no broker of a rank comes back, another one may take its number at once.
    * @throws SluiceError `EBUSY` if it answers, `EINVAL` for rank 0 and ranks that this instance does not have
    */
   forget?(rank: number): void;

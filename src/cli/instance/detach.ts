@@ -113,7 +113,7 @@ export class DetachedView implements PhaseView {
     this.#tell({ type: "talk", text: `${text}\n` });
   }
 
-  /** All units are ready, and the terminal is no longer needed. */
+  /** All units are ready. The terminal is no longer needed. */
   ready(instance: { readonly uri: string; readonly name: string; readonly pid: number }): void {
     if (this.#isReady) return;
     this.#isReady = true;

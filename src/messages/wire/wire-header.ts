@@ -48,7 +48,7 @@ function payloadKind(payload: RawPayload): PayloadKind {
 
 /**
  * Makes a message out of a header and its payload. It checks the header as strictly as
- * schema/wire-header.schema.json, and a test compares the two. Written by hand because it runs for every message.
+ * schema/wire-header.schema.json. A test compares the two. Written by hand because it runs for every message.
  * @param text the JSON between the lengths and the payload
  * @param readPayload returns the payload for its kind
  * @throws SluiceError `BROKER_PROTOCOL`

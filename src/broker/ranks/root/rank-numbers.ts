@@ -9,7 +9,7 @@ interface Reservation {
 }
 
 /**
- * The free numbers of ranks. Some may go to a broker that accepts any rank, and some belong to a broker that may
+ * The free numbers of ranks. Some may go to a broker that accepts any rank. Some belong to a broker that may
  * still run (docs/design/hosts.md §4).
  */
 export class RankNumbers {
