@@ -28,7 +28,7 @@ export interface Round {
 
 /** The result of the last round. */
 export interface Membership extends Round {
-  /** Units that stay, including loaded ones if something asks for them. */
+  /** Units that stay, including loaded ones if something requests them. */
   readonly members: Uint8Array;
   readonly setAside: ReadonlyMap<number, SetAside>;
 }

@@ -52,7 +52,7 @@ export interface ThreadSetup extends WorkerSetup {
     readonly source: string;
     /** V8's form of it, from another thread. */
     readonly compiled: Uint8Array | undefined;
-    /** The loader asks this thread for it. */
+    /** The loader requests it from this thread. */
     readonly isWanted: boolean;
   };
 }

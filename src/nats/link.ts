@@ -14,8 +14,8 @@ const FIRST_RETRY_MS = 25;
 const MAX_UNKNOWN_RETRY_MS = 200;
 
 /**
- * When to ask again after the service has found no receiver, because a new subscription does not reach all servers at
- * once.
+ * When to repeat a request after the service has found no receiver, because a new subscription does not reach
+ * all servers at once.
  */
 const NO_RESPONDERS_DELAYS_MS = [100, 250, 500];
 

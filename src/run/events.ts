@@ -76,7 +76,7 @@ export interface SkipEvent extends OfStep {
   readonly type: "skip";
   /** The unit that failed, at the end of the chain. */
   readonly because: string;
-  /** The unit that this one asks for itself: `because`, or a unit that was skipped for it. */
+  /** The unit that this one requests itself: `because`, or a unit that was skipped for it. */
   readonly via: string;
   readonly message: string;
 }

@@ -104,7 +104,7 @@ class OwnerGuard implements FileGuard {
 
   /**
    * Follows a path as the kernel does, one name after the other, so that it checks each link.
-   * @param wanted the path that the caller wants in the end
+   * @param wanted the path that the caller needs in the end
    */
   #follow(path: string, wanted: string): Way {
     const problems = new Set<Diagnostic>();

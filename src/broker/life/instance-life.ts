@@ -36,7 +36,7 @@ export type StopReason =
 export interface PhaseProcess {
   /** Exit status; 128 + N when killed by signal N. Never rejects. */
   readonly exited: Promise<number>;
-  /** Asks the phase to end. */
+  /** Requests the end of the phase. */
   signal(signal: NodeJS.Signals): void;
   /** Sets the time after which it cancels the modules that it removes. */
   hurry?(cancelAfterMs: number): void;

@@ -50,7 +50,7 @@ export interface ModuleFailure {
  *    │             └── exits, throws, crashes: runtime failure ────┤
  *    └──────────────── exits before it runs: failed load ──────────┘
  *
- * The table that owns the module decides on its states: `shutdown()` and `cancel()` ask for E.
+ * The table that owns the module decides on its states: `shutdown()` and `cancel()` request E.
  */
 export type ModuleState =
   | { readonly letter: "I" }
@@ -281,7 +281,7 @@ export class ModuleInstance {
     return this.#running.probe;
   }
 
-  /** Asks it to end. Cancels a module that no longer receives messages. */
+  /** Requests its end. Cancels a module that no longer receives messages. */
   shutdown(): void {
     this.#watchdog?.stop();
     if (!this.#isConnected) {

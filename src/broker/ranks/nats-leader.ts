@@ -226,8 +226,9 @@ export class NatsLeader implements RootTransport {
   }
 
   /**
-   * Asks the ranks which leader they follow. A rank that has followed another leader may be about to connect to
-   * another server. The new leader must not miss it, because the numbers of events would begin again.
+   * Requests from the ranks which leader they follow. A rank that has followed another leader may be about to
+   * connect to another server. The new leader must not miss it, because the numbers of events would begin
+   * again.
    */
   async #probe(enough: Promise<void>): Promise<void> {
     const { probeMs } = this.#options;

@@ -63,7 +63,8 @@ export type Notice =
   /** From rank 0: a rank has stalled, or sends heartbeats again. */
   | { readonly kind: "stalled"; readonly rank: number; readonly on: boolean }
   /**
-   * To rank 0 from a rank that was stopped: asks whether it counts as lost. Rank 0 returns the number if it does not.
+   * To rank 0 from a rank that was stopped: requests whether it counts as lost. Rank 0 returns the number if
+   * it does not.
    */
   | { readonly kind: "still"; readonly number: number }
   /**

@@ -11,7 +11,7 @@ import { EVENTS_FD, openStartView, type StartView } from "./start-view.js";
 /** Whether a live view of the process in the background is on a terminal. */
 export type Detached = "seen" | "unseen";
 
-/** Tells a process that it is the one in the background. */
+/** Marks a process as the one in the background. */
 const DETACHED_FLAG = "--detached";
 
 /** The messages of the background process to the process on the terminal, until all units are ready. */

@@ -136,7 +136,7 @@ export class PhaseLink {
     this.#send = send;
   }
 
-  /** Tells the broker; of failures the first counts. */
+  /** Reports to the broker; of failures the first counts. */
   tell(news: PhaseNews): void {
     if (news.type === "failed" && this.#hasFailed) return;
     this.#hasFailed ||= news.type === "failed";

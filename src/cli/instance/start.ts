@@ -242,7 +242,10 @@ async function run(place: Place, { program, options, view, say, stops }: Running
   return status;
 }
 
-/** The line about the shell on a terminal, and the way to leave it. Each shell has its own prompt, and all know `exit`. */
+/**
+ * The line about the shell on a terminal, and the way to leave it. Each shell has its own prompt, and all
+ * have `exit`.
+ */
 function welcome(shell = "", { name }: Place, size: number): string {
   const of = size === 1 ? "" : ` of ${size} ranks`;
   return `this is ${basename(shell)} in instance ${name}${of}; 'exit' or Ctrl-D ends the shell and the instance`;

@@ -72,7 +72,7 @@ interface Run {
 /** The commands whose runs are recorded. */
 const RECORDED: ReadonlySet<string> = new Set(["rc1", "rc3", "run", "load"]);
 
-/** Runs the function with the view that options ask for, and leaves the terminal as it was. */
+/** Runs the function with the view that options request, and leaves the terminal as it was. */
 export async function withRunView<T>(
   command: string,
   options: ViewOptions,

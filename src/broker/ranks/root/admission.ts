@@ -57,7 +57,7 @@ export class Admission {
   readonly #hasHosts: boolean;
   readonly #members: Members;
   readonly #host: AdmissionHost;
-  /** Brokers that claim the rank of a member. Rank 0 has asked the member whether it still runs. */
+  /** Brokers that claim the rank of a member. Rank 0 checks whether the member still runs. */
   readonly #claims = new Map<number, Claim>();
   readonly #numbers: RankNumbers;
 

@@ -66,7 +66,7 @@ export class RankNumbers {
   }
 
   /**
-   * Gives a broker a number, the same one each time that it asks. It takes the lowest free number that its host has
+   * Gives a broker a number, the same one for each request. It takes the lowest free number that its host has
    * had, otherwise the lowest free number.
    * @param isThere whether a broker has this number, or is about to get it
    * @returns undefined if no number is free
