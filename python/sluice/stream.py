@@ -15,7 +15,7 @@ CHUNK = 256 * 1024
 class Stream:
     """Messages in and out of a connected stream socket.
 
-    :param sock: without other users; it becomes non-blocking
+    :param sock: without other users. It becomes non-blocking
     """
 
     def __init__(self, sock: socket.socket) -> None:

@@ -86,8 +86,8 @@ export function removeRankFiles(rundir: string, rank: number): void {
 }
 
 /**
- * Removes the run directory of an instance without a supervisor; the last rank that leaves does it. This also removes
- * the files of killed ranks.
+ * Removes the run directory of an instance without a supervisor. The last rank that leaves does it. This also
+ * removes the files of killed ranks.
  */
 export async function removeAbandonedRundir(rundir: string): Promise<void> {
   try {

@@ -4,7 +4,7 @@ import { Csr, PairList, RowList } from "./csr.js";
 
 /** Units with something to do, and the order between them. */
 export interface OrderGraph {
-  /** Node → unit, ascending; nodes from `units.length` on are barriers. */
+  /** Node → unit, ascending. Nodes from `units.length` on are barriers. */
   readonly units: Uint32Array;
   readonly nodeCount: number;
   /** Node → nodes that come later, without repeats. */
@@ -39,7 +39,7 @@ export function buildEdges(index: CatalogIndex, units: Uint32Array, isReversed: 
   return builder.finish();
 }
 
-/** Records that the first node comes before the second; the builder for `before` exchanges them. */
+/** Records that the first node comes before the second. The builder for `before` exchanges them. */
 type Link = (provider: number, namer: number) => void;
 
 /** Where providers × namers edges are more than this many times providers + namers, a barrier is cheaper. */

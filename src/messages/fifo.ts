@@ -1,7 +1,7 @@
 /** Below this number of taken elements, a copy to drop them is too expensive. */
 const TRIM_LENGTH = 1024;
 
-/** A queue whose operations at both ends have a constant cost; `Array.shift` moves every element. */
+/** A queue whose operations at both ends have a constant cost. `Array.shift` moves every element. */
 export class Fifo<T> {
   /** Those before the head are taken. The queue does not keep references to them. */
   #items: (T | undefined)[] = [];

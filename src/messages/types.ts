@@ -188,7 +188,7 @@ export interface Request {
 
 /** Settings of {@link Handle.handle}. */
 export interface HandlerOptions {
-  /** Default: only the owner's requests get through; requests of guests fail with `EPERM`. */
+  /** Default: only the owner's requests get through. Requests of guests fail with `EPERM`. */
   readonly allowGuest?: boolean;
 }
 

@@ -49,8 +49,8 @@ export function natsLibrary(): typeof Nats {
 /**
  * Connects to the first server that answers. It tries all servers at the same time, so that one that is down causes
  * no delay. A lost connection closes. This does not make it again.
- * @throws SluiceError `BROKER_STATE`: `EHOSTUNREACH` when no server can be reached in time, `EACCES` when one has refused;
- *   each server has a line with the reason. `ECANCELED` when the signal was aborted
+ * @throws SluiceError `BROKER_STATE`: `EHOSTUNREACH` when no server can be reached in time, `EACCES` when one
+ * has refused. Each server has a line with the reason. `ECANCELED` when the signal was aborted
  */
 export async function connectNats(options: NatsConnectOptions): Promise<NatsConnection> {
   const { servers, connectTimeoutMs } = options;

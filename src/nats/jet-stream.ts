@@ -175,7 +175,7 @@ export class JetStream {
   }
 
   /**
-   * Removes one value completely; another value of its key stays. A purge by key would do that too. However,
+   * Removes one value completely. Another value of its key stays. A purge by key would do that too. However,
    * a server of version 2.9 then counts its bytes permanently.
    */
   async erase(bucket: string, revision: number): Promise<void> {

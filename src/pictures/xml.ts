@@ -1,4 +1,4 @@
-/** Attributes of an element; it leaves out undefined ones. */
+/** Attributes of an element. It leaves out undefined ones. */
 export type Attributes = Readonly<Record<string, string | number | undefined>>;
 
 /** An element of XML. Its children are already XML. */

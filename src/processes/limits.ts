@@ -21,7 +21,7 @@ const waiting = new WeakMap<AbortSignal, AbortCalls>();
 
 /**
  * Calls back when a signal is aborted.
- * @returns a function that ends the wait; the last one removes the listener
+ * @returns a function that ends the wait. The last one removes the listener
  */
 export function onAbort(signal: AbortSignal, callback: () => void): () => void {
   const calls = waiting.get(signal) ?? listenTo(signal);

@@ -44,7 +44,7 @@ export type SetupFunction = (context: Context) => void | Promise<void>;
 /** A task in the declaration of its file. */
 export interface DeclaredTask {
   readonly name: string;
-  /** By the keys of unit files, e.g. `needs-attrs`; the composition checks the values. */
+  /** By the keys of unit files, e.g. `needs-attrs`. The composition checks the values. */
   readonly keys: Readonly<Record<string, unknown>>;
   readonly run: TaskFunction;
   /** The stack of the declaration, for its file and line. */

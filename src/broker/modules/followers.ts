@@ -57,7 +57,7 @@ export class Followers {
     return this.#restartFollowers(entry, services, cause);
   }
 
-  /** A run of a module has ended; `failure` is undefined after a clean end. */
+  /** A run of a module has ended. `failure` is undefined after a clean end. */
   ended(entry: ModuleEntry, failure?: { readonly isForGood: boolean }): void {
     const nowMs = this.#table.now();
     for (const service of this.#provided(entry)) this.#lostAtMs.set(service, nowMs);

@@ -103,7 +103,9 @@ function sortedTurns(loaded: readonly Loaded[], { nodeCount, edges }: Graph): Tu
   };
 }
 
-/** Makes all modules of one turn wait for all of the next turn; a node between the two sides saves n² edges. */
+/**
+ * Makes all modules of one turn wait for all of the next turn. A node between the two sides saves n² edges.
+ */
 function addTurns(graph: Graph, effective: readonly number[], count: number): void {
   const byTurn = new Map<number, number[]>();
   for (let node = 0; node < count; node++) {

@@ -114,7 +114,8 @@ export class Router {
   }
 
   /**
-   * Routes a message that a peer has sent. Control messages end at the channel; events come only from the overlay.
+   * Routes a message that a peer has sent. Control messages end at the channel. Events come only from the
+   * overlay.
    */
   receive(message: Message, from: Peer): void {
     // A disconnected peer may still send messages for a moment. It can no longer receive answers.

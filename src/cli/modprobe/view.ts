@@ -153,7 +153,10 @@ class PlainView implements RunView {
   }
 }
 
-/** For programs: each event, and each line of output, is a JSON object on standard output; failures still appear on standard error. */
+/**
+ * For programs: each event, and each line of output, is a JSON object on standard output. Failures still
+ * appear on standard error.
+ */
 class JsonView implements RunView {
   readonly #plain: PlainView;
 

@@ -43,7 +43,7 @@ export function colouredDiagnostic(text: string, severity: Diagnostic["severity"
   ].join("\n");
 }
 
-/** A line of `explain`: names of units are bold, with their states; places in files are dim. */
+/** A line of `explain`: names of units are bold, with their states. Places in files are dim. */
 export function colouredAccountLine(text: string, colours: Colours): string {
   const shown = escapeControls(text);
   if (!shown.startsWith(" ")) {

@@ -1,7 +1,8 @@
 import type { ComponentGraph } from "./component-graph.js";
 
 /**
- * Edges whose removal opens a component, as pairs of its own numbers; `total` also counts edges that are not listed.
+ * Edges whose removal opens a component, as pairs of its own numbers. `total` also counts edges that are not
+ * listed.
  */
 export interface FeedbackEdges {
   readonly edges: readonly (readonly [from: number, to: number])[];

@@ -196,7 +196,7 @@ export class ChannelHandle implements Handle {
   }
 
   /**
-   * Leaves the event loop once the received requests are answered; it refuses further ones.
+   * Leaves the event loop once the received requests are answered. It refuses further ones.
    * @param atMostMs how long that may take
    */
   async finish(atMostMs: number): Promise<void> {

@@ -16,7 +16,9 @@ export function protocolError(message: string, cause?: unknown): SluiceError {
 /** A response cuts longer error texts, because it must fit with a text of any length. */
 const ERROR_TEXT_LENGTH = 8192;
 
-/** The header of a message as JSON text, in the form of schema/wire-header.schema.json; defaults are left out. */
+/**
+ * The header of a message as JSON text, in the form of schema/wire-header.schema.json. Defaults are left out.
+ */
 export function formatHeader(message: Message): string {
   const { type, userid, rolemask } = message;
   const payload = payloadKind(message.payload);

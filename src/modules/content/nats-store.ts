@@ -12,7 +12,7 @@ import { type Write, Writes } from "./writes.js";
 /** Requests to the servers that are under way at a time. */
 const AT_ONCE = 64;
 
-/** Blobs that are checked in one part of a sweep; writes wait for its end. */
+/** Blobs that are checked in one part of a sweep. Writes wait for its end. */
 const SWEEP_BLOBS = 500;
 
 /** The key of all records. Its value also names the writer. */

@@ -66,7 +66,7 @@ export function withoutSpecifiers(text: string): string | undefined {
 }
 
 /**
- * The argv of a command line. A word `$NAME`, and `${NAME}` anywhere, stand for variables; `$$` is `$`. A `$`
+ * The argv of a command line. A word `$NAME`, and `${NAME}` anywhere, stand for variables. `$$` is `$`. A `$`
  * within a word is a plain character.
  */
 export function commandWords(text: string): Words {
