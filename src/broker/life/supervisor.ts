@@ -232,7 +232,7 @@ export class Supervisor {
   #startProgram(env: Readonly<Record<string, string>>): void {
     const { programArgv, onTerminal, say, welcome } = this.#options;
     if (programArgv === undefined)
-      throw new Error("the broker requested an initial program, but none is set");
+      throw new Error("the broker requested an initial program, which is not set");
     if (welcome !== undefined) say(welcome);
     const program = spawnPhase({
       argv: programArgv,

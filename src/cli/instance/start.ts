@@ -285,7 +285,8 @@ function isBroker(words: readonly string[]): boolean {
 }
 
 /**
- * A single word with blanks is a shell line; without any, a shell if there is a terminal (docs/design/instance.md §1).
+ * A single word with blanks is a shell line. Without any, a shell if there is a terminal
+ * (docs/design/instance.md §1).
  */
 function initialProgram(words: readonly string[], onTerminal: boolean): readonly string[] | undefined {
   const [first, ...rest] = words;

@@ -210,7 +210,7 @@ export class Leaf implements Overlay {
     });
   }
 
-  /** A message from outside must not cause a crash; before this rank has joined, it has no effect. */
+  /** A message from outside must not cause a crash. Before this rank has joined, it has no effect. */
   #guarded(run: () => void): void {
     if (this.#receiver === undefined || this.#isAway) return;
     try {
