@@ -30,7 +30,7 @@ class Flux(Sluice):
         """
         *others, last = event_topics(topic)
         for each in others:
-            # All of these subscriptions end together, so only the last one calls ``on_end``.
+            # Only the last one calls ``on_end``, because all of these subscriptions end together.
             super().event_subscribe(each, None if on_end is None else lambda _: None)
         super().event_subscribe(last, on_end)
 

@@ -116,7 +116,7 @@ class BrokerModule:
         self.stop_error(error)
 
     def _handlers(self) -> Iterator[Tuple[Callable[..., Any], _Handler]]:
-        # The base classes' first: later watchers come before earlier ones, so those of a subclass win.
+        # The base classes' first: watchers of a subclass win, because later watchers come before earlier ones.
         names: Dict[str, None] = {}
         for cls in reversed(type(self).__mro__):
             names.update(dict.fromkeys(vars(cls)))

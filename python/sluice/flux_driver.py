@@ -158,8 +158,7 @@ def _list(client: Client, _: Any) -> Any:
     for each in client.ask("module.list", {"service": "module"})["mods"]:
         name = each["name"]
         services = [service for service in each.get("services", []) if service != name]
-        # Flux does not report which modules a user loaded by name, so a removal of one module removes no
-        # other.
+        # A removal of one module removes no other, because Flux does not report which modules a user loaded by name.
         modules.append({"name": name, "path": each.get("path", ""), "services": services, "explicit": True})
     return {"modules": modules}
 

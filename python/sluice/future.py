@@ -135,7 +135,7 @@ class Future:
 
     @claimed
     def then_in_background(self, callback: Callable[..., Any], *args: Any) -> None:
-        """The same as :meth:`then`, but the event loop of a client does not run for it."""
+        """The same as :meth:`then`, but without running the event loop of a client."""
         self._call_later(0, (callback, args, {}))
 
     @claimed

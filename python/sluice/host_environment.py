@@ -33,7 +33,7 @@ def forget_environment(variable: str) -> str:
     paths = [path for path in os.environ.pop("PYTHONPATH", "").split(os.pathsep) if path not in ("", PACKAGE_DIR)]
     if paths:
         os.environ["PYTHONPATH"] = os.pathsep.join(paths)
-    # ``python3 -m`` puts the working directory first, and a file there may have the name of another module.
+    # ``python3 -m`` puts the working directory first. A file there may have the name of another module.
     if sys.path and sys.path[0] in ("", os.getcwd()):
         del sys.path[0]
     if is_on_flux():

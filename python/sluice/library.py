@@ -46,11 +46,11 @@ def find_member(module: ModuleType, path: str, name: str) -> Entry:
 
 
 def describe(library: Mapping[str, Any], host: Mapping[str, Any], names: Optional[List[str]] = None) -> Dict[str, Any]:
-    """The manifest of a library, without its functions:
-    ``main`` is whether the function exists, ``compatible`` is its result.
+    """The manifest of a library as plain data.
+    ``main`` is true if the module has that function. ``compatible`` is the result of a call of that function.
 
     :param host: the description of the host, which ``compatible`` gets
-    :param names: the modules to ask whether they are compatible; None for all
+    :param names: the modules whose ``compatible`` to call; None for all
     """
     members = library.get("modules")
     if isinstance(members, Mapping):

@@ -250,7 +250,7 @@ class Host:
         return running[0] if len(running) == 1 else None
 
     def _send_output(self, task: Optional[str], stream: str, text: str) -> None:
-        # Half of a surrogate pair is invalid in UTF-8, but the name of a file may contain one.
+        # Half of a surrogate pair is invalid in UTF-8. The name of a file may contain it, however.
         safe = text.encode("utf-8", "backslashreplace").decode("utf-8")
         message = {"op": "output", "stream": stream, "text": safe}
         self.send(message if task is None else {**message, "task": task})
@@ -338,7 +338,7 @@ def main() -> None:
         host.serve()
         host.output.drain()
     except ConnectionError:
-        # The runner has ended, and this process must not outlive it.
+        # The runner has ended. This process must not outlive it.
         os._exit(0)
     except Exception as error:  # noqa: BLE001 - the runner has no other way to learn of it
         host.send({"op": "fatal", "message": message_of(error), "stack": stack_of(error)})

@@ -24,8 +24,8 @@ class Mirror:
     def update(self, state: Mapping[str, Any]) -> None:
         """Applies a state of the runner.
 
-        :param state: ``{"rank"?, "attrs"?, "config"?, "brokerEnv"?, "providers"?, "args"?, "data"?, "env"?}``; an
-            update has only the changed parts
+        :param state: ``{"rank"?, "attrs"?, "config"?, "brokerEnv"?, "providers"?, "args"?, "data"?, "env"?}``.
+            An update has only the changed parts
         """
         self.rank = state.get("rank", self.rank)
         self.attrs = state.get("attrs", self.attrs)

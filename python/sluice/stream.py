@@ -15,7 +15,7 @@ CHUNK = 256 * 1024
 class Stream:
     """Messages in and out of a connected stream socket.
 
-    :param sock: without other users; it becomes non-blocking
+    :param sock: without other users. It becomes non-blocking
     """
 
     def __init__(self, sock: socket.socket) -> None:
@@ -111,8 +111,7 @@ class Stream:
         except (BlockingIOError, InterruptedError):
             return 0
         except OSError:
-            # The other end reads no more. Messages that it sent before must still be read, and reading
-            # finds the end.
+            # The other end reads no more. Messages that it sent before must still be read, which also finds the end.
             return len(frame)
 
     def _end(self, cause: Optional[Exception]) -> None:

@@ -1,6 +1,6 @@
 import type { Gantt, GanttBar } from "./gantt.js";
 
-/** One entry of a trace in Chrome's Trace Event Format; times are microseconds. */
+/** One entry of a trace in Chrome's Trace Event Format. Times are microseconds. */
 type TraceEvent = Readonly<{ name: string; pid: number; tid: number }> &
   (
     | Readonly<{ ph: "M"; args: Readonly<Record<string, string | number>> }>
@@ -79,7 +79,7 @@ function unitEvent(bar: GanttBar, slot: number): TraceEvent {
   };
 }
 
-/** The lowest free slot, from 1 on, at the start of each bar; bars are in the order of their starts. */
+/** The lowest free slot, from 1 on, at the start of each bar. Bars are in the order of their starts. */
 function slotsOf(bars: readonly GanttBar[]): number[] {
   const freeFromNs: number[] = [];
   return bars.map(({ startNs, endNs }) => {

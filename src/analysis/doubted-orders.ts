@@ -12,8 +12,8 @@ export interface DoubtedOrder {
 }
 
 /**
- * The orders that `modprobe learn` doubts. If a unit started only by chance after the unit that it asked, they
- * put it before that unit. One order reverses as many pairs as it can.
+ * The orders that `modprobe learn` doubts. If a unit started only by chance after the unit that received its
+ * request, they put it before that unit. One order reverses as many pairs as it can.
  */
 export function doubtedOrders(record: RunRecord): DoubtedOrder[] {
   const lesson = learn(record);

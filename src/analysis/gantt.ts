@@ -59,7 +59,8 @@ function loadOf(times: readonly StepTime[]): Load[] {
       { atNs: startNs, by: 1 },
       { atNs: endNs, by: -1 },
     ])
-    // The end of a unit comes before a start at the same time, so the sum never exceeds the number of slots.
+    // The end of a unit comes before a start at the same time. The sum therefore never exceeds the number of
+    // slots.
     .sort((a, b) => a.atNs - b.atNs || a.by - b.by);
   const load: Load[] = [];
   let running = 0;

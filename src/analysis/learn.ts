@@ -25,9 +25,11 @@ export interface UnusedEdge extends Edge {
 export interface Lesson {
   /** Whether the record has all messages of the run. If not, no edge counts as unused. */
   readonly isComplete: boolean;
-  /** The sender asked before it ran: a start in another order fails. */
+  /** The sender sent the request before it ran: a start in another order fails. */
   readonly missing: readonly LuckyMessage[];
-  /** The sender asked while it ran, perhaps for a third unit: a start in another order may fail. */
+  /**
+   * The sender sent the request while it ran, perhaps for a third unit: a start in another order may fail.
+   */
   readonly doubtful: readonly LuckyMessage[];
   /** The largest saving comes first. */
   readonly unused: readonly UnusedEdge[];
@@ -35,8 +37,8 @@ export interface Lesson {
 
 /**
  * Compares the order of a recorded run with the messages between its modules.
- * @param now the plan as it would be now. An order that it has by now is not missing, and an order that it has lost
- *   is not unused
+ * @param now the plan as it would be now. An order that it has by now is not missing. An order that it has
+ * lost is not unused
  * @returns undefined if the record has no messages
  */
 export function learn(record: RunRecord, now?: RecordedPlan): Lesson | undefined {

@@ -57,7 +57,7 @@ export class Orders {
 
   /**
    * Puts one unit before the other.
-   * @returns false if the other comes before it, and the order stays as it was
+   * @returns false if the other comes before it, which leaves the order unchanged
    */
   add(earlier: string, later: string): boolean {
     if (this.has(later, earlier)) return false;

@@ -78,7 +78,7 @@ function isPlan(value: unknown): value is RecordedPlan {
   );
 }
 
-/** A user may have edited the record, and all later code relies on an order without cycles. */
+/** A user may have edited the record. All later code relies on an order without cycles. */
 function isAcyclic(plan: RecordedPlan): boolean {
   try {
     remainingPaths(dagOf(plan), new Float64Array(plan.steps.length));

@@ -25,7 +25,7 @@ export type Tried =
 
 /** The finding about a failed order. */
 export type Finding =
-  /** Two orders differ only in these two neighbours, and only this order of them fails. */
+  /** Two orders differ only in these two neighbours. Only this order of them fails. */
   | { readonly kind: "pair"; readonly pair: Adjacent }
   /** The same order once more did not fail. */
   | { readonly kind: "not-repeated" }

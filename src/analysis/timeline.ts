@@ -103,7 +103,8 @@ class Layout {
     const ready = this.#readyAt[step] ?? { order: -1, atNs: 0, step: undefined };
     const isSlotLast = this.#freed.order > ready.order;
     const eligible = isSlotLast ? this.#freed : ready;
-    // The step could start when the runner began to start the previous step, so it had to wait for the runner.
+    // The step could start when the runner began to start the previous step. The step therefore had to wait
+    // for the runner.
     const isNext = this.#lastStart.order > eligible.order;
     if (isNext && this.#lastStarted !== undefined) this.#lastStarted.holdNs = atNs - this.#lastStart.atNs;
     const time: StepTimeDraft = {

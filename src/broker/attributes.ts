@@ -2,7 +2,7 @@ import { compareText, hasControls, requestError } from "../errors/index.js";
 
 /** The properties of a known attribute. */
 interface AttributeKind {
-  /** Never changes, so that modules may keep it; `attr.set` refuses it. */
+  /** Never changes, so that modules may keep it. `attr.set` refuses it. */
   readonly readOnly?: boolean;
   /** Returns the problem of a value, or undefined. */
   readonly check?: (value: string) => string | undefined;

@@ -11,7 +11,7 @@ import type { Overlay } from "./routing/overlay.js";
 export interface BrokerOptions {
   /** Default: {@link loopback}, an instance of this rank alone. The overlay gives rank and size. */
   readonly overlay?: Overlay | undefined;
-  /** Whether a lost rank joins again; else the broker requests its own shutdown. Default: true. */
+  /** Whether a lost rank joins again. Otherwise the broker requests its own shutdown. Default: true. */
   readonly rejoin?: boolean | undefined;
   /** Attributes to begin with, by name. */
   readonly attributes?: Readonly<Record<string, string>> | undefined;

@@ -95,8 +95,8 @@ const ASKED_FOR = [
 ];
 
 /**
- * A suggestion for the name of an attribute at the start. Any name is allowed, so only a name close to a known one is
- * doubtful.
+ * A suggestion for the name of an attribute at the start. Any name is allowed. Only a name close to a known
+ * one is doubtful.
  * @returns `did you mean 'statedir'?`
  */
 export function attributeHint(name: string): string | undefined {

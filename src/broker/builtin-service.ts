@@ -29,7 +29,7 @@ export function attachService(
     deliver: (message) => receive(message),
   });
   const receive = (message: Message): void => {
-    // Services of the broker send no requests, so no other message can come.
+    // No other message can come, because services of the broker send no requests.
     if (message.type !== "request") return;
     const method = findMethod(byMethod, methodOf(message.topic));
     counts.received(message.type);

@@ -1,8 +1,8 @@
 import type { Clock, Timer } from "./clock.js";
 
 /**
- * Calls back once a period, and reports whether it is late by more than a period. If so, this process had stopped, or
- * the machine slept, and missing messages of others in the meantime mean nothing.
+ * Calls back once a period, and reports whether it is late by more than a period. If so, this process had
+ * stopped, or the machine slept. Missing messages of others in the meantime mean nothing.
  */
 export class Pulse {
   readonly #clock: Clock;

@@ -1,7 +1,7 @@
 /**
- * The program that `sluice.run_module()` of Python starts: it runs one module. Standard input is a socket for orders
- * and reports, each a line of JSON. The process ends when the socket does, so it never outlives the process that
- * gives the orders.
+ * The program that `sluice.run_module()` of Python starts: it runs one module. Standard input is a socket for
+ * orders and reports, each a line of JSON. The process ends when the socket does. It therefore never outlives
+ * the process that gives the orders.
  */
 import { Socket } from "node:net";
 import { createInterface } from "node:readline";

@@ -86,8 +86,8 @@ export function removeRankFiles(rundir: string, rank: number): void {
 }
 
 /**
- * Removes the run directory of an instance without a supervisor; the last rank that leaves does it. This also removes
- * the files of killed ranks.
+ * Removes the run directory of an instance without a supervisor. The last rank that leaves does it. This also
+ * removes the files of killed ranks.
  */
 export async function removeAbandonedRundir(rundir: string): Promise<void> {
   try {
@@ -184,7 +184,7 @@ export function openStateDirectory(
     });
   }
   if (realpathSync(path) === realpathSync(rundir)) {
-    // Both have a file instance.json, and the instance removes its run directory at its end.
+    // Both have a file instance.json. The instance removes its run directory at its end.
     throw new SluiceError("BROKER_STATE", `statedir ${path} is also the rundir; choose another directory`, {
       errnum: ERRNO.EINVAL,
     });

@@ -18,7 +18,7 @@ export interface StateLock {
  * @throws SluiceError `BROKER_STATE` with `EBUSY` if another instance holds it
  */
 export function lockStateDirectory(directory: string, rank: number): StateLock {
-  // The library is native, so a broker loads it only with a statedir.
+  // A broker loads the native library only with a statedir.
   const Database = createRequire(import.meta.url)("libsql") as typeof Libsql;
   const file = join(directory, `lock-${rank}.sqlite`);
   // SQLite would make the file readable for other users. Closing a file that is already locked would release the

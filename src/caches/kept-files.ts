@@ -99,7 +99,7 @@ export class KeptFiles {
       this.#isOurs ??= isOwnDirectory(this.#keeping.directory);
       return this.#isOurs ? action() : undefined;
     } catch {
-      // The directory is missing, full, read-only or just removed, so the cache keeps no file.
+      // The directory is missing, full, read-only or just removed. The cache therefore keeps no file.
       return undefined;
     }
   }

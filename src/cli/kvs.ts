@@ -64,7 +64,7 @@ function put(): Command {
     });
 }
 
-/** `key=-` takes its value from standard input; `key="-"` is a text. */
+/** `key=-` takes its value from standard input. `key="-"` is a text. */
 function withInput(given: readonly Assignment[]): Operation[] {
   const ops = given.map(({ key, value }) => ({ key, value }));
   const reading = given.filter(({ readsInput }) => readsInput);

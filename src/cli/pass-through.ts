@@ -21,7 +21,7 @@ export async function passThrough(
   const child = startProcess(file, args, { stdio: isInit ? "inherit" : inheritedStdio(), env });
   const forward = (signal: NodeJS.Signals): boolean => child.kill(signal);
   const end = (): boolean => child.kill("SIGTERM");
-  // A Ctrl-C in the terminal also reaches the program, so this process only waits for its end.
+  // A Ctrl-C in the terminal also reaches the program. This process therefore only waits for its end.
   const ignore = (): void => undefined;
   const interrupt = isInit && !process.stdin.isTTY ? forward : ignore;
   process.on("SIGINT", interrupt).on("SIGTERM", forward).on("SIGHUP", forward);

@@ -64,8 +64,7 @@ async function ping(target: string, options: PingOptions): Promise<void> {
         await sleep(options.interval * 1000, interrupted.signal).catch(ignoreAbort);
       }
       if (interrupted.signal.aborted) break;
-      // One after the other: at the same time they would wait for each other, and the times would include those
-      // waits.
+      // One after the other: at the same time they would wait for each other, which the times would include.
       for (const rank of ranks) times.push(...(await pingOnce(handle, { topic, seq, rank }, options)));
     }
     process.off("SIGINT", onSignal);

@@ -52,7 +52,7 @@ function commandPath(command: Command): string {
 
 function report(error: unknown, running: Command): number {
   if (error instanceof UsageError || error instanceof InvalidArgumentError) {
-    // The command itself found the mistake, so commander has not printed it.
+    // Commander has not printed the mistake, because the command itself found it.
     say(`${commandPath(running)}: ${error.message}\n${usageOf(running)}`);
     return wrongUsage();
   }

@@ -12,7 +12,7 @@ export function command(): Command {
     .passThroughOptions()
     .addHelpText("after", "\nExample:\n  sluice python -c 'import sluice; print(sluice.Sluice().rank)'")
     .action((args: readonly string[], _options: unknown, self: Command) => {
-      // The option is ours only if it stands alone; `-- --help` gives the help of python3.
+      // The option is ours only if it stands alone. `-- --help` gives the help of python3.
       if (args.length === 1 && args[0] === "--help") self.help();
       return runPython(args);
     });

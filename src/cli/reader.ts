@@ -18,7 +18,7 @@ export function readerGone(): AbortSignal {
   watcher.once("exit", (_status, signal) => {
     if (signal === "SIGPIPE") gone.abort();
   });
-  // It holds the pipe open, so its reader would wait for it.
+  // Its reader would wait for it, because it holds the pipe open.
   process.once("exit", () => watcher.kill("SIGKILL"));
   return gone.signal;
 }

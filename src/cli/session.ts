@@ -83,7 +83,7 @@ export function notOne(named: string, found: Exclude<FoundInstance, { readonly k
   return new ExitError(1, `'${named}' names several instances: ${namesOf(found.instances)}; give a pid`);
 }
 
-/** Instances for a message that asks for one of them. */
+/** Instances for a message that requests a choice. */
 export function namesOf(instances: readonly RegisteredInstance[]): string {
   return instances.map(({ name, pid }) => `${name} (pid ${pid})`).join(", ");
 }

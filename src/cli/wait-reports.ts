@@ -11,7 +11,7 @@ export interface Unreachable {
 }
 
 /**
- * Asks all ranks at the same time which units wait, and for which units.
+ * Requests from all ranks at once which units wait, and for which units.
  * @param name only the waits that it takes part in
  */
 export async function lookAtWaits(

@@ -7,7 +7,7 @@ import { distance } from "fastest-levenshtein";
  *   are unknown
  */
 export function didYouMean(name: string, known: Iterable<string>, lettersPerSlip = 3): string | undefined {
-  // At least one letter may differ, but a name that differs in all letters is another name.
+  // At least one letter may differ. A name that differs in all letters is another name.
   const limit = Math.min(Math.max(1, Math.floor(name.length / lettersPerSlip)), name.length - 1);
   let best: string | undefined;
   let bestDistance = limit + 1;

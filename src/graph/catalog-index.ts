@@ -38,7 +38,7 @@ export interface CatalogIndex {
   readonly beforeAll: Uint8Array;
 }
 
-/** A catalog is immutable, and often many ranks plan with it, so this computes its index once. */
+/** This computes the index once, because a catalog is immutable, and often many ranks plan with it. */
 const indexes = new WeakMap<Catalog, CatalogIndex>();
 
 export function indexOf(catalog: Catalog): CatalogIndex {
@@ -176,7 +176,10 @@ export function isUnknown(index: CatalogIndex, name: string): boolean {
   return service === undefined || index.providers.count(service) === 0;
 }
 
-/** The unit of a number that came out of an index. An index has a unit for each number, so the unit exists. */
+/**
+ * The unit of a number that came out of an index. The unit exists, because an index has a unit for each
+ * number.
+ */
 export function unitAt(index: CatalogIndex, id: number): Unit {
   const unit = index.units[id];
   if (unit === undefined) throw new RangeError(`no unit ${id} in a catalog of ${index.unitCount}`);

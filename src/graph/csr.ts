@@ -100,7 +100,7 @@ export class RowList {
   }
 }
 
-/** Collects pairs in any order and sorts them into rows by counting; items keep their order of arrival. */
+/** Collects pairs in any order and sorts them into rows by counting. Items keep their order of arrival. */
 export class PairList {
   readonly #rows = new NumberList();
   readonly #items = new NumberList();

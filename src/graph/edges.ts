@@ -4,7 +4,7 @@ import { Csr, PairList, RowList } from "./csr.js";
 
 /** Units with something to do, and the order between them. */
 export interface OrderGraph {
-  /** Node → unit, ascending; nodes from `units.length` on are barriers. */
+  /** Node → unit, ascending. Nodes from `units.length` on are barriers. */
   readonly units: Uint32Array;
   readonly nodeCount: number;
   /** Node → nodes that come later, without repeats. */
@@ -14,10 +14,11 @@ export interface OrderGraph {
 /**
  * The edges among planned units (docs/design/planning.md §5.2).
  *
- * A wildcard would make n² edges. A barrier node between the two sides makes n. A service that many units provide,
- * and that many units name, gets a barrier node too. A unit that is after a service which it provides itself must not
- * wait for itself. It gets edges from each other provider, without the barrier. Two such units for one service would
- * wait for each other. That is a cycle with or without the barrier, so both may use it.
+ * A wildcard would make n² edges. A barrier node between the two sides makes n. A service that many units
+ * provide, and that many units name, gets a barrier node too. A unit that is after a service which it
+ * provides itself must not wait for itself. It gets edges from each other provider, without the barrier. Two
+ * such units for one service would wait for each other. That is a cycle with or without the barrier. Both may
+ * therefore use it.
  * @param units planned units, ascending
  * @param isReversed unit → its `before` and `after` are exchanged, as it is to be removed (docs/design/planning.md §6)
  */
@@ -38,7 +39,7 @@ export function buildEdges(index: CatalogIndex, units: Uint32Array, isReversed: 
   return builder.finish();
 }
 
-/** Records that the first node comes before the second; the builder for `before` exchanges them. */
+/** Records that the first node comes before the second. The builder for `before` exchanges them. */
 type Link = (provider: number, namer: number) => void;
 
 /** Where providers × namers edges are more than this many times providers + namers, a barrier is cheaper. */

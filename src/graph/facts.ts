@@ -13,7 +13,7 @@ export function completeFacts(input: FactsInput): Facts {
 }
 
 /**
- * Whether the rank and the conditions of a unit are met; `disabled` is checked elsewhere
+ * Whether the rank and the conditions of a unit are met. `disabled` is checked elsewhere
  * (docs/design/planning.md §6).
  */
 export function isMeantFor(unit: Unit, facts: Facts): boolean {

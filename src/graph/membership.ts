@@ -28,7 +28,7 @@ export interface Round {
 
 /** The result of the last round. */
 export interface Membership extends Round {
-  /** Units that stay, including loaded ones if something asks for them. */
+  /** Units that stay, including loaded ones if something requests them. */
   readonly members: Uint8Array;
   readonly setAside: ReadonlyMap<number, SetAside>;
 }
@@ -36,11 +36,11 @@ export interface Membership extends Round {
 /**
  * Decides which units are in the plan, in rounds (docs/design/planning.md §5.1).
  *
- * A round picks a provider for each service and closes the roots under `requires`. It drops units whose needs have no
- * provider, and units that only those required. Picks are fixed during a round, so the order of work does not matter.
- * A dropped unit may be the pick of a unit that stays, while another viable provider exists. The round sets such
- * units aside and undoes all other removals, and the next round picks again. Each round is linear, and there is
- * another one only if it sets aside one more unit.
+ * A round picks a provider for each service and closes the roots under `requires`. It drops units whose needs
+ * have no provider, and units that only those required. The order of work does not matter, because picks are
+ * fixed during a round. A dropped unit may be the pick of a unit that stays, while another viable provider
+ * exists. The round sets such units aside and undoes all other removals. The next round picks again. Each
+ * round is linear. There is another round only if this one sets aside one more unit.
  *
  * @param run makes one round without the set-aside units: unit → 1
  */

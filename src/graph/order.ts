@@ -22,8 +22,8 @@ export interface UnorderedSteps {
 
 /**
  * Puts units in order (docs/design/planning.md §5.2–4).
- * @param recorded removals go in the order that was recorded at the load. The present relations of units count too.
- *   If that makes a cycle, the order ignores them, and the cycle is a warning
+ * @param recorded removals go in the order that was recorded at the load. The present relations of units
+ * count too. If that makes a cycle, the order ignores them. The cycle is then a warning
  * @returns errors GRAPH_CYCLE, one for each strongly connected component
  */
 export function orderSteps(

@@ -7,8 +7,9 @@ export const NO_PROVIDER = -1;
 const FOREIGN_PROVIDER = -2;
 
 /**
- * The pick of every service (docs/design/planning.md §4), or {@link NO_PROVIDER} or {@link FOREIGN_PROVIDER}. Loaded
- * providers serve before any other (docs/design/planning.md §6). Looks once at each provider of each service.
+ * The pick of every service (docs/design/planning.md §4), or {@link NO_PROVIDER} or {@link FOREIGN_PROVIDER}.
+ * Loaded providers serve before any other (docs/design/planning.md §6). Reads each provider of each service
+ * once.
  */
 export function pickProviders(situation: Situation, viable: Uint8Array): Int32Array {
   const { index, served, servedBy, loaded } = situation;

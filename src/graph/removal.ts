@@ -155,9 +155,9 @@ function stillInUse(index: CatalogIndex, named: ReadonlySet<number>, staying: Ui
 }
 
 /**
- * Removes from `staying` the users of the named modules, the users of those users, and the units that no other unit
- * then requests. Services are nodes too, behind the units: a unit requests a service, and the service requests each
- * of its providers. So the number of edges is a sum of users and providers, not their product.
+ * Removes from `staying` the users of the named modules, the users of those users, and the units that no
+ * other unit then requests. Services are nodes too, behind the units: a unit requests a service, which
+ * requests each of its providers. So the number of edges is a sum of users and providers, not their product.
  */
 function removeUsers(
   index: CatalogIndex,

@@ -70,7 +70,7 @@ export function situationForUnit(
   return { root, isUsable, unknown, situation: { ...situation, blocked, exempt, roots } };
 }
 
-/** rc3: it loads no module, and the running ones request no other unit (docs/design/planning.md §6). */
+/** rc3: it loads no module. The running modules request no other unit (docs/design/planning.md §6). */
 export function situationForStop(basis: SituationBasis, rootNames: readonly string[]): RequestSituation {
   const frame = new SituationBuilder(basis);
   const { index } = frame;

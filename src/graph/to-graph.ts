@@ -3,8 +3,9 @@ import { directPredecessors } from "./show-deps.js";
 import type { Plan, Step } from "./types.js";
 
 /**
- * Loads the library at the first graph. Planning does not need it, so the command line starts without it.
- * `getBuiltinModule` rather than an import, because this folder does no I/O and may not import modules that do.
+ * Loads the library at the first graph. The command line starts without it, because planning does not need
+ * it. `getBuiltinModule` rather than an import, because this folder does no I/O and may not import modules
+ * that do.
  */
 function loadGraphlib(): typeof Graphlib {
   const { createRequire } = process.getBuiltinModule("node:module");

@@ -254,7 +254,7 @@ export class Broker {
   async #runStop(cancelAfterMs: number | undefined): Promise<PhaseResult | undefined> {
     if (this.#settings === undefined || this.#closing !== undefined) return undefined;
     try {
-      // Roots replace rc1's files, so rc3's files may not match them.
+      // Rc3's files may not match the roots, which replace rc1's files.
       const files = this.#options.roots === undefined ? await this.#files("rc3") : [];
       const running = runStop(this.#settings, { files, cancelAfterMs }, this.#hurry.signal);
       this.#phase = running;

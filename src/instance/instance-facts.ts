@@ -10,7 +10,7 @@ export interface InstanceFacts {
   readonly env: Readonly<Record<string, string>>;
 }
 
-/** Asks an instance for all facts that planning needs. */
+/** Requests from an instance all facts that planning needs. */
 export async function askInstance(
   handle: Handle,
 ): Promise<

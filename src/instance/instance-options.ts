@@ -72,7 +72,7 @@ export function rankOptions(options: InstanceOptions, config: ConfigTable): Brok
 /** @throws StartError with all problems of the units; `USAGE` if they are no catalog */
 export function catalogOf(units: InstanceOptions["units"]): Catalog | undefined {
   if (units === undefined || isComposed(units)) return units;
-  // JavaScript may pass any value, and file names are likely.
+  // JavaScript may pass any value. File names are likely.
   const given = units as unknown;
   if (typeof given === "object" && given !== null && "ok" in given) {
     const result = given as Result<unknown>;

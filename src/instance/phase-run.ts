@@ -57,7 +57,7 @@ export type StartSource =
 
 /**
  * Plans rc1 and runs it (docs/design/planning.md §5, §7).
- * @param signal aborted: nothing more starts, and running steps are cancelled
+ * @param signal aborted: nothing more starts. Running steps are cancelled
  * @throws StartError with all problems of the rc files, of the units or of the plan
  */
 export async function runStart(

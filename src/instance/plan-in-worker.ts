@@ -29,7 +29,7 @@ export async function planInWorker(
   if (limits.signal?.aborted === true) {
     throw requestError("ECANCELED", "planning: cancelled", limits.signal.reason);
   }
-  // A removal looks only at the loaded modules, which are few.
+  // A removal concerns only the loaded modules, which are few.
   if (requestOf(input).kind === "remove") return plan(catalog, input);
   const { port1, port2 } = new MessageChannel();
   const isAnswered = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));

@@ -15,7 +15,7 @@ export interface PlanThreadSetup {
 export type PlanOrder =
   /** Some more units of the catalog. The whole catalog at once would keep the sender busy for too long. */
   | { readonly kind: "units"; readonly units: readonly Unit[] }
-  /** The catalog is complete, and the thread is to plan. */
+  /** The catalog is complete. The thread is to plan. */
   | {
       readonly kind: "plan";
       /** The input of the plan, without its origins. */

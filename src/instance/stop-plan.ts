@@ -18,7 +18,7 @@ export interface RecordedModules {
   readonly order: LoadOrder;
 }
 
-/** Asks the broker for the recorded order, and how long each removal may take. */
+/** Requests from the broker the recorded order, and how long each removal may take. */
 export async function recordedModules(
   handle: Handle,
   loaded: readonly LoadedModule[],
@@ -87,6 +87,6 @@ export function planStop(catalog: Catalog, input: StopInput): SoundPlan {
     const missing = lost.map((root) => `${root}: not run, because its plan failed`);
     return { plan: rest.value, diagnostics: [...whole.diagnostics, ...rest.warnings], missing };
   }
-  // Without tasks only the record remains, and it has no cycle.
+  // Without tasks only the record remains, which has no cycle.
   throw new TypeError("the recorded order of the modules has a cycle");
 }

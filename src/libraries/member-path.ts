@@ -7,8 +7,8 @@ export interface MemberPath {
 }
 
 /**
- * Splits `FILE#NAME` at its last `#`. A path may have a `#` too, so the text after it must be a possible name of a
- * module.
+ * Splits `FILE#NAME` at its last `#`. The text after it must be a possible name of a module, because a path
+ * may also have a `#`.
  */
 export function splitMember(module: string): MemberPath {
   return splitAt(module, module.lastIndexOf("#")) ?? { file: module, member: undefined };

@@ -24,8 +24,8 @@ export function isVersion(text: string): boolean {
 }
 
 /**
- * Whether a host that implements one version of a contract can serve a module that follows another. The major has to
- * be the same, and the other parts no greater than the host's.
+ * Whether a host that implements one version of a contract can serve a module that follows another. The major
+ * has to be the same, and the other parts no greater than the host's.
  * @param wanted the version of the module: `1`, `1.2` and so on; missing parts are 0
  * @param spoken the version of the host, likewise; the text after a `-` does not count
  */

@@ -31,7 +31,7 @@ export interface ChildStart {
 /** The channel is the fourth of the child's descriptors. */
 const CHANNEL_FD = 3;
 
-/** Standard output is for results of commands, so both go where the broker's errors go. */
+/** Both go where the broker's errors go, because standard output is for results of commands. */
 const STDERR_FD = 2;
 
 /**
@@ -51,8 +51,8 @@ export async function startChild(start: ChildStart): Promise<RunningModule> {
   const [file = "", ...args] = command;
   const { env, mark } = partEnvironment(spec.env ?? process.env);
   const child = startProcess(file, args, {
-    // The module has a process group of its own: the processes that it starts end with it, and it gets no Ctrl-C of
-    // the terminal.
+    // The module has a process group of its own: the processes that it starts end with it. It gets no Ctrl-C
+    // of the terminal.
     detached: true,
     stdio: [input === undefined ? "ignore" : "pipe", STDERR_FD, STDERR_FD, "pipe"],
     env: { ...env, [MODULE_URI_VARIABLE]: `fd://${CHANNEL_FD}` },
@@ -108,7 +108,7 @@ class ChildModule implements RunningModule {
         clearTimeout(this.#patience);
         killGroup(this.pid);
         this.#closeChannelSoon();
-        // Processes outside the group end too, but the loader does not wait for them.
+        // Processes outside the group end too. The loader does not wait for them.
         void sweep(mark);
         resolve(this.#exitBy(status, signal));
       });
@@ -128,7 +128,7 @@ class ChildModule implements RunningModule {
   }
 
   #channelClosed(cause: Error | undefined): void {
-    // Other causes, such as a reset, follow from its end, and that end explains more.
+    // Other causes, such as a reset, follow from its end, which explains more.
     if (cause instanceof SluiceError && cause.code === "BROKER_PROTOCOL") this.#fault = cause;
     if (this.#hasExited) return;
     this.#patience = setTimeout(() => {

@@ -25,7 +25,7 @@ export function configuredLoaders(
   const entries = fields({ table: table ?? {} }, { table: "object" }).table;
   return Object.entries(entries).map(([name, entry]) => {
     const { suffixes = [], magic, command = [], plugin } = fields(entry, LOADER);
-    // The interpreter of our own loader, which knows what comes after it.
+    // The interpreter of our own loader, which adds the arguments.
     if (name === "python" && plugin === undefined) return createPythonLoader(command);
     const common = { name, suffixes, magic: magic === undefined ? undefined : magicBytes(magic) };
     return plugin === undefined

@@ -30,8 +30,8 @@ let compiled: Uint8Array | undefined;
 let asked: Worker | undefined;
 
 /**
- * Starts a thread that hosts modules. Reading and compiling its code is most of what a thread adds to a bare one, so
- * that is done once for all threads.
+ * Starts a thread that hosts modules. Its code is read and compiled once for all threads, because this is
+ * most of what a thread adds to a bare one.
  */
 export function startHostThread(env: NodeJS.ProcessEnv): Worker {
   code ??= readCode();

@@ -36,9 +36,9 @@ interface LiveModule extends ThreadTenant {
 /**
  * A worker thread and the modules in it.
  *
- * It is open while it has modules, and before its first one. When the last module has ended, the thread gets the
- * order to exit, and the next module of the group gets a new thread. When the thread ends, every module in it has
- * ended.
+ * It is open while it has modules, and before its first one. When the last module has ended, the thread gets
+ * the order to exit. The next module of the group gets a new thread. When the thread ends, every module in it
+ * has ended.
  */
 export class HostWorker {
   #name = "";
@@ -122,7 +122,7 @@ export class HostWorker {
   async terminate(id: number): Promise<void> {
     if (this.#state === "exited") return;
     this.#state = "exiting";
-    // Each call of Node adds a listener, and all modules of a thread end together.
+    // Each call of Node adds a listener. All modules of a thread end together.
     if (this.#terminating === undefined) void this.#worker.terminate();
     this.#terminating ??= { id };
     await this.#exited;

@@ -31,8 +31,8 @@ export function importModule(order: ModuleFile, setup: WorkerSetup): Promise<unk
 }
 
 /**
- * The exports of a module's file. Each load evaluates the file again: modules of one thread share no state, and an
- * edited file is read again.
+ * The exports of a module's file. Each load evaluates the file again: modules of one thread share no state.
+ * An edited file is read again.
  * @returns the namespace object, or the exports of a CommonJS module
  */
 async function importFile(order: ModuleFile, setup: WorkerSetup): Promise<unknown> {
@@ -62,7 +62,7 @@ async function withSyntaxPlace(path: string, load: () => unknown): Promise<unkno
     return await load();
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
-    // Few threads need this, so no thread loads it at its start.
+    // No thread loads it at its start, because few threads need it.
     const { withPlace } = await import("./source/syntax-place.js");
     throw await withPlace(error, path);
   }
@@ -88,8 +88,8 @@ function requireAnew(path: string): unknown {
 }
 
 /**
- * Imports a file by jiti, which is slower than Node. It supports all of TypeScript, and finds our library where Node
- * does not.
+ * Imports a file by jiti, which is slower than Node. It supports all of TypeScript, and finds our library
+ * where Node does not.
  */
 async function importWithJiti({ path, url, cacheDir }: ModuleFile, setup: WorkerSetup): Promise<unknown> {
   const [jitiPackage, virtualModules, { jitiTransform }] = await Promise.all([
@@ -126,7 +126,7 @@ function lacksLibrary(path: string, error: unknown): boolean {
   }
 }
 
-/** This import is not at the top, because few modules need it, and each thread would wait for it. */
+/** This import is not at the top, because each thread would wait for it, although few modules need it. */
 function requireFrom(path: string): NodeJS.Require {
   return process.getBuiltinModule("node:module").createRequire(path);
 }

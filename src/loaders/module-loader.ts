@@ -93,7 +93,7 @@ export type ModuleExit =
     }
   /** A signal killed the module, or it crashed or exited by itself. `message` gives the cause. */
   | { readonly kind: "died"; readonly message: string }
-  /** The broker ended the module, but some of its processes continue. */
+  /** The broker ended the module. Some of its processes continue. */
   | { readonly kind: "stuck"; readonly message: string }
   /** By `terminate()`. */
   | { readonly kind: "terminated" };

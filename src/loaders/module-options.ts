@@ -9,8 +9,8 @@ import {
 } from "./program-options.js";
 
 /**
- * The options of a module's run; they pass from `module.load` through the broker to the loader. The names are
- * those of the payload, and of the options in the table of unit keys.
+ * The options of a module's run, which pass from `module.load` through the broker to the loader. The names
+ * are those of the payload, and of the options in the table of unit keys.
  */
 export interface ModuleOptions extends ProgramOptions {
   /** Run in a process of its own. */

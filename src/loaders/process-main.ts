@@ -51,7 +51,7 @@ async function hostScript({ file, setup, ...limits }: ProcessSetup, fd: number):
   // When a module ends the process, this still sends its last messages: the close writes those that wait, as far as
   // the system takes them.
   process.once("exit", () => channel.close());
-  // For a plug-in the required methods are known, and the host reports whether they exist.
+  // For a plug-in the required methods are known. The host reports whether they exist.
   const reporting = file.plugin ?? file.member;
   const outcome = await runModuleMain(channel, () => entryOf(file, setup), reporting);
   if (outcome.kind === "ok") status = 0;

@@ -71,7 +71,7 @@ const RESTART_FIELDS = {
   then: "string?",
 } as const;
 
-/** The backoff of a module's restarts; an undefined field has its default (docs/design/programs.md §1). */
+/** The backoff of a module's restarts. An undefined field has its default (docs/design/programs.md §1). */
 export interface RestartRule {
   readonly delayMs?: number | undefined;
   readonly longestMs?: number | undefined;

@@ -87,7 +87,7 @@ class ProgramLoader implements ModuleLoader {
       findCommand(program, (spec.env ?? process.env)["PATH"]),
     ]);
     const { member, env } = spec;
-    // The program gets its arguments in the welcome, but must know before which module it is.
+    // The program gets its arguments in the welcome, but needs its module's name before.
     const which = member && { env: { ...(env ?? process.env), SLUICE_LIBRARY_MODULE: member.name } };
     return startChild({ spec: { ...spec, ...which }, command: [...prefix, file, ...args] });
   }

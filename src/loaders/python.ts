@@ -90,7 +90,8 @@ class PythonLoader implements ModuleLoader {
       findCommand(program, env["PATH"]),
     ]);
     const { memoryLimitBytes, member, plugin } = spec;
-    // At this limit an allocation in Python fails, and the module fails with that error, instead of being killed.
+    // At this limit an allocation in Python fails. The module then fails with that error, instead of being
+    // killed.
     const limits = memoryLimitBytes === undefined ? [] : [`--memory-limit=${memoryLimitBytes}`];
     const { kind } = plugin ?? member ?? {};
     const which = [

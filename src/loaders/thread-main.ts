@@ -24,7 +24,7 @@ const channels = new Set<Channel>();
 
 /**
  * Follows the orders of the loader until the last one.
- * @param compiled gives the compiled code of this thread; only if the loader wants it for other threads
+ * @param compiled gives the compiled code of this thread; only if the loader needs it for other threads
  */
 export function runThread(compiled?: () => Uint8Array): void {
   const setup = workerData as WorkerSetup;

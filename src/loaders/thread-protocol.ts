@@ -43,7 +43,7 @@ export type WorkerOrder =
     })
   /** An order to answer, to show that the thread is not blocked. */
   | { readonly kind: "beat" }
-  /** No module is left, and the thread is to end. */
+  /** No module is left. The thread is to end. */
   | { readonly kind: "exit" };
 
 /** The start data of a thread. */
@@ -52,7 +52,7 @@ export interface ThreadSetup extends WorkerSetup {
     readonly source: string;
     /** V8's form of it, from another thread. */
     readonly compiled: Uint8Array | undefined;
-    /** The loader asks this thread for it. */
+    /** The loader requests it from this thread. */
     readonly isWanted: boolean;
   };
 }

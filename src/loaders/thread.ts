@@ -27,8 +27,8 @@ export interface ThreadLoader extends ModuleLoader {
 
 /**
  * The loader of JavaScript and TypeScript modules in worker threads (docs/design/modules.md §4). Each has a
- * thread of its own, or all modules of a thread group share one. Loaders share nothing, so two brokers in one
- * process have groups of their own.
+ * thread of its own, or all modules of a thread group share one. Two brokers in one process have groups of
+ * their own, because loaders share nothing.
  */
 export function createThreadLoader(): ThreadLoader {
   return new WorkerLoader();

@@ -17,7 +17,7 @@ const STDERR_FD = 2;
  * @returns its exit status
  */
 export async function runWasi(path: string, channelFd: number): Promise<number> {
-  // Few modules need it, and loading it warns.
+  // Few modules need it. Its load warns.
   const { WASI } = process.getBuiltinModule("node:wasi");
   const wasi = new WASI({
     version: "preview1",

@@ -118,8 +118,8 @@ function reasonOf(cause: NodeJS.ErrnoException): string {
 }
 
 /**
- * Longest path of a unix socket. Node shortens a longer one without an error, and the result is outside the guarded
- * directory.
+ * Longest path of a unix socket. Node shortens a longer path without an error, which leads outside the
+ * guarded directory.
  */
 const MAX_SOCKET_PATH_BYTES = 107;
 

@@ -1,7 +1,7 @@
 /** Below this number of taken elements, a copy to drop them is too expensive. */
 const TRIM_LENGTH = 1024;
 
-/** A queue whose operations at both ends have a constant cost; `Array.shift` moves every element. */
+/** A queue whose operations at both ends have a constant cost. `Array.shift` moves every element. */
 export class Fifo<T> {
   /** Those before the head are taken. The queue does not keep references to them. */
   #items: (T | undefined)[] = [];
@@ -35,7 +35,7 @@ export class Fifo<T> {
     return item;
   }
 
-  /** It drops the front half at once, so each element moves at most once. */
+  /** Each element moves at most once, because this drops the front half at once. */
   #trim(): void {
     this.#items = this.#items.slice(this.#head);
     this.#head = 0;

@@ -7,8 +7,8 @@ const PAYLOADS: Readonly<Record<FlowControl, string>> = {
 };
 
 /**
- * Asks the other end of a channel to hold its requests, or to resume them (docs/wire-protocol.md, Flow control). The
- * requests of an end that ignores it are held too, only later.
+ * The request to the other end of a channel to hold its requests, or to resume them (docs/wire-protocol.md, Flow
+ * control). The requests of an end that ignores it are held too, only later.
  */
 export function flowControlMessage(flow: FlowControl): ControlMessage {
   return { type: "control", control: "status", payload: PAYLOADS[flow] };

@@ -84,7 +84,7 @@ export function findMember(exports: unknown, path: string, member: string): Modu
 
 /**
  * The manifest of a library, as JSON: `main` is whether it is a function, `compatible` the answer of that function.
- * @param names the modules to ask whether they are compatible; default: all
+ * @param names the modules whose `compatible` to call; default: all
  * @returns undefined if the file is no library
  */
 export async function describeLibrary(

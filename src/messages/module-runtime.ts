@@ -20,7 +20,7 @@ export type ModuleOutcome =
       readonly stack?: string | undefined;
     };
 
-/** The facts that the host of a module knows about it. */
+/** The facts that the host of a module has about it. */
 export interface HostedModule {
   /** The kind of a module of a library. With a kind, the module reports its methods when it runs. */
   readonly kind?: string | undefined;

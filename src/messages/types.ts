@@ -188,7 +188,7 @@ export interface Request {
 
 /** Settings of {@link Handle.handle}. */
 export interface HandlerOptions {
-  /** Default: only the owner's requests get through; requests of guests fail with `EPERM`. */
+  /** Default: only the owner's requests get through. Requests of guests fail with `EPERM`. */
   readonly allowGuest?: boolean;
 }
 
@@ -204,9 +204,9 @@ export interface HandleStats {
 }
 
 /**
- * Answers a request. The value that it returns, or resolves to, is the response. `undefined` sends no response, so
- * the handler must call `respond` now or later. An async iterable goes out as a stream. An error that it throws is
- * the error response.
+ * Answers a request. The value that it returns, or resolves to, is the response. `undefined` sends no
+ * response. The handler must then call `respond` now or later. An async iterable goes out as a stream. An
+ * error that it throws is the error response.
  */
 export type RequestHandler = (
   request: Request,

@@ -25,7 +25,7 @@ export async function modMain(h: Handle): Promise<void> {
       });
       watchers.committed(version, all === true ? "all" : keys);
     } catch (error) {
-      // Any client may publish this topic, so an invalid event must not end all streams.
+      // An invalid event must not end all streams, because any client may publish this topic.
       h.log("warning", `ignored an event kvs.commit: ${messageOf(error)}`);
     }
   };

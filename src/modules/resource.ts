@@ -8,8 +8,8 @@ const ASK_TIMEOUT_MS = 5000;
 /**
  * The resources of the hosts of the instance. Answers `status`: `{hosts: [{rank, hostname, cores, memoryBytes}]}`, by rank.
  *
- * Rank 0 asks all ranks each time. A rank that has left is missing in the next answer, so no list has to be updated.
- * Other ranks pass the request on to rank 0.
+ * Rank 0 sends requests to all ranks each time. No list has to be updated, because the next answer omits a
+ * rank that has left. Other ranks pass the request on to rank 0.
  */
 export async function modMain(h: Handle): Promise<void> {
   h.handle("host", () => host(h.rank), { allowGuest: true });

@@ -49,8 +49,8 @@ export function natsLibrary(): typeof Nats {
 /**
  * Connects to the first server that answers. It tries all servers at the same time, so that one that is down causes
  * no delay. A lost connection closes. This does not make it again.
- * @throws SluiceError `BROKER_STATE`: `EHOSTUNREACH` when no server can be reached in time, `EACCES` when one has refused;
- *   each server has a line with the reason. `ECANCELED` when the signal was aborted
+ * @throws SluiceError `BROKER_STATE`: `EHOSTUNREACH` when no server can be reached in time, `EACCES` when one
+ * has refused. Each server has a line with the reason. `ECANCELED` when the signal was aborted
  */
 export async function connectNats(options: NatsConnectOptions): Promise<NatsConnection> {
   const { servers, connectTimeoutMs } = options;
@@ -147,8 +147,8 @@ async function tryOne(
 }
 
 /**
- * Waits for the first message of a server. The library would leave the socket of a server that sends nothing open,
- * and this process would not end.
+ * Waits for the first message of a server. The library would leave the socket of a server that sends nothing
+ * open. This process would then not end.
  */
 function waitForGreeting(address: string, timeoutMs: number): Promise<void> {
   const { hostname, port } = new URL(`nats://${address}`);
@@ -187,7 +187,7 @@ function shared(options: NatsConnectOptions): ConnectionOptions {
     name,
     // Learned servers of a cluster have other names than those in their certificates.
     ignoreClusterUpdates: true,
-    // A rank does not receive its own messages, so an answer shows that another rank has its number.
+    // An answer shows that another rank has its number, because a rank does not receive its own messages.
     noEcho: true,
     authenticator,
     ...(inboxPrefix !== undefined && { inboxPrefix }),
@@ -203,7 +203,7 @@ function shared(options: NatsConnectOptions): ConnectionOptions {
 
 type Authenticator = ReturnType<typeof Nats.nkeyAuthenticator>;
 
-/** The operator may renew credentials at any time, so this reads the file at each connect. */
+/** The operator may renew credentials at any time. This therefore reads the file at each connect. */
 function fileAuthenticator(path: string, make: (seed: Uint8Array) => Authenticator): Authenticator {
   return (nonce) => make(Uint8Array.from(readFileSync(path)))(nonce);
 }

@@ -33,7 +33,8 @@ const GROUPS: readonly (readonly CredentialFile[])[] = [["creds", "nkey"], ["tls
 const SECRET: ReadonlySet<CredentialFile> = new Set(["creds", "nkey", "tlsKey"]);
 
 /**
- * Adds the files that a service manager has put into the directory of the credentials. It looks there at each call.
+ * Adds the files that a service manager has put into the directory of the credentials. It reads them there at
+ * each call.
  * @param hasUser the list of servers has a user: then the directory gives no other one
  * @throws SluiceError `BROKER_STATE` `EACCES` that names each file which another user could have read or written, and each
  *   missing one of a certificate and its key

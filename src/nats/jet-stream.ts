@@ -175,8 +175,8 @@ export class JetStream {
   }
 
   /**
-   * Removes one value completely; another value of its key stays. A purge by key would do that too, but a server of
-   * version 2.9 then counts its bytes permanently.
+   * Removes one value completely. Another value of its key stays. A purge by key would do that too. However,
+   * a server of version 2.9 then counts its bytes permanently.
    */
   async erase(bucket: string, revision: number): Promise<void> {
     const wanted = { seq: revision, no_erase: true };

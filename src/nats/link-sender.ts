@@ -29,7 +29,7 @@ export interface LinkSenderOptions {
 export class LinkSender {
   readonly #options: LinkSenderOptions;
   #chunks: (Chunk | undefined)[] = [];
-  /** Chunks before this one are acknowledged, and the sender keeps no references to them. */
+  /** Chunks before this one are acknowledged. The sender keeps no references to them. */
   #head = 0;
   /** The chunk with the next byte to send. */
   #next = 0;

@@ -14,8 +14,8 @@ const FIRST_RETRY_MS = 25;
 const MAX_UNKNOWN_RETRY_MS = 200;
 
 /**
- * When to ask again after the service has found no receiver, because a new subscription does not reach all servers at
- * once.
+ * When to repeat a request after the service has found no receiver, because a new subscription does not reach
+ * all servers at once.
  */
 const NO_RESPONDERS_DELAYS_MS = [100, 250, 500];
 
@@ -121,7 +121,7 @@ export class Link extends Duplex {
         missed += 1;
         if (missed > 1) this.#sendFrame("ask", this.#sender.sentBytes);
         if (missed <= MISSED_BEATS) return;
-        // Timers come before input, so bytes that have arrived may not have been read yet.
+        // Bytes that have arrived may not have been read yet, because timers come before input.
         setImmediate(() => {
           if (missed > MISSED_BEATS) this.destroy(silentError(periodMs * MISSED_BEATS));
         });

@@ -7,8 +7,8 @@ const attempts = new AsyncLocalStorage<Set<Socket>>();
 let underWay = 0;
 
 /**
- * Runs an attempt to connect, and destroys the sockets that it opened if it fails. The NATS library leaves them open
- * after its time-out, and such a process would never end.
+ * Runs an attempt to connect, and destroys the sockets that it opened if it fails. The NATS library leaves
+ * them open after its time-out. Such a process would never end.
  */
 export async function withoutRemains<T>(connect: () => Promise<T>): Promise<T> {
   const sockets = new Set<Socket>();
@@ -21,7 +21,7 @@ export async function withoutRemains<T>(connect: () => Promise<T>): Promise<T> {
   } finally {
     if (--underWay === 0) {
       unsubscribe(CHANNEL, note);
-      // The storage makes every promise of the process slower, so this disables it again.
+      // The storage makes every promise of the process slower. This therefore disables it again.
       attempts.disable();
     }
   }

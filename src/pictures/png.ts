@@ -31,8 +31,8 @@ interface Png {
 }
 
 /**
- * Draws an SVG. The letters come from our own fonts, because a server may have none, and the same plan must give the
- * same bytes.
+ * Draws an SVG. The letters come from our own fonts, because the same plan must give the same bytes, and a
+ * server may have no fonts.
  * @throws SluiceError `GRAPH_PICTURE` if the drawing library is missing on this machine, or fails
  */
 export function svgToPng(svg: string, size: SvgSize): Png {

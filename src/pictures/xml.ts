@@ -1,4 +1,4 @@
-/** Attributes of an element; it leaves out undefined ones. */
+/** Attributes of an element. It leaves out undefined ones. */
 export type Attributes = Readonly<Record<string, string | number | undefined>>;
 
 /** An element of XML. Its children are already XML. */
@@ -19,6 +19,6 @@ export function escapeText(text: string): string {
 }
 
 function attributeText(value: string | number): string {
-  // A tenth of a pixel is enough, and files stay small.
+  // A tenth of a pixel is enough, and keeps files small.
   return typeof value === "number" ? String(Math.round(value * 10) / 10) : escapeText(value);
 }

@@ -62,7 +62,7 @@ export class Guard {
     else this.#guard.stdin?.write(`+ ${pgid}\n`);
   }
 
-  /** The group has ended, and another process may get its number. */
+  /** The group has ended. Another process may get its number. */
   delete(pgid: number): void {
     if (this.#groups.delete(pgid)) this.#guard?.stdin?.write(`- ${pgid}\n`);
   }

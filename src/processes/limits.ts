@@ -15,14 +15,13 @@ interface AbortCalls {
 }
 
 /**
- * The waiters of each signal. Each signal gets one listener, because Node warns of more than ten, and a host may send
- * many requests.
+ * The waiters of each signal. Each signal gets one listener, because Node warns of more than ten.
  */
 const waiting = new WeakMap<AbortSignal, AbortCalls>();
 
 /**
  * Calls back when a signal is aborted.
- * @returns a function that ends the wait; the last one removes the listener
+ * @returns a function that ends the wait. The last one removes the listener
  */
 export function onAbort(signal: AbortSignal, callback: () => void): () => void {
   const calls = waiting.get(signal) ?? listenTo(signal);

@@ -16,7 +16,7 @@ export function hasSignalFlag(version: string): boolean {
   return major > 23 || (major === 23 && minor >= 7) || (major === 22 && minor >= 14);
 }
 
-/** Whether the user asks for a debugger, by NODE_OPTIONS. */
+/** Whether the user requests a debugger, by NODE_OPTIONS. */
 const isDebugged = /--inspect/.test(process.env["NODE_OPTIONS"] ?? "");
 
 /** Every command that runs Node begins with this, so that no process of ours opens a debugger at SIGUSR1. */

@@ -1,9 +1,9 @@
 import { readProc } from "./proc.js";
 
 /**
- * Environment variable with the soft limit of open files that `sluice` was started with. Node raises its own limit to
- * the hard limit, and children would inherit that. Programs that close all descriptors up to it, or that use
- * `select`, do not expect such a limit.
+ * Environment variable with the soft limit of open files that `sluice` was started with. Node raises its own
+ * limit to the hard limit, which children would inherit. Programs that close all descriptors up to it, or
+ * that use `select`, do not expect such a limit.
  */
 const OPEN_FILES_VARIABLE = "SLUICE_OPEN_FILES";
 

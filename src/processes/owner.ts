@@ -13,8 +13,8 @@ export interface OwnerOptions {
 }
 
 /**
- * Makes this process the owner of all processes that it starts from now on. They have its mark, and a SIGKILL of this
- * process ends them too. A process that ends cleanly does not kill them, unless it sweeps them itself.
+ * Makes this process the owner of all processes that it starts from now on. They have its mark. A SIGKILL of
+ * this process ends them too. A process that ends cleanly does not kill them, unless it sweeps them itself.
  * @returns the mark; undefined without `/proc`
  */
 export function becomeOwner({ graceSeconds }: OwnerOptions): Mark | undefined {

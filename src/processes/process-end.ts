@@ -42,8 +42,8 @@ const SIGNAL_TEXT: Readonly<Record<string, string>> = {
 };
 
 /**
- * Waits until a process has ended and its output is read. A process that it left in the background may keep its pipes
- * open for any time, so this does not wait for that.
+ * Waits until a process has ended and its output is read. A process that it left in the background may keep
+ * its pipes open for any time. This does not wait for that process.
  * @throws the error of a process that could not be started, or that an AbortSignal ended
  */
 export async function processEnd(child: ChildProcess): Promise<ProcessEnd> {

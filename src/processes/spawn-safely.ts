@@ -7,7 +7,7 @@ import type { Readable, Writable } from "node:stream";
  * even without a listener. Its streams exist in any case.
  */
 export function spawnSafely(file: string, args: readonly string[], options: SpawnOptions): ChildProcess {
-  // This import is not at the top, because it takes 3 ms, and most commands start no process.
+  // This import is not at the top, because it takes 3 ms and most commands start no process.
   const node = process.getBuiltinModule("node:child_process");
   let child: ChildProcess;
   try {

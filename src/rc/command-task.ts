@@ -21,9 +21,9 @@ export interface CommandTask {
 }
 
 /**
- * Runs a command in a process group of its own, which an abort kills. This process cannot kill a command that now
- * belongs to another user, such as sudo. After an abort the task does not wait for it, and a line of its output says
- * so.
+ * Runs a command in a process group of its own, which an abort kills. This process cannot kill a command that
+ * now belongs to another user, such as sudo. After an abort the task does not wait for it. A line of its
+ * output says so.
  * @throws SluiceError `RUN_FAILED`: `exited with exit status N`, `died by signal N`, or why it could not be started;
  *   after an abort the reason of the signal
  */

@@ -14,8 +14,7 @@ const orAbsent =
     value === undefined || check(value);
 
 /**
- * The required fields of each message of a host. Hosts are our own code, but one of them is written in another
- * language.
+ * The required fields of each message of a host. Hosts are our own code, of which one is in another language.
  */
 const FIELDS: Readonly<Record<FromHost["op"], Readonly<Record<string, Check>>>> = {
   tasks: { file: isText, tasks: isList },

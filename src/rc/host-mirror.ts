@@ -52,7 +52,8 @@ export class HostMirror {
   setEnv(values: Readonly<Record<string, string | null>>): void {
     const brokerEnv = { ...this.#brokerEnv };
     for (const [name, value] of Object.entries(values)) {
-      // Variables of the environment are few and people make up their names, so a computed delete is right here.
+      // Variables of the environment are few and people make up their names. A computed delete is therefore
+      // right here.
       if (value === null) Reflect.deleteProperty(this.#env, name);
       else this.#env[name] = value;
       Reflect.deleteProperty(brokerEnv, name);

@@ -30,8 +30,8 @@ export class HostProcess implements HostTransport {
     const [file, ...args] = program.command;
     this.name = program.name;
     this.#child = startProcess(file, args, {
-      // The host has a process group of its own: the processes that it starts end with it, and the runner handles a
-      // Ctrl-C in the terminal.
+      // The host has a process group of its own: the processes that it starts end with it. The runner handles
+      // a Ctrl-C in the terminal.
       detached: true,
       stdio: ["ignore", "pipe", "pipe", "pipe"],
       realPipes: true,

@@ -124,5 +124,5 @@ export type FromHost =
   | { readonly op: "setopt"; readonly edit: ModuleOptionEdit }
   | { readonly op: "setenv"; readonly id: number; readonly env: Readonly<Record<string, string | null>> }
   | { readonly op: "refresh"; readonly id: number }
-  /** Code outside of any task threw an error; the host exits. */
+  /** Code outside of any task threw an error. The host exits. */
   | { readonly op: "fatal"; readonly message: string; readonly stack?: string };

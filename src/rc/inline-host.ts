@@ -12,9 +12,9 @@ interface InlineOptions {
 }
 
 /**
- * A host in this process, for the rc files that come with Sluice. They never block, and the start of a process would
- * take longer than their run. The runner cannot kill it. After an abort, its tasks receive the abort, and it no
- * longer waits for them.
+ * A host in this process, for the rc files that come with Sluice. They never block. The start of a process
+ * would take longer than their run. The runner cannot kill it. After an abort, its tasks receive the abort.
+ * It no longer waits for them.
  */
 export class InlineHost implements HostTransport {
   readonly name = "typescript";

@@ -173,8 +173,8 @@ function readFailure(error: unknown, file: string): Omit<ReadFailure, "phase"> {
   const stack = error instanceof Error ? (error.stack ?? "") : "";
   const message = messageOf(error);
   const site = siteInFile(`${message}\n${stack}`, file);
-  // The parser puts the place into its message, but the output has it in front. For a missing module the message also
-  // has the chain of modules that require it, with those of our own loader.
+  // The parser puts the place into its message. The output has it in front. For a missing module the message
+  // also has the chain of modules that require it, with those of our own loader.
   const [first = message] = message.split("\nRequire stack:");
   const place = `${file}:${site.line}:${site.column}`;
   const words = first.replace(`${place}: `, "").replace(place, "").trim();

@@ -101,7 +101,7 @@ function requireFile(file: string, source: string): object {
   try {
     return require(file) as object;
   } catch (error) {
-    // V8 gives the place only if the error is printed to a terminal, so the compiler finds it again.
+    // V8 gives the place only if the error is printed to a terminal. The compiler therefore finds it again.
     if (error instanceof SyntaxError) makeCode({ filename: file, source });
     throw error;
   }

@@ -1,6 +1,6 @@
 /**
- * Entry point of the process of a foreign command `sluice-NAME.ts`: `script-main FILE [ARGS…]`. The script finds its
- * arguments in the usual place of Node, and `sluice` is the library of the present command line.
+ * Entry point of the process of a foreign command `sluice-NAME.ts`: `script-main FILE [ARGS…]`. The script
+ * finds its arguments in the usual place of Node. `sluice` is the library of the present command line.
  */
 import { createRequire } from "node:module";
 import { createJiti } from "jiti";

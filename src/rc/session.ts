@@ -32,7 +32,7 @@ export interface RcFacts {
 /** The shared data of all code of one run, in any host. */
 export interface RcSessionOptions {
   readonly facts: RcFacts;
-  /** The handle of the instance. Without one, facts do not change, and `setenv` affects only this run. */
+  /** The handle of the instance. Without one, facts do not change. `setenv` then affects only this run. */
   readonly handle?: Handle | undefined;
   /** Environment of hosts and commands at the start, copied. Default: that of this process. */
   readonly env?: NodeJS.ProcessEnv | undefined;

@@ -44,7 +44,7 @@ export type SetupFunction = (context: Context) => void | Promise<void>;
 /** A task in the declaration of its file. */
 export interface DeclaredTask {
   readonly name: string;
-  /** By the keys of unit files, e.g. `needs-attrs`; the composition checks the values. */
+  /** By the keys of unit files, e.g. `needs-attrs`. The composition checks the values. */
   readonly keys: Readonly<Record<string, unknown>>;
   readonly run: TaskFunction;
   /** The stack of the declaration, for its file and line. */
@@ -60,9 +60,9 @@ const KEYS: ReadonlyMap<string, string> = new Map(
 );
 
 /**
- * Tasks since they were last taken. A host reads one file after the other, so all of them come from the latest file.
- * The list lasts as long as the process. Node decides which file a plain JavaScript file gets as `sluice/rc`. It may
- * be a copy of this library that a site has installed beside its files.
+ * Tasks since they were last taken. All of them come from the latest file, because a host reads one file
+ * after the other. The list lasts as long as the process. Node decides which file a plain JavaScript file
+ * gets as `sluice/rc`. It may be a copy of this library that a site has installed beside its files.
  */
 const DECLARED = Symbol.for("sluice.rc.declared-tasks");
 
@@ -102,7 +102,7 @@ export function takeDeclaredTasks(): DeclaredTask[] {
   return taken;
 }
 
-/** Rc files may be plain JavaScript, so their values may have any type. */
+/** Rc files may be plain JavaScript, where values may have any type. */
 function read(given: readonly unknown[]): { name: unknown; options: object; run: unknown } {
   const [first, second, third] = given;
   if (typeof first === "object" && first !== null) {

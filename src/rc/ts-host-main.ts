@@ -31,7 +31,7 @@ function main(): void {
   });
   const lines = new LineSplitter((line) => host.receive(JSON.parse(line) as ToHost), Infinity);
   socket.on("data", (chunk) => lines.push(chunk));
-  // The runner has ended or disconnected, and no process of ours may outlive it.
+  // The runner has ended or disconnected. No process of ours may outlive it.
   socket.on("close", () => process.exit(0));
   socket.on("error", () => process.exit(0));
   captureOutput(host, socket);

@@ -1,6 +1,6 @@
 import type { RunEvent } from "./events.js";
 
-/** A queue between a run and its one reader: a writer never waits, and the order stays. */
+/** A queue between a run and its one reader: a writer never waits. The order stays. */
 export class EventQueue {
   #events: RunEvent[] = [];
   #wake: (() => void) | undefined;

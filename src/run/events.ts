@@ -51,11 +51,11 @@ export interface FailEvent extends AfterStart {
   /** For people, printed after `NAME: `. */
   readonly message: string;
   readonly error: Error;
-  /** The unit is optional: units that require it run without it, and the run has not failed because of it. */
+  /** The unit is optional: units that require it run without it. The run has not failed because of it. */
   readonly optional?: true;
 }
 
-/** A step took longer than its unit's `timeout`: it has failed, and the run has cancelled it. */
+/** A step took longer than its unit's `timeout`: the run has cancelled the step, which counts as failed. */
 export interface TimeoutEvent extends AfterStart {
   readonly type: "timeout";
   readonly timeoutMs: number;
@@ -76,7 +76,7 @@ export interface SkipEvent extends OfStep {
   readonly type: "skip";
   /** The unit that failed, at the end of the chain. */
   readonly because: string;
-  /** The unit that this one asks for itself: `because`, or a unit that was skipped for it. */
+  /** The unit that this one requests itself: `because`, or a unit that was skipped for it. */
   readonly via: string;
   readonly message: string;
 }

@@ -2,8 +2,9 @@ import { type Dag, greatestFirst, Heap } from "../graph/index.js";
 import { inDegrees } from "./schedule.js";
 
 /**
- * How far a run has come into its DAG: which steps are ready, by counts of predecessors that have not ended. Barriers
- * and withdrawn steps pass as soon as they have no such predecessors, so the order through them still applies.
+ * How far a run has come into its DAG: which steps are ready, by counts of predecessors that have not ended.
+ * Barriers and withdrawn steps pass as soon as they have no such predecessors. The order through them
+ * therefore still applies.
  */
 export class Frontier {
   readonly #dag: Dag;

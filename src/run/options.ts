@@ -10,7 +10,8 @@ export interface RunOptions {
   /** Steps that may run at the same time, 1 or more; {@link defaultJobs} if absent. */
   readonly jobs?: number | undefined;
   /**
-   * The first interrupt. After its abort, no step starts, and after `cancelAfterMs` the run cancels running steps.
+   * The first interrupt. After its abort, no step starts. After `cancelAfterMs` the run cancels running
+   * steps.
    */
   readonly signal?: AbortSignal | undefined;
   /** The second interrupt. After its abort, the run cancels running steps at once. */

@@ -4,9 +4,9 @@ export interface Adjacent {
   readonly then: string;
 }
 
-/** Two legal orders that differ only in two neighbours. One of them fails, and the other does not. */
+/** Two legal orders that differ only in two neighbours. Only one of them fails. */
 export interface FoundPair {
-  /** This order of the two fails, and the opposite one does not. */
+  /** This order of the two fails, unlike the opposite order. */
   readonly pair: Adjacent;
   readonly failing: readonly string[];
   readonly passing: readonly string[];
@@ -42,9 +42,9 @@ export async function findPair(
 }
 
 /**
- * Makes the first exchanges on the way from one order to the other. It brings each unit of the goal to its place, one
- * after the other, past units that come later in the goal. The unit comes after them in the other order, so it has no
- * relation to them.
+ * Makes the first exchanges on the way from one order to the other. It brings each unit of the goal to its
+ * place, one after the other, past units that come later in the goal. The unit has no relation to them,
+ * because it comes after them in the other order.
  */
 function walk(
   from: readonly string[],

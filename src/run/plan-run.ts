@@ -99,7 +99,10 @@ export class PlanRun {
     this.#finishIfOver();
   }
 
-  /** Fills the free slots from the ready steps. Called from the top of a callback only, so it never nests. */
+  /**
+   * Fills the free slots from the ready steps. Never nests, because calls come only from the top of a
+   * callback.
+   */
   #advance(): void {
     while (this.#canStart()) {
       if (this.#startsLeft === 0) {

@@ -26,7 +26,7 @@ const PARAMETERS = ["exports", "require", "module", "__filename", "__dirname"];
  * Evaluates prepared files.
  * @param library gives the module for a name of our library; called only for the names in {@link
  *   PreparedCode.libraries}
- * @param modules the modules of already evaluated files; default: none, so all files are evaluated
+ * @param modules the modules of already evaluated files; by default all files are evaluated
  * @returns the exports of the first
  */
 export function runPrepared(

@@ -120,7 +120,7 @@ export class Transpiler {
   }
 }
 
-/** The path is part of the code where a file asks for its own URL. */
+/** The path is part of the code where a file requests its own URL. */
 function asksForItself(source: string): boolean {
   return source.includes("import.meta");
 }

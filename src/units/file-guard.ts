@@ -104,7 +104,7 @@ class OwnerGuard implements FileGuard {
 
   /**
    * Follows a path as the kernel does, one name after the other, so that it checks each link.
-   * @param wanted the path that the caller wants in the end
+   * @param wanted the path that the caller needs in the end
    */
   #follow(path: string, wanted: string): Way {
     const problems = new Set<Diagnostic>();
@@ -200,8 +200,8 @@ const STICKY = 0o1000;
 const WRITERS = { g: "its group", o: "others", go: "its group and other users" } as const;
 
 /**
- * The files of the program itself, and the directories above them. A user with the right to write there can change the
- * program, so refusing its files would protect nothing.
+ * The files of the program itself, and the directories above them. A refusal of these files would protect
+ * nothing, because a user who may write there can change the program.
  */
 function isOfProgram(at: string): boolean {
   if (at === "/" || at === PROGRAM_DIR || PROGRAM_DIR.startsWith(`${at}/`)) return true;

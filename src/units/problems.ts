@@ -246,8 +246,8 @@ function invalidValue(key: string, value: unknown, path: Path, rule?: string): P
 }
 
 /**
- * A text that the system cannot pass to a program, or take for a path. It may be a secret, so the message does not
- * show it.
+ * A text that the system cannot pass to a program, or take for a path. The message does not show it, because
+ * it may be a secret.
  */
 export function nulProblem(key: string, path: Path): Problem {
   const message = `invalid value for config key '${key}': it has a NUL character`;

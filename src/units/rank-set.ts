@@ -21,7 +21,7 @@ const BLANK_BEFORE_BOUND = /^([<>])[ \t]+(\d+)$/;
 
 /**
  * Reads the value of `ranks`: `all`, an RFC 22 idset with or without brackets, `>N` or `<N`
- * (docs/design/planning.md §1). Ids are strictly ascending, a range has low < high, and no id has a leading zero.
+ * (docs/design/planning.md §1). Ids are strictly ascending, without leading zeros. A range has low < high.
  * @returns the set, or a message that contains `invalid idset`
  */
 export function parseRankSet(text: string): Parsed<RankSet> {

@@ -27,7 +27,7 @@ export interface TaskUnit extends UnitCommon, PropertiesOf<"task"> {
 
 export type Unit = ModuleUnit | TaskUnit;
 
-/** A service and the unit that must provide it; the last one set for a service wins. */
+/** A service and the unit that must provide it. The last one set for a service wins. */
 export interface Alternative {
   readonly service: string;
   readonly unit: string;

@@ -9,8 +9,8 @@ const SILENT_SLACK_SECONDS = 0.1;
 /**
  * The wait-for graph of an instance: its clients, modules and units, and the waits between them, over all ranks.
  *
- * Each rank that a request crosses reports it. The last one has the unit that must answer.
- * Streams stay open by design, so it only counts them.
+ * Each rank that a request crosses reports it. The last one has the unit that must answer. It only counts
+ * streams, because these stay open by design.
  * @param reports of the ranks that answered
  */
 export function waitGraph(reports: readonly RankWaits[]): WaitGraph {

@@ -15,8 +15,8 @@ const TYPES = {
 } as const;
 
 /**
- * The files of the page by their path below the base path. It reads them once, so no request can name a file on the
- * disk.
+ * The files of the page by their path below the base path. No request can name a file on the disk, because
+ * the server reads the files once.
  * @param directory the directory of the build
  */
 export function readPageFiles(directory: string): ReadonlyMap<string, PageFile> {

@@ -13,7 +13,7 @@ export class HttpError extends Error {
   }
 }
 
-/** The headers of every response: the page runs only its own code, and no other page may frame it. */
+/** The headers of every response: the page runs only its own code. No other page may frame it. */
 export const SAFE_HEADERS: Readonly<Record<string, string>> = {
   "Content-Security-Policy":
     "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; object-src 'none'",

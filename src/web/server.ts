@@ -155,7 +155,7 @@ function opened(server: Server, listen: () => void): Promise<void> {
 }
 
 /**
- * Removes the socket that a killed server has left. A socket that answers is in use, and no other file is ours to
+ * Removes the socket that a killed server has left. A socket that answers is in use. No other file is ours to
  * remove.
  */
 async function removeDeadSocket(path: string): Promise<void> {

@@ -115,7 +115,7 @@ export class ApplyRun {
     return this.#steps.rollback ? this.undo() : this.#stopHere();
   }
 
-  /** The finished steps stay, and later failures follow the policy of each module. */
+  /** The finished steps stay. Later failures follow the policy of each module. */
   keep(): void {
     const { modules } = this.#host;
     this.#endTrials();

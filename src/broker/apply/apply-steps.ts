@@ -11,7 +11,7 @@ export interface StartStep {
   readonly request: LoadRequest;
   /** Keeps the arguments of the running module, because its unit has the same arguments as before. */
   readonly keepsArgs: boolean;
-  /** The apply reports its failure, and the other steps continue. */
+  /** The apply reports its failure. The other steps continue. */
   readonly optional: boolean;
 }
 

@@ -42,7 +42,7 @@ export interface ExecEnd {
 
 interface ExecListener {
   readonly output: (stream: OutputStream, bytes: Buffer) => void;
-  /** All its output has been read, and its process group has ended. */
+  /** All its output has been read. Its process group has ended. */
   readonly finished: (end: ExecEnd) => void;
 }
 
@@ -104,7 +104,7 @@ export class ExecProcess {
     }
   }
 
-  /** The reader has taken this number of bytes of an output, and the process may send as many more. */
+  /** The reader has taken this number of bytes of an output. The process may send as many more. */
   acknowledge(name: OutputStream, bytes: number): void {
     this.#room[name] += bytes;
     if (this.#room[name] > 0) this.#child[name].resume();
@@ -134,7 +134,7 @@ export class ExecProcess {
     const outcome = signalGroup(this.pid, signal);
     if (outcome === "denied") throw requestError("EPERM", `process ${this.pid} belongs to another user`);
     if (signal === "SIGKILL" || signal === constants.signals.SIGKILL) this.#isKilled = true;
-    // A process that left the group may hold the outputs, and no signal of ours reaches it.
+    // A process that left the group may hold the outputs. No signal of ours reaches it.
     if (this.#end !== undefined && (this.#isKilled || outcome === "gone")) this.#closeOutputsSoon();
   }
 

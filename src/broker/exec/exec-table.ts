@@ -163,7 +163,7 @@ export class ExecTable {
   async #endAll(): Promise<void> {
     const gone = new Promise<void>((resolve) => (this.#onEmpty = resolve));
     for (const entry of [...this.#entries.values()]) {
-      // No requester waits for a command that is already ending, so there is no log line for it.
+      // There is no log line, because no requester waits for a command that is already ending.
       if (!entry.isEnding) {
         const what = `'${entry.words.join(" ")}' (pid ${entry.process?.pid ?? 0})`;
         this.#options.log("warning", `exec: ${what} still runs at shutdown; terminating it`);
@@ -223,7 +223,7 @@ export class ExecTable {
     try {
       entry.process?.signal(signal);
     } catch (error) {
-      // The command now runs as another user, and the kernel refuses our signals.
+      // The command now runs as another user. The kernel refuses our signals.
       this.#options.log("err", `exec: cannot signal '${entry.words.join(" ")}': ${messageOf(error)}`);
       this.#forget(entry);
     }

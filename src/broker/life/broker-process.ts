@@ -65,8 +65,8 @@ export interface BrokerProcessOptions {
 }
 
 /**
- * The environment variable of all processes of a broker's rc1 or rc3: its process id. They are in process groups of
- * their own, and a killed broker can no longer name them.
+ * The environment variable of all processes of a broker's rc1 or rc3: its process id. They are in process
+ * groups of their own. A killed broker can no longer name them.
  */
 export const PHASE_MARK = "SLUICE_PHASE_OF";
 
@@ -142,7 +142,7 @@ export class BrokerProcess {
     const { pid, signalCode } = this.#child;
     if (pid === undefined) return;
     const deadlineMs = performance.now() + ORPHAN_GRACE_MS;
-    // A signal may kill a broker as it starts a process. That process has no mark yet, and only the second search
+    // A signal may kill a broker as it starts a process. That process has no mark yet. Only the second search
     // finds it.
     let wasClean = signalCode === null;
     for (;;) {

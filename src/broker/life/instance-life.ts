@@ -15,8 +15,9 @@ import { startTimer, type Timer } from "../../processes/index.js";
  *              │        └── failed, or told to stop ──────────┘
  *              └── told to stop: nothing was begun ──────────────────────────► goodbye
  *
- * Each state accepts `stop`: it asks the phase of that state to end, and the state machine continues to `finalize`.
- * A second signal, or the shutdown time-out, kills the phase of every state that is still to come.
+ * Each state accepts `stop`, which requests the end of its phase. The state machine then continues to
+ * `finalize`. A second signal, or the shutdown time-out, kills the phase of every state that is still to
+ * come.
  */
 export type LifeState = "join" | "init" | "quorum" | "run" | "cleanup" | "shutdown" | "finalize" | "goodbye";
 
@@ -35,7 +36,7 @@ export type StopReason =
 export interface PhaseProcess {
   /** Exit status; 128 + N when killed by signal N. Never rejects. */
   readonly exited: Promise<number>;
-  /** Asks the phase to end. */
+  /** Requests the end of the phase. */
   signal(signal: NodeJS.Signals): void;
   /** Sets the time after which it cancels the modules that it removes. */
   hurry?(cancelAfterMs: number): void;

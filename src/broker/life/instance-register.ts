@@ -93,7 +93,9 @@ export function markedInstances(env: Env): MarkedInstance[] {
   return entriesIn(env).filter(isRunning).flatMap(withMark);
 }
 
-/** Instances that were killed. Their entries are still in the register, and their programs may still be ending. */
+/**
+ * Instances that were killed. Their entries are still in the register. Their programs may still be ending.
+ */
 export function killedInstances(env: Env): MarkedInstance[] {
   return entriesIn(env).flatMap(withMark).filter(isKilled);
 }

@@ -22,9 +22,9 @@ interface NotifierOptions {
 const SEND_TIMEOUT_MS = 5000;
 
 /**
- * Reports the state of an instance to a service manager, by the protocol of sd_notify(3). Node has no datagram
- * sockets of the file system, so small programs send the messages, one at a time, in order. Only {@link close} waits
- * for them.
+ * Reports the state of an instance to a service manager, by the protocol of sd_notify(3). Small programs send
+ * the messages, one at a time, in order, because Node has no datagram sockets of the file system. Only {@link
+ * close} waits for them.
  */
 export class ServiceNotifier {
   readonly #options: NotifierOptions;

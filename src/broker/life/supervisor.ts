@@ -115,7 +115,7 @@ export class Supervisor {
       this.#killAfter(this.#options.shutdownTimeoutMs + KILL_GRACE_MS);
       return;
     }
-    // Rank 0 may not have passed on the first signal, so the other ranks get both signals now.
+    // The other ranks get both signals now, because rank 0 may not have passed on the first.
     for (const broker of [...others, ...others]) broker.order({ type: "stop", signal });
     this.#killAfter(KILL_GRACE_MS);
   }
@@ -215,7 +215,7 @@ export class Supervisor {
     }
   }
 
-  /** Only the leader can compute how long its modules may take, and a second signal must not extend that time. */
+  /** Only the leader can compute how long its modules may take. A second signal must not extend that time. */
   #allow(timeoutMs: number): void {
     if (this.#stopCount !== 1 || timeoutMs <= this.#options.shutdownTimeoutMs) return;
     this.#lastResort?.cancel();
@@ -232,7 +232,7 @@ export class Supervisor {
   #startProgram(env: Readonly<Record<string, string>>): void {
     const { programArgv, onTerminal, say, welcome } = this.#options;
     if (programArgv === undefined)
-      throw new Error("the broker requested an initial program, but none is set");
+      throw new Error("the broker requested an initial program, which is not set");
     if (welcome !== undefined) say(welcome);
     const program = spawnPhase({
       argv: programArgv,

@@ -201,7 +201,7 @@ export class ProgramLogs {
   }
 }
 
-/** The parts of a long line; no character is divided. */
+/** The parts of a long line. No character is divided. */
 function partsOf(text: string): string[] {
   const parts: string[] = [];
   let rest = text;

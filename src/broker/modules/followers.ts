@@ -57,7 +57,7 @@ export class Followers {
     return this.#restartFollowers(entry, services, cause);
   }
 
-  /** A run of a module has ended; `failure` is undefined after a clean end. */
+  /** A run of a module has ended. `failure` is undefined after a clean end. */
   ended(entry: ModuleEntry, failure?: { readonly isForGood: boolean }): void {
     const nowMs = this.#table.now();
     for (const service of this.#provided(entry)) this.#lostAtMs.set(service, nowMs);
@@ -65,7 +65,7 @@ export class Followers {
     this.#fallen.set(entry.name, { request: { ...entry.request, name: entry.name }, failedAtMs: nowMs });
   }
 
-  /** A user has removed a module, so the broker does not start it again. */
+  /** The broker does not start a module again that a user has removed. */
   removed(name: string): void {
     this.#fallen.delete(name);
     this.#seen.delete(name);

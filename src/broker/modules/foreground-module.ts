@@ -116,7 +116,7 @@ export class ForegroundModule {
     this.ended = this.#watch();
   }
 
-  /** Asks the module to end, as a removal does. */
+  /** Requests the end of the module, as a removal does. */
   stop(): void {
     if (this.#state === "ending") return;
     const topic = `${this.name}.shutdown`;

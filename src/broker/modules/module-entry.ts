@@ -51,7 +51,7 @@ export interface Trial {
   failed(name: string, message: string): void;
 }
 
-/** The request `module.reload` or `module.restart`; an undefined field keeps its value. */
+/** The request `module.reload` or `module.restart`. An undefined field keeps its value. */
 export interface ReloadRequest {
   /** Whether it keeps the file that was found for its latest run, and the environment of that run. */
   readonly isSame?: boolean | undefined;

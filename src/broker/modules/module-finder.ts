@@ -16,7 +16,7 @@ import { digestOf, splitMember } from "../../libraries/index.js";
 import { createFileGuard, type FileGuard, INSECURE, refuseInsecure } from "../../units/index.js";
 import type { JsonObject } from "../configuration.js";
 
-/** The module that a load asks for. */
+/** The module that a load names. */
 export interface FindRequest {
   /** A path, or a bare name to look up on the module path; `#NAME` after it is a module of a library. */
   readonly path: string;

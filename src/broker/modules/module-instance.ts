@@ -50,7 +50,7 @@ export interface ModuleFailure {
  *    │             └── exits, throws, crashes: runtime failure ────┤
  *    └──────────────── exits before it runs: failed load ──────────┘
  *
- * The table that owns the module decides on its states: `shutdown()` and `cancel()` ask for E.
+ * The table that owns the module decides on its states: `shutdown()` and `cancel()` request E.
  */
 export type ModuleState =
   | { readonly letter: "I" }
@@ -71,7 +71,7 @@ export interface StatusReport {
 /** How long a module may take to exit once it has reported that it has. */
 const EXIT_MS = 1000;
 
-/** Marks the pings of the watchdog. They have no route, so their answers are for this instance. */
+/** Marks the pings of the watchdog. Their answers are for this instance, because they have no route. */
 const PING_MATCHTAG = 1;
 
 export interface InstanceOptions {
@@ -281,7 +281,7 @@ export class ModuleInstance {
     return this.#running.probe;
   }
 
-  /** Asks it to end. Cancels a module that no longer receives messages. */
+  /** Requests its end. Cancels a module that no longer receives messages. */
   shutdown(): void {
     this.#watchdog?.stop();
     if (!this.#isConnected) {
@@ -391,7 +391,7 @@ export class ModuleInstance {
     switch (exit.kind) {
       case "ok":
         if (reported !== undefined) return reported ?? { kind: "ok" };
-        // It ended without a request, so this is a failure even with status 0.
+        // An end without a request is a failure even with status 0.
         return this.#state.letter === "R" && !this.#isShutdownSent
           ? failed(moduleEndText({ kind: "exited", status: 0 }))
           : { kind: "ok" };

@@ -5,7 +5,7 @@ import type { ModuleInstance, StatusReport } from "./module-instance.js";
 import type { Peer } from "../routing/peer.js";
 import type { Router } from "../routing/router.js";
 
-/** The running modules, by their peers: they tell which module a request came from. */
+/** The running modules, by their peers, which show from which module a request came. */
 export class ModulePeers {
   readonly #router: Router;
   readonly #byPeer = new Map<Peer, { readonly instance: ModuleInstance; readonly entry: ModuleEntry }>();

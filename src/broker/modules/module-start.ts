@@ -41,7 +41,7 @@ export interface ModuleHost {
   /** Whether the broker only logs failures (`broker.module-nopanic`); called at each failure. */
   isPanicOff(): boolean;
   panic(message: string): void;
-  /** Asks for an orderly end of the instance. */
+  /** Requests an orderly end of the instance. */
   shutdown(): void;
   /** The longest wait for a module on this rank, in words; undefined if nothing waits for it. */
   waitingFor(name: string): string | undefined;

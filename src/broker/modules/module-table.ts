@@ -287,7 +287,7 @@ export class ModuleTable {
 
 /**
  * A memory limit needs a process of its own: the threads of the broker share its heap.
- * @throws SluiceError `EINVAL` if the thread loader is asked for by name
+ * @throws SluiceError `EINVAL` if the request names the thread loader
  */
 function withOwnProcess(request: LoadRequest): LoadRequest {
   const { memoryLimitBytes, loader, command } = request;

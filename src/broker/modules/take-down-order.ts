@@ -18,10 +18,10 @@ export interface Loaded {
 export type TakeDownOrder = LoadOrder;
 
 /**
- * The order in which the broker takes modules down (docs/design/instance.md §1). The module that was loaded last goes
- * first, and the modules of one plan go in the reverse of its order. Where the two disagree, the plan's order
- * applies. A provider that was removed and came again under the same name still outlives the modules that the plan
- * loaded after it.
+ * The order in which the broker takes modules down (docs/design/instance.md §1). The module that was loaded
+ * last goes first. The modules of one plan go in the reverse of its order. Where the two disagree, the plan's
+ * order applies. A provider that was removed and came again under the same name still outlives the modules
+ * that the plan loaded after it.
  * @param loaded in the order of loading
  * @param plans the plans that loaded them, in order
  */
@@ -103,7 +103,9 @@ function sortedTurns(loaded: readonly Loaded[], { nodeCount, edges }: Graph): Tu
   };
 }
 
-/** Makes all modules of one turn wait for all of the next turn; a node between the two sides saves n² edges. */
+/**
+ * Makes all modules of one turn wait for all of the next turn. A node between the two sides saves n² edges.
+ */
 function addTurns(graph: Graph, effective: readonly number[], count: number): void {
   const byTurn = new Map<number, number[]>();
   for (let node = 0; node < count; node++) {

@@ -70,7 +70,7 @@ export interface RootListener {
   client(link: Link): void;
   /** Broadcast messages may be lost. */
   restored(): void;
-  /** A broker asks for a number; undefined: the broker is to ask again. */
+  /** A broker requests a number; undefined: the broker is to repeat the request. */
   assign(uuid: string, host: string): Assignment | undefined;
   log(level: LogLevel, text: string): void;
 }

@@ -45,7 +45,7 @@ export class Heartbeat {
     this.#pulse = new Pulse(systemClock, options.periodMs, (isLate) => {
       options.send();
       if (isLate) this.#forgive();
-      // Timers come before input, so this rank may not yet have read the messages of the others.
+      // This rank may not yet have read the messages of the others, because timers come before input.
       else setImmediate(() => this.#check());
     });
   }

@@ -28,9 +28,10 @@ export class KnownLeaders {
   }
 
   /**
-   * Finds out from the header of a broadcast which broker sent it: the known leader, a new leader for the first time,
-   * or any other broker. Sends the known leader to a broker that has been replaced, or that asks. A new leader asks
-   * several times, and may have sent a heartbeat before. Each time it gets the leader before it.
+   * Finds out from the header of a broadcast which broker sent it: the known leader, a new leader for the
+   * first time, or any other broker. Sends the known leader to a broker that has been replaced, or that
+   * requests it. A new leader sends several requests, and may have sent a heartbeat before. Each time it gets
+   * the leader before it.
    */
   judge(header: (name: string) => string, to: DirectListener): "same" | "next" | "foreign" {
     const [from, epoch] = [header("from"), Number(header("epoch"))];

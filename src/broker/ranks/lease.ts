@@ -24,7 +24,7 @@ const RENEWALS = 4;
  */
 const MARGIN = 10;
 
-/** The clocks that measure a lease. One stops while a machine sleeps, and the operator may set the other. */
+/** The clocks that measure a lease. One stops while a machine sleeps. The operator may set the other. */
 export interface LeaseClock {
   /** Milliseconds since a fixed moment. */
   monotonic(): number;
@@ -192,7 +192,7 @@ export class Lease {
     }
   }
 
-  /** A missing right stays missing until the operator restores it, so it logs that once. */
+  /** It logs a missing right once, because only the operator can restore the right. */
   #logFailure(error: unknown): void {
     const text = `cannot renew the lease of rank 0: ${messageOf(error)}`;
     if (!(error instanceof MissingRightError)) this.#listener?.log("warning", text);
@@ -219,7 +219,7 @@ export class Lease {
         this.#epoch = own.epoch;
         this.#provenAt = own.at;
       } else {
-        // The write that made the lease may be older than this check, so only another write proves it.
+        // The write that made the lease may be older than this check. Only another write proves it.
         const at = momentOf(this.#options.clock);
         const { jetStream, instance } = this.#options;
         this.#revision = await jetStream.write(
@@ -260,7 +260,7 @@ interface Held {
   readonly revision: number;
   /** The start of the write that made the lease. */
   readonly at: Moment;
-  /** The lease was free, and this broker has taken it now. */
+  /** The lease was free. This broker has taken it now. */
   readonly isNew: boolean;
 }
 

@@ -11,7 +11,7 @@ import { Leaf } from "./leaf/leaf.js";
 import { OVERLAY_LIMITS } from "./overlay-wire.js";
 import { Root } from "./root/root.js";
 
-/** All ranks start at the same time, and rank 0 may not listen yet. */
+/** All ranks start at the same time. Rank 0 may not listen yet. */
 const RETRY_MS = 20;
 
 export interface LocalOverlayOptions {
@@ -28,7 +28,7 @@ export interface LocalOverlayOptions {
 
 /**
  * Joins the ranks of one machine in a star (docs/design/instance.md §5). Rank 0 listens on a unix socket in
- * the run directory. The other ranks connect to it, and it relays the messages between two of them.
+ * the run directory. The other ranks connect to it. It relays the messages between two of them.
  *
  * Rank 0 disconnects a rank that reads too slowly, when more than 64 MiB wait for it.
  * @throws SluiceError `BROKER_STATE` with `EINVAL` if the socket's path would be too long

@@ -7,7 +7,7 @@ import { startInterval, startTimer } from "../../processes/index.js";
 /** The time between two questions of a broker until it has an answer. */
 const ASK_MS = 500;
 
-/** The host of a broker that asks; undefined for a message that no broker would send. */
+/** The host of the requesting broker; undefined for a message that no broker would send. */
 export function hostOf(question: Uint8Array): string | undefined {
   try {
     const { host } = JSON.parse(Buffer.from(question).toString()) as { readonly host?: unknown };
@@ -25,13 +25,13 @@ export interface AssignmentOptions extends NatsConnectOptions {
   readonly joinTimeoutMs: number;
 }
 
-/** The subject on which brokers ask rank 0 for a number. The subject of an answer is below it. */
+/** The subject on which brokers request a number from rank 0. The subject of an answer is below it. */
 export function assignmentSubject(instance: string, uuid: string): string {
   return `sluice.${instance}.join.${uuid}`;
 }
 
 /**
- * Asks rank 0 for a free number, until rank 0 gives one (docs/design/hosts.md §1).
+ * Requests a free number from rank 0, until rank 0 gives one (docs/design/hosts.md §1).
  * @throws SluiceError `BROKER_STATE`: `EHOSTUNREACH` when rank 0 does not answer in time, or no server. `EBUSY` when
  *   no number becomes free. `EACCES` when these credentials belong to one rank. `ECANCELED` after an abort of the
  *   signal

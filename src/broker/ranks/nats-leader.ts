@@ -92,7 +92,7 @@ export async function takeLease(network: NatsNetwork, options: LeadingOptions): 
   };
   try {
     const lease = await Lease.take(wanted, onHeld, signal);
-    // An instance that has ended gives its lease back, and this broker must not take it.
+    // An instance that has ended gives its lease back. This broker must not take it.
     if (hasEnded()) {
       await lease.release();
       throw overlayStateError(`instance ${instance} has ended`, "ECANCELED");
@@ -154,7 +154,10 @@ interface LeaderOptions {
   readonly access: NatsAccess;
 }
 
-/** Rank 0 over NATS: takes links, broadcasts under its epoch, and asks the ranks about leaders before it. */
+/**
+ * Rank 0 over NATS: takes links, broadcasts under its epoch, and requests reports of former leaders from the
+ * ranks.
+ */
 export class NatsLeader implements RootTransport {
   readonly leadership: Leadership | undefined;
   readonly broadcast: Broadcast;
@@ -223,8 +226,9 @@ export class NatsLeader implements RootTransport {
   }
 
   /**
-   * Asks the ranks which leader they follow. A rank that has followed another leader may be about to connect to
-   * another server. The new leader must not miss it, because the numbers of events would begin again.
+   * Requests from the ranks which leader they follow. A rank that has followed another leader may be about to
+   * connect to another server. The new leader must not miss it, because the numbers of events would begin
+   * again.
    */
   async #probe(enough: Promise<void>): Promise<void> {
     const { probeMs } = this.#options;

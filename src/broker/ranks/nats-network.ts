@@ -50,7 +50,7 @@ export interface NatsListener {
   linked(rank: number, link: Link): void;
   /** A command somewhere on the network has begun a link. The listener decides whether it may. */
   client?(link: Link): void;
-  /** On rank 0: a broker asks for a number; undefined: the broker is to ask again. */
+  /** On rank 0: a broker requests a number; undefined: the broker is to repeat the request. */
   assign(uuid: string, host: string): Assignment | undefined;
   /** A rank has reported the leader that it follows; called on rank 0. */
   reported(rank: number, leader: string): void;
@@ -127,7 +127,7 @@ export class NatsNetwork {
     return this.#uuid;
   }
 
-  /** Takes a new uuid. All links end, and this rank no longer receives messages to the old uuid. */
+  /** Takes a new uuid. All links end. This rank no longer receives messages to the old uuid. */
   renew(uuid: string): void {
     const links = [...this.#links.values()];
     this.#links.clear();
@@ -192,7 +192,7 @@ export class NatsNetwork {
   }
 
   /**
-   * Asks for another broker of this rank, which answers if it leads.
+   * Searches for another broker of this rank, which answers if it leads.
    * @param timeoutMs how long another broker may take to answer, in milliseconds
    * @returns its answer; undefined without another broker, or if it does not answer
    */
@@ -237,7 +237,7 @@ export class NatsNetwork {
     this.#onClaim = listener;
   }
 
-  /** Tells every leading broker which leader this rank follows. */
+  /** Reports to every leading broker which leader this rank follows. */
   report(leader: string): void {
     this.#connection.publish(`${this.#prefix}.r.0.${this.rank}`, { leader });
   }
@@ -309,7 +309,7 @@ export class NatsNetwork {
     if (frame !== undefined) this.#take(Number(from), frame, data);
   }
 
-  /** A broker that accepts any rank asks for a number. */
+  /** A broker that accepts any rank requests a number. */
   #assign({ subject, data }: Msg): void {
     const uuid = subject.split(".").at(-1) ?? "";
     const host = hostOf(data);

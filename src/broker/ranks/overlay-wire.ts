@@ -63,7 +63,8 @@ export type Notice =
   /** From rank 0: a rank has stalled, or sends heartbeats again. */
   | { readonly kind: "stalled"; readonly rank: number; readonly on: boolean }
   /**
-   * To rank 0 from a rank that was stopped: asks whether it counts as lost. Rank 0 returns the number if it does not.
+   * To rank 0 from a rank that was stopped: requests whether it counts as lost. Rank 0 returns the number if
+   * it does not.
    */
   | { readonly kind: "still"; readonly number: number }
   /**
@@ -120,8 +121,8 @@ const PRELUDE_BYTES = 8;
 const ENVELOPE_BYTES = 64;
 
 /**
- * Larger than between a broker and its clients, so that every message of a client fits. A route is two names longer,
- * and the payload of an event contains the event's header.
+ * Larger than between a broker and its clients, so that every message of a client fits. A route is two names
+ * longer. The payload of an event contains the event's header.
  */
 export const OVERLAY_LIMITS: WireLimits = {
   headerBytes: WIRE_LIMITS.headerBytes + ENVELOPE_BYTES,

@@ -26,11 +26,11 @@ type Verdict = "pass" | "hold" | "refuse";
  * Keeps the messages that wait for receivers in the broker's memory within bounds, whatever the receivers read
  * (docs/design/modules.md §2, back pressure).
  *
- * It parks a request to a full receiver, and holds further requests of its sender. That lasts until the receiver has
- * taken half of the messages that wait for it, or has gone. The senders that wait for one receiver resume one after
- * the other. The broker also holds a sender that does not read its own responses. Responses always pass, so no two
- * modules can block each other. A module that reads gets the response that it waits for, even if many requests wait
- * for it.
+ * It parks a request to a full receiver, and holds further requests of its sender. That lasts until the
+ * receiver has taken half of the messages that wait for it, or has gone. The senders that wait for one
+ * receiver resume one after the other. The broker also holds a sender that does not read its own responses.
+ * No two modules can block each other, because responses always pass. A module that reads gets the response
+ * that it waits for, even if many requests wait for it.
  *
  * All places of flow control, from a sender to a receiver, with their bounds:
  *
@@ -93,7 +93,7 @@ export class BackPressure {
     }
   }
 
-  /** A peer leaves: its parked request goes on, and the senders that wait for it resume. */
+  /** A peer leaves: its parked request goes on. The senders that wait for it resume. */
   remove(peer: Peer): void {
     this.#routeParked(peer);
     peer.wait?.receiver.waiters.delete(peer);
@@ -143,8 +143,8 @@ export class BackPressure {
 }
 
 /**
- * A request of another rank has already arrived, so its own sender must be held. It holds the sender there for its
- * next requests. In the end it refuses requests of a rank that ignores this.
+ * A request of another rank has already arrived. Its own sender must therefore be held. It holds the sender
+ * there for its next requests. In the end it refuses requests of a rank that ignores this.
  */
 function holdOrigin(rank: Peer, { route }: RequestMessage, receiver: Peer): void {
   const id = route.at(-2);

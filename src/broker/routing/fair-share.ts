@@ -19,7 +19,7 @@ const BYTES_A_REQUEST = 4096;
  */
 const SLICE_REQUESTS = { perQuietMs: 4, min: 4, max: 512 } as const;
 
-/** The broker counts as interactive until it has been quiet for this time; slices are then separated by pauses. */
+/** The broker counts as interactive until it has been quiet for this time. Pauses then separate slices. */
 const INTERACTIVE_MS = 8;
 
 /** An interactive request that has no answer yet prevents quiet for at most this long. */

@@ -8,7 +8,8 @@ export interface TraceFilter {
   /** Names of modules, loaded or not; empty = all of them. */
   readonly names: ReadonlySet<string>;
   /**
-   * Topics of requests, responses and events. Control messages have no topic, so the filter lets none of them pass.
+   * Topics of requests, responses and events. The filter lets no control message pass, because these have no
+   * topic.
    */
   readonly matchesTopic: ((topic: string) => boolean) | undefined;
   /** None = all. */

@@ -2,7 +2,7 @@ import { decodePayload, fields, FLAG, type RequestMessage } from "../../messages
 import type { OpenRequests } from "../../waits/index.js";
 import type { Peer } from "./peer.js";
 
-/** Requests to the broker itself that wait for a module; they name the module. */
+/** Requests to the broker itself that wait for a module, which they name. */
 const ABOUT_MODULES: ReadonlySet<string> = new Set(["module.load", "module.remove", "module.reload"]);
 
 /** Open requests of one sender for one topic to one target. */

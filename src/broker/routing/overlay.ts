@@ -62,7 +62,7 @@ export interface OverlayReceiver {
    * rank without rank 0 keeps its modules.
    */
   stopsAfterMs(): number;
-  /** Whether a rank that was lost joins again; else it has left permanently. */
+  /** Whether a rank that was lost joins again. Otherwise it has left permanently. */
   isToRejoin(): boolean;
   /**
    * A rank has left, and will not answer its pending requests. A rank that has lost rank 0 gets this call for all
@@ -89,7 +89,7 @@ export interface Overlay {
   /** Where requests to `any` go on to when this rank does not serve them; undefined on rank 0. */
   readonly upstream: number | undefined;
   /**
-   * Joins; messages may arrive from then on. Rank 0 joins at once, any other rank when rank 0 admits it.
+   * Joins. Messages may arrive from then on. Rank 0 joins at once, any other rank when rank 0 admits it.
    * @throws SluiceError `BROKER_STATE`: `EEXIST` the rank has joined already. `EINVAL` it is of another instance or
    *   size. `EHOSTUNREACH` rank 0 does not appear in time. `ECANCELED` after a {@link close} during the start
    */
@@ -115,7 +115,7 @@ export interface Overlay {
   /** To rank 0: the process of a rank has ended. The rank is lost unless it has shut down cleanly. */
   ended?(rank: number): void;
   /**
-   * To rank 0: no broker of a rank comes back, so another one may take its number at once.
+   * To rank 0: because no broker of a rank comes back, another one may take its number at once.
    * @throws SluiceError `EBUSY` if it answers, `EINVAL` for rank 0 and ranks that this instance does not have
    */
   forget?(rank: number): void;

@@ -63,8 +63,8 @@ export class Router {
   }
 
   /**
-   * Removes a peer: its services and subscriptions vanish, and requests to it fail. The services that it used receive
-   * a notice for each sender behind it. A second call has no effect.
+   * Removes a peer: its services and subscriptions vanish. Requests to it fail. The services that it used
+   * receive a notice for each sender behind it. A second call has no effect.
    * @param error the error of requests to it; `ECONNRESET` by default
    */
   detach(peer: Peer, error = requestError("ECONNRESET", `${peer.name}: module disconnect`)): void {
@@ -114,10 +114,11 @@ export class Router {
   }
 
   /**
-   * Routes a message that a peer has sent. Control messages end at the channel; events come only from the overlay.
+   * Routes a message that a peer has sent. Control messages end at the channel. Events come only from the
+   * overlay.
    */
   receive(message: Message, from: Peer): void {
-    // A disconnected peer may still send messages for a moment, but it can no longer receive answers.
+    // A disconnected peer may still send messages for a moment. It can no longer receive answers.
     if (!from.isAttached) return;
     switch (message.type) {
       case "request":
@@ -139,7 +140,8 @@ export class Router {
         if (isFullBesidesRequests(peer)) throw noBufferSpace(peer);
         peer.deliver(event);
       } catch (error) {
-        // A gap in the events of the peer would be worse, so this disconnects it. The other peers get the event.
+        // A gap in the events of the peer would be worse. This therefore disconnects it. The other peers get
+        // the event.
         this.#disconnect(peer, error);
       }
     }
@@ -176,7 +178,7 @@ export class Router {
     try {
       link.sender.deliver(response);
     } catch (error) {
-      // The response is too large for the requester's channel, but the requester must not wait for ever.
+      // The response is too large for the requester's channel. The requester must not wait for ever.
       link.pending.delete(key);
       refuse(request, link.sender, error);
     }

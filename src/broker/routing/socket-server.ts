@@ -20,7 +20,7 @@ import { IncompleteMessages } from "./incomplete-messages.js";
 /** How long clients may take to read the messages sent to them before the server disconnects them. */
 const CLOSE_GRACE_MS = 500;
 
-/** Connections that may wait to be accepted; `net.core.somaxconn` of the kernel limits the number. */
+/** Connections that may wait to be accepted. `net.core.somaxconn` of the kernel limits the number. */
 const LISTEN_BACKLOG = 4096;
 
 interface SocketServerOptions {

@@ -31,7 +31,7 @@ export class Subscriptions {
   readonly #topicsOf = new Map<Peer, Asked>();
 
   /**
-   * Subscribing again to the same topic changes nothing, but a new stream replaces the former.
+   * Subscribing again to the same topic changes nothing. A new stream replaces the former.
    * @returns the former stream of this subscription
    * @throws SluiceError BROKER_REQUEST `EMFILE` for one more than a peer may have, in number or in bytes
    */

@@ -46,7 +46,7 @@ class ModuleWatch {
   #told = new Map<string, string>();
   #toldFailures = "";
   #burst: Timer | undefined;
-  /** The report in progress; a second one would answer out of order. */
+  /** The report in progress. A second one would answer out of order. */
   #look: Promise<void> | undefined;
   #isFirst = true;
   #isStopped = false;

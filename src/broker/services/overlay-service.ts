@@ -39,8 +39,8 @@ export function overlayService(
           streams.add(call, roster.onChange(tell));
         },
       },
-      // This is for modules that keep data on the servers. The reply gives access to the servers, so it is for the
-      // owner only.
+      // This is for modules that keep data on the servers. The reply is for the owner only, because it gives
+      // access to the servers.
       access: (call) => {
         const known = access();
         if (known === undefined) throw requestError("ENOENT", "this instance has no NATS servers");

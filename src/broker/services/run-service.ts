@@ -111,7 +111,7 @@ export class Runs {
    */
   follow(follower: (payload: Readonly<Record<string, JsonValue>>) => void): () => void {
     for (const run of this.#runs.values()) follower(wholeRun(run));
-    // From then on the reader can tell that it has all runs.
+    // From then on the reader has all runs.
     follower({ current: true });
     this.#followers.add(follower);
     return () => this.#followers.delete(follower);

@@ -4,7 +4,7 @@ import { answer } from "./complete-words.js";
 import type { MakeProgram, Words } from "../lazy.js";
 import { printLine, say } from "../terminal/output.js";
 
-/** For the scripts of `completion`: the words up to the cursor; the last word may be incomplete. */
+/** For the scripts of `completion`: the words up to the cursor. The last word may be incomplete. */
 export function command(_: Words, program: MakeProgram): Command {
   return new Command("complete")
     .argument("[words...]")

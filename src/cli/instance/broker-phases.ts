@@ -33,10 +33,10 @@ export interface PhaseFailure {
 }
 
 /**
- * rc1 and rc3. They are our own unless an attribute has a command for them; an empty one skips the phase
- * (docs/design/instance.md §3). Their host starts ahead: the host of rc1 beside the broker, the host of rc3 as soon
- * as the shutdown begins. If the shutdown begins soon after rc1, the host of rc1 runs rc3 too. Their standard output
- * goes to the log.
+ * rc1 and rc3. They are our own unless an attribute has a command for them. An empty command skips the phase
+ * (docs/design/instance.md §3). Their host starts ahead: the host of rc1 beside the broker, the host of rc3
+ * as soon as the shutdown begins. If the shutdown begins soon after rc1, the host of rc1 runs rc3 too. Their
+ * standard output goes to the log.
  */
 export class Phases {
   readonly #options: BrokerCommandOptions;
@@ -106,7 +106,7 @@ export class Phases {
     await Promise.all([...this.#hosts.values()].map((host) => host.discard()));
   }
 
-  /** The host of rc1 also runs rc3 if the instance ends soon; else rc3 gets a new host. */
+  /** The host of rc1 also runs rc3 if the instance ends soon. Otherwise rc3 gets a new host. */
   #keep(host: PhaseHost, lingerMs: number): void {
     if (!host.isResting) return;
     this.#hosts.set("rc3", host);

@@ -66,7 +66,8 @@ const OVERLAY_MS = { heartbeat: 2000, retry: 1000, lease: 20_000 } as const;
 const MISSED_BEATS = 3;
 
 /**
- * Works out the values that the command line leaves open. A rank other than 0 asks the instance that it is to join.
+ * Works out the values that the command line leaves open. A rank other than 0 sends requests to the instance
+ * that it is to join.
  * @param signal ends the search for the instance
  * @param onWaiting called with the reason for which rank 0 waits before it leads
  * @throws UsageError if the flags do not go together, ExitError if the directory of the instance is missing, SluiceError `BROKER_STATE` if

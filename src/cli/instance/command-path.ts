@@ -27,7 +27,7 @@ function commandOn(path: string): string | undefined {
       accessSync(file, constants.X_OK);
       return realpathSync(file);
     } catch {
-      // The file is not here, but the next directory may have it.
+      // The file is not here. The next directory may have it.
     }
   }
   return undefined;

@@ -11,7 +11,7 @@ import { EVENTS_FD, openStartView, type StartView } from "./start-view.js";
 /** Whether a live view of the process in the background is on a terminal. */
 export type Detached = "seen" | "unseen";
 
-/** Tells a process that it is the one in the background. */
+/** Marks a process as the one in the background. */
 const DETACHED_FLAG = "--detached";
 
 /** The messages of the background process to the process on the terminal, until all units are ready. */
@@ -113,7 +113,7 @@ export class DetachedView implements PhaseView {
     this.#tell({ type: "talk", text: `${text}\n` });
   }
 
-  /** All units are ready, and the terminal is no longer needed. */
+  /** All units are ready. The terminal is no longer needed. */
   ready(instance: { readonly uri: string; readonly name: string; readonly pid: number }): void {
     if (this.#isReady) return;
     this.#isReady = true;

@@ -7,7 +7,7 @@ import { type Fragment, type NamedReference, namedOrigin, pickedFragment } from 
 export const MODULES_ATTRIBUTE = "broker.modules";
 
 export interface ModulesOption {
-  /** `FILE#NAME,…`; paths are absolute. */
+  /** `FILE#NAME,…`. Paths are absolute. */
   readonly modules?: string;
 }
 

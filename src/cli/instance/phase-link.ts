@@ -32,7 +32,7 @@ export type PhaseNews =
   | { readonly type: "progress" }
   /** The phase has printed a problem of a file. */
   | { readonly type: "said"; readonly text: string }
-  /** The phase succeeded, and left no process behind, so the host can run another phase. */
+  /** The host can run another phase, because this one succeeded and left no process behind. */
   | { readonly type: "done" };
 
 /** Begins a line of a task on the standard output of a phase's host. Other lines there are plain text. */
@@ -136,7 +136,7 @@ export class PhaseLink {
     this.#send = send;
   }
 
-  /** Tells the broker; of failures the first counts. */
+  /** Reports to the broker; of failures the first counts. */
   tell(news: PhaseNews): void {
     if (news.type === "failed" && this.#hasFailed) return;
     this.#hasFailed ||= news.type === "failed";

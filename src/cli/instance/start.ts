@@ -242,7 +242,10 @@ async function run(place: Place, { program, options, view, say, stops }: Running
   return status;
 }
 
-/** The line about the shell on a terminal, and the way to leave it. Each shell has its own prompt, and all know `exit`. */
+/**
+ * The line about the shell on a terminal, and the way to leave it. Each shell has its own prompt, and all
+ * have `exit`.
+ */
 function welcome(shell = "", { name }: Place, size: number): string {
   const of = size === 1 ? "" : ` of ${size} ranks`;
   return `this is ${basename(shell)} in instance ${name}${of}; 'exit' or Ctrl-D ends the shell and the instance`;
@@ -282,7 +285,8 @@ function isBroker(words: readonly string[]): boolean {
 }
 
 /**
- * A single word with blanks is a shell line; without any, a shell if there is a terminal (docs/design/instance.md §1).
+ * A single word with blanks is a shell line. Without any, a shell if there is a terminal
+ * (docs/design/instance.md §1).
  */
 function initialProgram(words: readonly string[], onTerminal: boolean): readonly string[] | undefined {
   const [first, ...rest] = words;

@@ -46,7 +46,7 @@ async function check(directory: string, options: FsckOptions): Promise<Report> {
     import("../../modules/content/open-store.js"),
     import("../../modules/kvs/repair.js"),
   ]);
-  // The lock is a file, and a directory without a store is to stay as it is.
+  // The lock is a file. A directory without a store is to stay as it is.
   findStore(directory);
   const lock = lockStateDirectory(directory, 0);
   try {

@@ -1,6 +1,6 @@
 import type { Blame, ChainLink, Gantt, Headline, Prediction } from "../../analysis/index.js";
 
-/** The description of a run, for JSON; times are milliseconds, as in the events of a run. */
+/** The description of a run, for JSON. Times are milliseconds, as in the events of a run. */
 export function headlineJson({ durationNs, unitCount, ...rest }: Headline): object {
   return { ...rest, units: unitCount, durationMs: durationNs / 1e6 };
 }

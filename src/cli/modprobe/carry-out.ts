@@ -72,7 +72,7 @@ interface Run {
 /** The commands whose runs are recorded. */
 const RECORDED: ReadonlySet<string> = new Set(["rc1", "rc3", "run", "load"]);
 
-/** Runs the function with the view that options ask for, and leaves the terminal as it was. */
+/** Runs the function with the view that options request, and leaves the terminal as it was. */
 export async function withRunView<T>(
   command: string,
   options: ViewOptions,
@@ -87,8 +87,8 @@ export async function withRunView<T>(
 }
 
 /**
- * Carries out a plan, shows its progress to people, and records the run. The first SIGINT or SIGTERM starts nothing
- * more, the second cancels the running steps (docs/design/planning.md §7).
+ * Carries out a plan, shows its progress to people, and records the run. After the first SIGINT or SIGTERM
+ * nothing more starts. The second cancels the running steps (docs/design/planning.md §7).
  * @param onReport gets the report however the run ended
  * @throws ExitError with status 1 if it failed, 130 or 143 if it was interrupted; it has printed all messages before
  */

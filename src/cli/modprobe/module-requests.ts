@@ -25,7 +25,8 @@ export async function requestsOfModules({ units }: Catalog): Promise<Map<string,
   const found = new Map<string, readonly StartupRequest[]>();
   for (const unit of units) {
     if (unit.kind !== "module" || unit.requires.length === 0 || !LOADERS.includes(unit.loader)) continue;
-    // A library's modules are in one file, and its source does not show which start-up code belongs to which module.
+    // A library's modules are in one file. Its source does not show which start-up code belongs to which
+    // module.
     if (unit.module.includes("#")) continue;
     const requests = byModule.get(unit.module) ?? (await requestsOf(unit.module, search));
     byModule.set(unit.module, requests);

@@ -69,7 +69,7 @@ function printMatrix(plans: readonly RankedPlan[], asJson: boolean): void {
 
 const TITLE_MAX = 24;
 
-/** A class may consist of many ranges; the plan without --matrix, and --json, show all of them. */
+/** A class may consist of many ranges. The plan without --matrix, and --json, show all of them. */
 function columnTitle(ranks: string): string {
   return ranks.length <= TITLE_MAX ? ranks : `${ranks.slice(0, TITLE_MAX - 1)}…`;
 }

@@ -25,7 +25,7 @@ export function withOnRanks(command: Command): Command {
 
 /**
  * Runs it here; or, with `-r`, has each of those ranks run it. There it is the same command in a process of
- * its own. So it makes plans by the rank's own facts and files, and rc files and tasks run where they belong.
+ * its own. So it makes plans by the rank's own facts and files. Rc files and tasks run where they belong.
  * @throws ExitError with the highest status of all ranks if one failed, after each has printed the reason
  */
 export async function hereOrOnRanks(

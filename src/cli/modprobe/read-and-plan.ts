@@ -31,7 +31,7 @@ export interface Phase {
 
 export interface PlanningOptions extends UnitOptions {
   readonly verbose?: boolean;
-  /** Only plans, so settings of rc files must not reach the instance. */
+  /** Only plans. Settings of rc files must not reach the instance. */
   readonly planOnly?: boolean;
   /** Where the output of tasks goes; to standard output and error without a view. */
   readonly view?: RunView;

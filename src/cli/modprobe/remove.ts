@@ -25,7 +25,7 @@ export function command(): Command {
         withLiveContext(options, async (context) => {
           // Without an instance nothing is loaded, so that no module can be "still in use".
           if (!options.dryRun) refuseWithoutInstance(context, "remove modules from");
-          // A removal depends on the loaded modules, so the catalog needs no rc files.
+          // The catalog needs no rc files, because a removal depends on the loaded modules.
           const catalog = await composeFor(options, context, { disableFromEnv: "known" });
           const { facts, handle } = context;
           const loaded = handle === undefined ? await loadedAfterStart(context, options) : context.loaded;

@@ -23,7 +23,7 @@ export function command(): Command {
     });
 }
 
-/** A service's provider. Only this needs the planner, so the import is here. */
+/** A service's provider. The import is here, because only this needs the planner. */
 async function pickOf(name: string, catalog: Catalog, facts: Facts): Promise<Unit> {
   const { plan, unknownNameText } = await import("../../graph/index.js");
   const planned = plan(catalog, { roots: [name], facts });

@@ -153,7 +153,10 @@ class PlainView implements RunView {
   }
 }
 
-/** For programs: each event, and each line of output, is a JSON object on standard output; failures still appear on standard error. */
+/**
+ * For programs: each event, and each line of output, is a JSON object on standard output. Failures still
+ * appear on standard error.
+ */
 class JsonView implements RunView {
   readonly #plain: PlainView;
 
@@ -228,7 +231,7 @@ class ReportingView implements RunView {
       for (let at = 0; at < bytes.length;) at += writeSync(this.#fd, bytes, at);
     } catch (error) {
       this.#fd = undefined;
-      // The process that showed the run has gone, but the run must not stop for that.
+      // The process that showed the run has gone. The run must not stop for that.
       say(
         `sluice-modprobe: the live view has ended: ${error instanceof Error ? error.message : String(error)}`,
       );

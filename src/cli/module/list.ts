@@ -43,7 +43,7 @@ const LISTED = {
   services: "string[]",
 } as const;
 
-/** The long form has little room for services, so it cuts a longer list of services and adds `+`. */
+/** The long form has little room for services. It therefore cuts a longer list of services and adds `+`. */
 const LONG_SERVICE_WIDTH = 24;
 
 function modulesWithRank({ rank, value }: RankAnswer<readonly JsonValue[]>): readonly JsonValue[] {

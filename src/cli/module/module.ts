@@ -57,7 +57,7 @@ function load(): Command {
     });
 }
 
-/** Adds the options for the load of a module; options after its path belong to the module. */
+/** Adds the options for the load of a module. Options after its path belong to the module. */
 function withLoading(command: Command): Command {
   return command
     .passThroughOptions()

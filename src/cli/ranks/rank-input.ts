@@ -3,8 +3,8 @@ import { systemMessage } from "../../errors/index.js";
 import type { RemoteCommand } from "../../messages/index.js";
 
 /**
- * Passes the bytes of standard input on to every command that still takes them. It reads the next piece when all
- * ranks have taken the last one, so a slow rank makes no data pile up.
+ * Passes the bytes of standard input on to every command that still takes them. It reads the next piece when
+ * all ranks have taken the last one. A slow rank therefore makes no data pile up.
  */
 export class RankInput {
   readonly #source: Readable;
@@ -47,7 +47,7 @@ export class RankInput {
     return this.#each((command) => command.endInput());
   }
 
-  /** A failed command has reported its failure itself, and the others continue. */
+  /** A failed command has reported its failure itself. The others continue. */
   async #each(act: (command: RemoteCommand) => Promise<void>): Promise<void> {
     await Promise.all(
       [...this.#takers].map(async (command) => {

@@ -19,7 +19,7 @@ export interface RanksRun extends Pick<RemoteCommandOptions, "command" | "cwd" |
   /** Passed on to all commands; undefined: their input is empty. */
   readonly input?: Readable | undefined;
   readonly outputOf: (rank: number) => RankOutput;
-  /** Tells the user about failures, and with `verbose` about progress. */
+  /** Reports failures to the user, and with `verbose` progress. */
   readonly say: (text: string) => void;
   readonly verbose?: boolean;
 }

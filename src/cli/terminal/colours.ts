@@ -8,8 +8,8 @@ export type Colours = ReturnType<typeof pc.createColors>;
 export const noColours: Colours = pc.createColors(false);
 
 /**
- * The colours for a stream: only on a terminal that has them, and never with `NO_COLOR`. `FORCE_COLOR` asks for them
- * elsewhere (docs/design/cli.md §1).
+ * The colours for a stream: only on a terminal that has them, and never with `NO_COLOR`. `FORCE_COLOR`
+ * requests them elsewhere (docs/design/cli.md §1).
  * @param when the user's choice by an option; `auto` leaves it to the stream and the environment
  */
 export function coloursFor(
@@ -43,7 +43,7 @@ export function colouredDiagnostic(text: string, severity: Diagnostic["severity"
   ].join("\n");
 }
 
-/** A line of `explain`: names of units are bold, with their states; places in files are dim. */
+/** A line of `explain`: names of units are bold, with their states. Places in files are dim. */
 export function colouredAccountLine(text: string, colours: Colours): string {
   const shown = escapeControls(text);
   if (!shown.startsWith(" ")) {

@@ -12,8 +12,8 @@ export function finishWithoutReader(): void {
 }
 
 /**
- * Handles a standard output that takes no more data. If its reader has gone, as in `sluice … | head`, the command
- * ends quietly. It prints any other error, such as a full disk, and the status is 1.
+ * Handles a standard output that takes no more data. If its reader has gone, as in `sluice … | head`, the
+ * command ends quietly. It prints any other error, such as a full disk. The status is then 1.
  */
 export function watchOutput(): void {
   let isBroken = false;

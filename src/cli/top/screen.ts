@@ -82,7 +82,10 @@ class Screen {
     this.#ended.abort();
   }
 
-  /** The terminal has usually closed by now, and Node cannot exit cleanly without the terminal that it has changed. */
+  /**
+   * The terminal has usually closed by now. Node cannot exit cleanly without the terminal that it has
+   * changed.
+   */
   #hangUp(): void {
     try {
       this.#leave();
@@ -135,7 +138,7 @@ class Screen {
   }
 
   #keys(text: string): void {
-    // An arrow or function key is several characters, and none of them counts as a key press.
+    // An arrow or function key is several characters. None of them counts as a key press.
     for (const key of stripVTControlCharacters(text)) this.#press(key);
   }
 
@@ -176,7 +179,7 @@ class Screen {
     this.#update(this.#frame(columns, rows).join("\n"));
   }
 
-  /** The text is plain ASCII, so this cuts it to the width before it adds colours. */
+  /** This cuts the plain ASCII text to the width before it adds colours. */
   #frame(columns: number, rows: number): string[] {
     const lines = this.#lines(columns);
     if (lines === undefined) return ["waiting for the broker"];

@@ -48,7 +48,7 @@ async function top(options: TopOptions): Promise<void> {
       options.rank === undefined ? ["any"] : ranksIn(options.rank, handle.size);
     const samplers = ranks.map((rank) => new Sampler(handle, { rank, periodMs: intervalMs }));
     if (isLive) {
-      // Only a terminal needs the code that draws, so the import is here.
+      // The import is here, because only a terminal needs the code that draws.
       const { runScreen } = await import("./screen.js");
       const feeds = samplers.map((sampler, at) => {
         const rank = ranks[at];

@@ -80,7 +80,7 @@ export type ApplyChange =
 /** A change other than a removal. */
 export type ApplyUp = Exclude<ApplyChange, { action: "remove" }>;
 
-/** Two units with the same command or file: one is removed, the other is loaded. */
+/** Two units with the same command or file, of which one is removed and the other loaded. */
 export interface Renaming {
   readonly from: string;
   readonly to: string;

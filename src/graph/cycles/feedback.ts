@@ -1,21 +1,23 @@
 import type { ComponentGraph } from "./component-graph.js";
 
 /**
- * Edges whose removal opens a component, as pairs of its own numbers; `total` also counts edges that are not listed.
+ * Edges whose removal opens a component, as pairs of its own numbers. `total` also counts edges that are not
+ * listed.
  */
 export interface FeedbackEdges {
   readonly edges: readonly (readonly [from: number, to: number])[];
   readonly total: number;
 }
 
-/** A component of k units that all wait for each other has k²/2 such edges, so further ones are only counted. */
+/** A component of k units that all wait for each other has k²/2 such edges. Further ones are only counted. */
 const LISTED = 1000;
 
 /**
- * A set of edges, minimal by inclusion, without which a component has no cycle (docs/design/planning.md §5.3). They
- * are the edges that lead back to an ancestor in a depth-first walk. Each closes a cycle with the walk's own path.
- * That cycle contains no other such edge, so all of them are necessary. Edges through barriers count as the edges
- * between units that they stand for. Linear: a barrier counts its visited units, and those of them on the path.
+ * A set of edges, minimal by inclusion, without which a component has no cycle (docs/design/planning.md
+ * §5.3). They are the edges that lead back to an ancestor in a depth-first walk. Each closes a cycle with the
+ * walk's own path. That cycle contains no other such edge. All of them are therefore necessary. Edges through
+ * barriers count as the edges between units that they stand for. Linear: a barrier counts its visited units,
+ * and those of them on the path.
  */
 export function feedbackEdges(component: ComponentGraph): FeedbackEdges {
   return new FeedbackWalk(component).run();

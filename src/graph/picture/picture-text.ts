@@ -37,7 +37,7 @@ const MERMAID_EDGE: Readonly<Record<PictureEdge["relation"], string>> = {
 
 /** A picture as a Mermaid flowchart, which code hosts draw in Markdown. */
 export function pictureToMermaid({ nodes, edges }: Pick<Picture, "nodes" | "edges">): string[] {
-  // Names may be words of the language, but numbers are not.
+  // Names, unlike numbers, may be words of the language.
   const ids = new Map(nodes.map(({ name }, i) => [name, `u${i}`]));
   const left = nodes.filter(({ leftOut }) => leftOut !== undefined).map(({ name }) => ids.get(name) ?? "");
   return [

@@ -25,8 +25,8 @@ interface DependencyRow {
 /** The direct and indirect requirements of a unit. */
 interface DependencyTree {
   /**
-   * The rows from the top down, parents before children. With `full` the number of rows may be exponential, so take
-   * only the rows that you need.
+   * The rows from the top down, parents before children. With `full` the number of rows may be exponential.
+   * Take only the rows that you need.
    */
   rows(): Iterable<DependencyRow>;
 }

@@ -44,8 +44,8 @@ interface CatalogParts {
 }
 
 /**
- * Plans, and returns the plan in the form for another thread. A removal looks only at the loaded modules, and needs
- * no units.
+ * Plans, and returns the plan in the form for another thread. A removal concerns only the loaded modules, and
+ * needs no units.
  */
 export function planPortable(
   parts: CatalogParts,

@@ -8,8 +8,8 @@ import type { Plan } from "../types.js";
 const WALKS = 500;
 
 /**
- * Warnings GRAPH_ORDER_BROKEN: the order of two planned units depends on a third. The plan leaves out that third
- * unit, so the two have no order.
+ * Warnings GRAPH_ORDER_BROKEN: the order of two planned units depends on a third. The plan leaves out that
+ * third unit. The two therefore have no order.
  */
 export function orderWarnings(plan: Plan): Diagnostic[] {
   const found: Diagnostic[] = [];

@@ -4,8 +4,8 @@ import { WILDCARD } from "../catalog-index.js";
 import type { Plan } from "../types.js";
 
 /**
- * The relations that order one planned unit against the others (docs/design/planning.md §5.2): its own keys first,
- * then the keys of other units that name it. Looks once at each relation of the plan.
+ * The relations that order one planned unit against the others (docs/design/planning.md §5.2): its own keys
+ * first, then the keys of other units that name it. Reads each relation of the plan once.
  */
 export function orderOf(
   plan: Plan,

@@ -6,9 +6,9 @@ import { type Advice, findRemedies } from "./change-search.js";
 import type { Explanation } from "../types.js";
 
 /**
- * Accounts for a unit: whether it is in the plan of a start, and the chain of causes down to a statement in a file.
- * It also tells which provider serves each of its services and why, and which units it is ordered with. If the unit
- * is out, the account has the smallest change that brings it in. A pure function.
+ * Accounts for a unit: whether it is in the plan of a start, and the chain of causes down to a statement in a
+ * file. It also shows which provider serves each of its services and why, and which units it is ordered with.
+ * If the unit is out, the account has the smallest change that brings it in. A pure function.
  *
  * @param name of a unit, else of a service, which stands for its pick
  * @returns undefined if nothing has that name

@@ -54,7 +54,7 @@ export function findRemedies(
 }
 
 /**
- * The alternative set last may win, so the order of two alternatives counts. Other changes do not affect each other.
+ * The order of two alternatives counts, because the last one may win. Other changes do not affect each other.
  */
 function isOrdered(pair: readonly Candidate[]): boolean {
   return pair.every(({ change }) => change.kind === "alternative");

@@ -15,7 +15,7 @@ export function changeText(change: Change, catalog: Catalog): string {
   switch (change.kind) {
     case "enable": {
       const by = catalog.originOf(change.unit, "disabled");
-      // Flags and variables come after all files, so no file can undo them.
+      // No file can undo flags and variables, because these come after all files.
       return by === undefined || by.location !== undefined
         ? `${change.unit}.disabled = false`
         : `do not disable ${change.unit} by ${by.label}`;

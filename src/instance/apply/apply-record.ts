@@ -18,7 +18,7 @@ const RECORD = {
 
 const FILE = { digest: "string?", loader: "string?", member: "string?", variables: "string?" } as const;
 
-/** Asks a broker which modules run or have ended, with the data that each was loaded with. */
+/** Requests from a broker which modules run or have ended, with the data that each was loaded with. */
 export async function recordedIn(handle: Handle): Promise<RecordedModule[]> {
   return (await askRecord(handle, [])).recorded;
 }

@@ -22,8 +22,8 @@ export interface ContractDiff {
 }
 
 /**
- * Compares two versions of a contract. A major change breaks a certified module or its callers; a minor change only
- * adds (docs/design/modules.md §6).
+ * Compares two versions of a contract. A major change breaks a certified module or its callers. A minor
+ * change only adds (docs/design/modules.md §6).
  */
 export function compareContracts(old: Contract, now: Contract): ContractDiff {
   const names = new Set([...old.methods.keys(), ...now.methods.keys()]);

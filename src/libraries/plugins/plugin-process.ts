@@ -87,7 +87,7 @@ export class PluginProcess {
     });
   }
 
-  /** Asks it to end, and kills it if it does not. */
+  /** Requests its end, and kills it if it does not end. */
   async unload(): Promise<void> {
     this.#end ??= pluginError("PLUGIN_FAILED", this.#name, "is unloaded", ERRNO.ECANCELED);
     this.#request("shutdown", undefined, 0);

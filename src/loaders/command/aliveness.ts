@@ -21,7 +21,7 @@ export interface AlivenessOptions {
  * Checks repeatedly whether a ready program is alive, for the first time one interval from now.
  *
  * A call that is late by more than an interval means that this process had stopped or the machine slept. That
- * attempt does not count, and neither do the failures before it.
+ * attempt and the failures before it do not count.
  */
 export class Aliveness {
   readonly #options: AlivenessOptions;

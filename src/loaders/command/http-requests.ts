@@ -3,7 +3,10 @@ import { request as httpsRequest } from "node:https";
 
 export type HttpRequester = typeof httpRequest;
 
-/** Sends a request to a URL. A separate file, because most processes never use it, and loading both modules takes long. */
+/**
+ * Sends a request to a URL. A separate file, because both modules load slowly and most processes never use
+ * them.
+ */
 export function requesterOf(url: string): HttpRequester {
   return url.startsWith("https:") ? httpsRequest : httpRequest;
 }

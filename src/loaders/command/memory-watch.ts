@@ -6,8 +6,8 @@ const LOOK_MS = 1000;
 const KIB = 1024;
 
 /**
- * Looks once a second at the memory of all processes of a program. Each process counts its part of shared memory
- * (PSS). Where the kernel holds the limit, it checks whether the kernel has killed a process.
+ * Measures once a second the memory of all processes of a program. Each process counts its part of shared
+ * memory (PSS). Where the kernel holds the limit, it checks whether the kernel has killed a process.
  * @param onOver called once, when the memory exceeds the limit
  */
 export function watchMemory(

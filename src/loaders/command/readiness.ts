@@ -23,7 +23,7 @@ export interface ReadinessOptions {
   readonly events: ProgramEvents;
   /** The unit's `timeout`, in which a probe without a deadline must come to an end. */
   readonly timeoutMs: number | undefined;
-  /** Ends the wait; the wait then ends as if the program was ready. */
+  /** Ends the wait. The wait then ends as if the program was ready. */
   readonly signal: AbortSignal;
 }
 

@@ -7,8 +7,8 @@ import { replaceFile } from "../../caches/replace-file.js";
 import { digestOf } from "../../caches/sealed-files.js";
 
 /**
- * Copies an addon to a file named by its digest. The system opens a path only once in a process, so another version
- * needs another path. A write to the file while it is in use would end the process.
+ * Copies an addon to a file named by its digest. Another version needs another path, because the system opens
+ * a path only once in a process. A write to the file while it is in use would end the process.
  * @param cacheDir a directory of this user alone
  * @returns undefined if no copy can be made
  */

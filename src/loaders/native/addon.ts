@@ -10,7 +10,7 @@ import { ERRNO, SluiceError } from "../../errors/index.js";
 export async function openAddon(path: string, cacheDir?: string): Promise<Readonly<Record<string, unknown>>> {
   await refuseAddon(path);
   if (cacheDir === undefined) return opened(path);
-  // Few threads need this, so no thread loads it at its start.
+  // No thread loads it at its start, because few threads need it.
   const { addonCopy } = await import("./addon-copy.js");
   const copy = await addonCopy(path, cacheDir);
   if (copy === undefined) return opened(path);
@@ -55,8 +55,8 @@ export async function addonProblem(
 }
 
 /**
- * The function of an addon that gives its version. Compilers make it a constant, so this reads the version from its
- * code.
+ * The function of an addon that gives its version. This reads the version from its code, because compilers
+ * make it a constant.
  */
 const VERSION_FUNCTION = "node_api_module_get_api_version_v1\0";
 

@@ -25,8 +25,8 @@ interface Pause {
 }
 
 /**
- * The stack of a worker thread that does not answer. The engine interrupts it for a moment, and then it continues. No
- * port is opened.
+ * The stack of a worker thread that does not answer. The engine interrupts it only for a moment. No port is
+ * opened.
  * @returns undefined if it cannot be interrupted
  */
 export async function stackOfThread(threadId: number): Promise<readonly StackCall[] | undefined> {

@@ -22,7 +22,7 @@ export class ThreadMonitor {
   readonly #timer: NodeJS.Timeout;
   #last: ReturnType<Worker["performance"]["eventLoopUtilization"]> | undefined;
   #lookedAtMs = performance.now();
-  /** Checks since it was asked for an answer; undefined when no answer is due. */
+  /** Checks since the request for an answer; undefined when no answer is due. */
   #owed: number | undefined;
   #isStopped = false;
 

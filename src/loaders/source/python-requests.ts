@@ -3,7 +3,7 @@ import { type PythonLine, pythonTokens } from "./python-tokens.js";
 import type { TokenList } from "./source-tokens.js";
 
 const SENDERS = new Set(["rpc", "rpc_stream", "rpcStream"]);
-/** The objects whose `run` enters the event loop; `subprocess.run` does not. */
+/** The objects whose `run` enters the event loop, unlike `subprocess.run`. */
 const RUNNERS = new Set(["h", "handle", "self", "asyncio", "aio", "module", ")"]);
 const RUNS = new Set(["set_running", "setRunning", "reactor_run"]);
 /** With these a request goes to another rank, or expects no answer. */

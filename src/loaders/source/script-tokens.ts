@@ -10,7 +10,7 @@ const REGEX = /\/(?:[^/\\[\n]|\\.|\[(?:[^\]\\\n]|\\.){0,999}\]){1,999}\/\w*/y;
 const CHUNK = /(?:[^`\\$]|\\[\s\S]|\$(?!\{))*(?:`|\$\{|$)/y;
 const PUNCTUATION = /=>|\?\.(?!\d)|\.\.\.|[\s\S]/y;
 
-/** An expression follows these words, so a slash begins a regular expression. */
+/** A slash begins a regular expression, because an expression follows these words. */
 const BEFORE_EXPRESSION = new Set(
   "return typeof instanceof in of new delete void throw case do else yield await".split(" "),
 );

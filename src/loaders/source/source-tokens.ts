@@ -1,4 +1,7 @@
-/** A token of a source text; comments and white space are no tokens. Offsets are of UTF-16 units, the end exclusive. */
+/**
+ * A token of a source text. Comments and white space are no tokens. Offsets are of UTF-16 units, the end
+ * exclusive.
+ */
 export interface Token {
   /** `open`: a template with expressions in it; `text` is then the part before the first of them. */
   readonly kind: "word" | "string" | "open" | "number" | "regex" | "punctuation";

@@ -37,7 +37,7 @@ class MemoryChannel implements Channel {
   }
 
   flush(): void {
-    // Both ends share one loop, so no message can arrive before its next turn.
+    // No message can arrive before the next turn of the loop, which both ends share.
   }
 
   onMessage(listener: (message: Message) => void): void {

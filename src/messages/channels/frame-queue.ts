@@ -8,9 +8,9 @@ export interface Frame {
 }
 
 /**
- * The frames that a channel over a byte stream has not written yet. Frames leave in the order of arrival until the
- * other end holds requests. Then the requests stay, and other frames overtake them. After a resume, the queue sends
- * them at the speed of the stream. It moves each of them once, for any number of holds.
+ * The frames that a channel over a byte stream has not written yet. Frames leave in the order of arrival
+ * until the other end holds requests. Then the requests stay. Other frames overtake them. After a resume, the
+ * queue sends them at the speed of the stream. It moves each of them once, for any number of holds.
  */
 export class FrameQueue {
   /** While no request is held, requests are among these. */

@@ -46,8 +46,8 @@ const PARCEL_HEAD = 4;
 
 /**
  * A channel over a `MessagePort`, between threads. Messages that are sent within one turn of the loop travel
- * together. This function must make both ends: each reports the messages that it has taken, and the other end
- * computes its backlog from that.
+ * together. This function must make both ends: each reports the messages that it has taken, from which the
+ * other end computes its backlog.
  * @param port not used elsewhere
  * @param limits how much may be under way before requests are held here
  */

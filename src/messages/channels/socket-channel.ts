@@ -174,7 +174,7 @@ class SocketChannel extends BaseChannel implements Channel {
     if (this.#state !== "open" || this.#unread.length > 0) return;
     if (this.#isOverfull()) {
       this.#stream.pause();
-      // This end has stopped reading, so the other end cannot complete its message.
+      // The other end cannot complete its message, because this end has stopped reading.
       this.#reportIncomplete(0);
       return;
     }
@@ -265,8 +265,8 @@ class SocketChannel extends BaseChannel implements Channel {
   #finish(): void {
     this.#state = "ending";
     this.#stream.end(() => {
-      // Closing at once with unread bytes would make the kernel reset the other end, so the other end gets time to
-      // close first.
+      // Closing at once with unread bytes would make the kernel reset the other end. The other end therefore
+      // gets time to close first.
       const linger = setTimeout(() => this.#stream.destroy(), LINGER_MS).unref();
       this.#stream.once("close", () => clearTimeout(linger));
       this.unref();

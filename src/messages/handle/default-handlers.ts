@@ -46,8 +46,8 @@ export function registerDefaultHandlers(handle: ChannelHandle): void {
 }
 
 /**
- * Answers with the payload of the request. A handler cannot return a missing payload as an answer, so this responds
- * itself.
+ * Answers with the payload of the request. This responds itself, because a handler cannot return a missing
+ * payload as an answer.
  */
 function answerSame(handle: ChannelHandle, request: Request): undefined {
   handle.respond(request, request.payload);

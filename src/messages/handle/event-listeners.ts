@@ -13,7 +13,7 @@ interface ListenersPort {
   fault(error: Error): void;
   /** An event is invalid. An event has no requester to answer. */
   warn(text: string): void;
-  /** A subscription has ended, and its listener has no `onEnd`. */
+  /** A subscription whose listener has no `onEnd` has ended. */
   deaf(error: SluiceError): void;
 }
 

@@ -177,7 +177,7 @@ export class ChannelHandle implements Handle {
     if (this.#kind === "module" && this.isOpen) {
       const methods = this.tellsMethods ? { methods: this.#server.methods } : {};
       this.notify("module.status", { status: MODULE_STATUS.running, ...methods });
-      // The module may then compute for a minute, and its load waits for this.
+      // The module may then compute for a minute. Its load waits for this.
       this.#channel.flush();
     }
     // This comes after the caller's own code in this turn, which often registers the last handlers.
@@ -196,7 +196,7 @@ export class ChannelHandle implements Handle {
   }
 
   /**
-   * Leaves the event loop once the received requests are answered; it refuses further ones.
+   * Leaves the event loop once the received requests are answered. It refuses further ones.
    * @param atMostMs how long that may take
    */
   async finish(atMostMs: number): Promise<void> {

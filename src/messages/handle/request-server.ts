@@ -87,7 +87,8 @@ export class RequestServer {
   }
 
   /**
-   * Resolves when every received request has an answer, or no requester waits for it any more; streams do not count.
+   * Resolves when every received request has an answer, or no requester waits for it any more. Streams do not
+   * count.
    */
   async answered(): Promise<void> {
     if (!this.#owesAnswers()) return;

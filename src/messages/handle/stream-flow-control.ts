@@ -31,7 +31,7 @@ export class StreamFlowControl {
     return this.#waiting.promise;
   }
 
-  /** The channel has closed, so no stream has to wait any more. */
+  /** No stream has to wait any more, because the channel has closed. */
   close(): void {
     this.#closed = true;
     this.#resume();

@@ -161,8 +161,8 @@ function payloadAt(bytes: Buffer, start: number, end: number, kind: PayloadKind)
 
 function textAt(bytes: Buffer, start: number, end: number, what: string): string {
   const text = bytes.toString("utf8", start, end);
-  // The decoding puts this character in the place of invalid UTF-8. The check of all bytes is slow, so it runs only
-  // for texts with the character.
+  // The decoding puts this character in the place of invalid UTF-8. The check of all bytes is slow. It
+  // therefore runs only for texts with the character.
   if (text.includes("\ufffd") && !isUtf8(bytes.subarray(start, end))) {
     throw protocolError(`malformed message: the ${what} is not UTF-8`);
   }

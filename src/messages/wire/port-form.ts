@@ -60,8 +60,8 @@ export function packMessage(message: Message, into: PortItem[]): void {
 }
 
 /**
- * Delivers the messages in an array of {@link packMessage}, in order. Both ends of a port are our own code, in one
- * process, so no check is needed.
+ * Delivers the messages in an array of {@link packMessage}, in order. No check is needed, because both ends
+ * of a port are our own code in one process.
  * @param start index of the first
  * @param atMost the largest number of messages
  * @returns the index of the next

@@ -16,7 +16,9 @@ export function protocolError(message: string, cause?: unknown): SluiceError {
 /** A response cuts longer error texts, because it must fit with a text of any length. */
 const ERROR_TEXT_LENGTH = 8192;
 
-/** The header of a message as JSON text, in the form of schema/wire-header.schema.json; defaults are left out. */
+/**
+ * The header of a message as JSON text, in the form of schema/wire-header.schema.json. Defaults are left out.
+ */
 export function formatHeader(message: Message): string {
   const { type, userid, rolemask } = message;
   const payload = payloadKind(message.payload);
@@ -48,7 +50,7 @@ function payloadKind(payload: RawPayload): PayloadKind {
 
 /**
  * Makes a message out of a header and its payload. It checks the header as strictly as
- * schema/wire-header.schema.json, and a test compares the two. Written by hand because it runs for every message.
+ * schema/wire-header.schema.json. A test compares the two. Written by hand because it runs for every message.
  * @param text the JSON between the lengths and the payload
  * @param readPayload returns the payload for its kind
  * @throws SluiceError `BROKER_PROTOCOL`

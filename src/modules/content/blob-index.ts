@@ -37,7 +37,7 @@ export class BlobIndex {
     return new BlobIndex(Buffer.concat(rows.sort((a, b) => a.compare(b))));
   }
 
-  /** @returns undefined if the file is damaged; the segment has the same data */
+  /** @returns undefined if the file is damaged. The segment has the same data */
   static decode(file: Buffer): BlobIndex | undefined {
     const end = file.length - 4;
     if (end < HEAD_BYTES || !file.subarray(0, HEAD.length).equals(HEAD)) return undefined;

@@ -14,7 +14,7 @@ export function blobref(bytes: Uint8Array): string {
   return `sha256-${createHash("sha256").update(bytes).digest("hex")}`;
 }
 
-/** Whether a text has the form of a reference. File names are made of it, so no other text may pass. */
+/** Whether a text has the form of a reference. No other text may pass, because file names are made of it. */
 export function isBlobref(text: string): boolean {
   return BLOBREF.test(text);
 }

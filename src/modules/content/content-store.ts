@@ -147,7 +147,7 @@ export class ContentStore {
     }
   }
 
-  /** @returns false when the handle has closed, and no provider can appear any more */
+  /** @returns false when no provider can appear any more, because the handle has closed */
   async #appears(): Promise<boolean> {
     try {
       await this.#link.appears();

@@ -24,7 +24,7 @@ export const STORES: Readonly<Record<string, string>> = {
   "content-files": "content",
 };
 
-/** This provider keeps its data elsewhere, so the directory only has this entry. */
+/** The directory only has this entry, because this provider keeps its data elsewhere. */
 export const REMOTE = "content-nats";
 
 /**

@@ -12,7 +12,7 @@ import { type Write, Writes } from "./writes.js";
 /** Requests to the servers that are under way at a time. */
 const AT_ONCE = 64;
 
-/** Blobs that are checked in one part of a sweep; writes wait for its end. */
+/** Blobs that are checked in one part of a sweep. Writes wait for its end. */
 const SWEEP_BLOBS = 500;
 
 /** The key of all records. Its value also names the writer. */
@@ -51,9 +51,9 @@ interface Head {
 }
 
 /**
- * Blobs and records in a bucket of JetStream. A blob has a key by its digest, so it may be written twice. All records
- * are one value. The store writes it after the blobs, and only over the revision that this process has read. So a
- * batch counts as a whole or not at all, and a process that has been replaced writes nothing.
+ * Blobs and records in a bucket of JetStream. A blob may be written twice, because its key is its digest. All
+ * records are one value. The store writes it after the blobs, and only over the revision that this process
+ * has read. So a batch counts as a whole or not at all. A process that has been replaced writes nothing.
  */
 export class NatsStore implements Backing, Sweepable {
   readonly #bucket: NatsBucket;

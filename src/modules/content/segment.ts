@@ -19,7 +19,7 @@ import { blobsOffset, encodeEntry, scanSegment, type SegmentScan } from "./segme
 
 const sync = promisify(fdatasync);
 
-/** One file of batches. New batches only go to its end, and its contents never change. */
+/** One file of batches. New batches only go to its end. Its contents never change. */
 export class Segment {
   readonly path: string;
   readonly number: number;

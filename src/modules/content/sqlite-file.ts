@@ -58,7 +58,7 @@ function makeTables(db: Database.Database, isAlone: boolean): void {
     db.exec("CREATE TABLE IF NOT EXISTS kept (ref TEXT PRIMARY KEY) STRICT, WITHOUT ROWID");
   } catch (error) {
     if (!isAlone) throw error;
-    // A file of version 0.3 has no such table, and the full disk has no space for it.
+    // A file of version 0.3 has no such table, for which the full disk has no space.
     db.exec("PRAGMA temp_store = MEMORY; CREATE TEMP TABLE kept (ref TEXT PRIMARY KEY)");
   }
 }

@@ -114,8 +114,8 @@ export class SqliteStore implements Backing, Sweepable {
   }
 
   /**
-   * Gives free pages back to the disk, a few a turn. SQLite needs space in its log for that. On a full disk the pages
-   * stay in the file, and the next writes use them.
+   * Gives free pages back to the disk, a few a turn. SQLite needs space in its log for that. On a full disk
+   * the pages stay in the file. The next writes use them.
    */
   async #vacuum(): Promise<void> {
     try {

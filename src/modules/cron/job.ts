@@ -60,7 +60,7 @@ export class Job {
     const timer = startTimer(GRACE_MS, () => this.#signal("SIGKILL"));
     await this.ended;
     timer.cancel();
-    // The command has ended, but its child processes may not have.
+    // The command has ended. Its child processes may still run.
     this.#signal("SIGKILL");
   }
 

@@ -44,8 +44,9 @@ interface Salvage {
 }
 
 /**
- * Reads all data that a store keeps. With `repair` it makes a version of the readable part. It looks for the keys of
- * a damaged node in earlier versions. Those keys, and the rest of damaged values, come below `lost+found`.
+ * Reads all data that a store keeps. With `repair` it makes a version of the readable part. It searches
+ * earlier versions for the keys of a damaged node. Those keys, and the rest of damaged values, come below
+ * `lost+found`.
  * @param name of the KVS module
  */
 export async function checkStore(store: Backing, name: string, repair: boolean): Promise<Report> {

@@ -1,6 +1,9 @@
 import type { Child, Entry, Inner, Leaf, NodeOf, TreeNode } from "./node.js";
 
-/** Most items of a node. A commit writes one node for each level, so a larger number means fewer, larger writes. */
+/**
+ * Most items of a node. A larger number means fewer, larger writes, because a commit writes one node for each
+ * level.
+ */
 export const NODE_MAX_ITEMS = 32;
 /**
  * A change joins a node with fewer items with its neighbour. The number is well below half, so that a split is not
@@ -26,9 +29,10 @@ interface Passage {
 }
 
 /**
- * A B+-tree that never changes: a change makes a new tree. The new tree shares all nodes with the old one, except for
- * the log n nodes on the way to the key. So a reader keeps a consistent picture while commits continue, and a commit
- * that fails needs no undoing. A tree holds only new nodes. It reads stored ones through `load`, which caches them.
+ * A B+-tree that never changes: a change makes a new tree. The new tree shares all nodes with the old one,
+ * except for the log n nodes on the way to the key. So a reader keeps a consistent picture while commits
+ * continue. A commit that fails needs no undoing. A tree holds only new nodes. It reads stored ones through
+ * `load`, which caches them.
  */
 export class Tree {
   readonly root: Child | undefined;

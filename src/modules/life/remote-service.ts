@@ -70,7 +70,7 @@ export class RemoteService {
     }
   }
 
-  /** From now on no request waits: the instance ends, and the service will not come back. */
+  /** From now on no request waits: the instance ends, and with it the service. */
   waitNoMore(): void {
     this.#isFinal = true;
     this.#giveUp();

@@ -18,13 +18,13 @@ const HEAD_BYTES = 5;
 /** After each millisecond of work on output, the loop has this many milliseconds for other work. */
 const REST_FACTOR = 3;
 
-/** Below this time, output takes little of the loop, so this requests more at once. */
+/** Below this time, output takes little of the loop. This therefore requests more at once. */
 const LIGHT_MS = 1;
 
 /** Orders to the helper, by the target of a signal (`native/supervise.c`). */
 const SIGNAL_ORDERS: Readonly<Record<SignalTarget, string>> = { main: "m", group: "g", all: "t" };
 
-/** Whether the helper starts programs: it was built, and the environment does not forbid it. */
+/** Whether the helper starts programs: if it was built, and the environment does not forbid it. */
 export function canSupervise(): boolean {
   return helper() !== undefined;
 }
@@ -243,7 +243,7 @@ class HelpedProgram implements SupervisedProgram {
         this.#settle.ended(endFrom(payload.toString()));
         return;
       case "G":
-        // This process has received everything, so the helper may end now.
+        // The helper may end now, because this process has received everything.
         this.#control.destroy();
         return;
       case "L":

@@ -14,9 +14,9 @@ interface StandInReaderOptions {
 }
 
 /**
- * Reads an rc file, and the site's files beside it that it imports, with stand-ins for packages that cannot be found
- * (docs/design/flux.md §1). A missing file beside it is still an error, and so is an installed package that lacks a
- * package of its own.
+ * Reads an rc file, and the site's files beside it that it imports, with stand-ins for packages that cannot
+ * be found (docs/design/flux.md §1). A missing file beside it, or an installed package that lacks a package of
+ * its own, is still an error.
  */
 export class StandInReader {
   readonly #options: StandInReaderOptions;

@@ -91,7 +91,9 @@ function nameOf({ file, bytes, meaning }: ReadFile, build: string): string {
   return `${digestOf([Buffer.from(`${what}\n`), bytes]).toString("hex")}.catalog`;
 }
 
-/** This import, like that of the digests, is not at the top. Both take milliseconds, and few commands need them. */
+/**
+ * This import, like that of the digests, is not at the top. Both take milliseconds. Few commands need them.
+ */
 function v8() {
   return process.getBuiltinModule("node:v8");
 }

@@ -118,7 +118,10 @@ class Packer {
   }
 }
 
-/** An array that grows. An ordinary array of a million numbers would take twice the memory, and a copy at the end. */
+/**
+ * An array that grows. An ordinary array of a million numbers would take twice the memory, and a copy at the
+ * end.
+ */
 class Codes {
   #codes = new Int32Array(1024);
   #length = 0;

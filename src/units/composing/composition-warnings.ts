@@ -60,7 +60,7 @@ function warningsOf(draft: UnitDraft): Diagnostic[] {
   return found;
 }
 
-/** An entry of `[[modules]]` defines a unit completely, so a repeated value is not a mistake. */
+/** A repeated value is not a mistake, because an entry of `[[modules]]` defines a unit completely. */
 function isEntry(update: Setting): boolean {
   return "kind" in update;
 }
@@ -75,7 +75,7 @@ function isSame(a: unknown, b: unknown): boolean {
   return JSON.stringify(a) === JSON.stringify(b);
 }
 
-/** Users are supposed to change the built-in file, but authors may not know that two fragments disagree. */
+/** Users are supposed to change the built-in file. Authors may not know that two fragments disagree. */
 function isFragment({ source }: Setting): boolean {
   return /(?:^|\/)modprobe\.d\/[^/]+$/.test(source.name);
 }

@@ -4,7 +4,7 @@ const BASE_PORT = 5000;
 const PORT_STEP = 100;
 
 /**
- * Reads a Procfile by the rules of foreman: a name, a colon and a line for the shell. All processes run, and the
+ * Reads a Procfile by the rules of foreman: a name, a colon and a line for the shell. All processes run. The
  * first that ends stops the others (docs/design/programs.md §2).
  * @param dotenv text of the `.env` beside it, if there is one: it sets the first port, and what `$NAME` stands for
  */

@@ -54,7 +54,7 @@ function readEscape(rest: string): { readonly text: string; readonly length: num
   if (all === undefined) return undefined;
   const digits = hex ?? short ?? long;
   const code = digits === undefined ? Number.parseInt(octal ?? "", 8) : Number.parseInt(digits, 16);
-  // No text can contain these code points, so the caller handles them.
+  // The caller handles these code points, which no text can contain.
   return code === 0 || code > 0x10ffff || (code >= 0xd800 && code < 0xe000)
     ? undefined
     : { text: String.fromCodePoint(code), length: all.length };
@@ -66,8 +66,8 @@ export function withoutSpecifiers(text: string): string | undefined {
 }
 
 /**
- * The argv of a command line. A word `$NAME`, and `${NAME}` anywhere, stand for variables; `$$` is `$`, and a `$` within
- * a word is a plain character.
+ * The argv of a command line. A word `$NAME`, and `${NAME}` anywhere, stand for variables. `$$` is `$`. A `$`
+ * within a word is a plain character.
  */
 export function commandWords(text: string): Words {
   const plain = withoutSpecifiers(text);

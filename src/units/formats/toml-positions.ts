@@ -13,9 +13,9 @@ const require = createRequire(import.meta.url);
 const PIECE_LIMIT = 1_000_000;
 
 /**
- * The places of the values of a TOML document. The parser with positions is slow and needs much memory, so it loads
- * only when a caller asks for a place. It gets only the one table with the value, because cutting the document into
- * its tables first is quick.
+ * The places of the values of a TOML document. The parser with positions loads only when a caller requests a
+ * place, because it is slow and needs much memory. It gets only the one table with the value, because cutting
+ * the document into its tables first is quick.
  */
 export class TomlPositions implements Positions {
   readonly #text: string;

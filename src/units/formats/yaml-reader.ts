@@ -32,7 +32,7 @@ export class YamlReader {
     this.#yaml = yaml;
   }
 
-  /** The plain value of a node; its problems go to `problems`. */
+  /** The plain value of a node. Its problems go to `problems`. */
   read(node: Node | null): unknown {
     if (this.#yaml.isAlias(node)) return this.#readAlias(node);
     if (!this.#yaml.isScalar(node) && !this.#yaml.isCollection(node)) return null;

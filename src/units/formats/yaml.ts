@@ -17,7 +17,9 @@ function loadYaml(): typeof Yaml {
   return createRequire(import.meta.url)("yaml") as typeof Yaml;
 }
 
-/** Parses YAML 1.2 into plain values; tables have no prototype. Keys are strings, and each occurs once in a table. */
+/**
+ * Parses YAML 1.2 into plain values; tables have no prototype. Keys are strings. Each occurs once in a table.
+ */
 export function parseYaml(text: string): ParsedDocument {
   if (text.length > TEXT_LIMIT) return refuse([{ message: TOO_LONG, span: { start: 0, end: 0 } }]);
   const yaml = loadYaml();
@@ -49,7 +51,7 @@ interface Composed {
 function composeDocument(yaml: typeof Yaml, text: string): Composed {
   const problems: SyntaxProblem[] = [];
   let document: Document.Parsed | undefined;
-  // The library's check for duplicate keys is quadratic, so the reader has its own.
+  // The reader has its own check for duplicate keys, because the library's check is quadratic.
   const composer = new yaml.Composer({ stringKeys: true, uniqueKeys: false });
   const tokens = untilHopeless(new yaml.Parser().parse(text));
   for (const next of composer.compose(tokens, true, text.length)) {

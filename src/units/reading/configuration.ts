@@ -66,7 +66,7 @@ export function checkConfiguration(configuration: LayeredConfiguration): Result<
 const OUR_TABLES = ["modules", "loaders", "kinds"];
 
 /**
- * Warnings about tables with names similar to ours. The site may have such a table, but a slip is more likely.
+ * Warnings about tables with names similar to ours. The site may have such a table. A slip is more likely.
  * Warning: `BROKER_CONFIG`.
  */
 export function configurationWarnings(configuration: LayeredConfiguration): Diagnostic[] {
@@ -91,7 +91,7 @@ export function configurationWarnings(configuration: LayeredConfiguration): Diag
     });
 }
 
-/** The site may use its own names, so only a similar one is doubtful. */
+/** The site may use its own names. Only a similar name is doubtful. */
 const LETTERS_PER_SLIP = 5;
 
 function checkTables(configuration: LayeredConfiguration): Diagnostic[] {

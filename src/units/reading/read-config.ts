@@ -68,7 +68,9 @@ export function parseConfigText(text: string, label: string, format?: Format): R
   return read.ok ? succeed(read.value.table) : read;
 }
 
-/** Text of no known format, such as standard input: JSON starts with a brace, and a text that is not TOML is YAML. */
+/**
+ * Text of no known format, such as standard input: JSON starts with a brace. A text that is not TOML is YAML.
+ */
 function parseAny(text: string, label: string, format: Format | undefined): LoadedDocument {
   if (format !== undefined) return parseDocument(text, label, format);
   if (text.trimStart().startsWith("{")) return parseDocument(text, label, "json");
@@ -85,7 +87,7 @@ async function readPath(path: string, guard: FileGuard): Promise<Layers> {
   } catch (error) {
     return refuse([unreadable(path, error)]);
   }
-  // Sluice would read a file that is added later, so it checks an empty directory too.
+  // This also checks an empty directory, because Sluice would read a file that is added later.
   const problems = guard.check(path);
   if (problems.length > 0) return refuse(problems);
   const listed = await listFiles(path, ["toml", "yaml", "yml", "json"]);

@@ -68,8 +68,8 @@ function firstBadByte(bytes: Buffer): { line: number; column: number } {
 }
 
 /**
- * Decoding replaces invalid bytes, so the first byte that differs after encoding again is the first invalid one.
- * Counts UTF-16 units.
+ * The first byte that differs after encoding again is the first invalid one, because decoding replaces
+ * invalid bytes. Counts UTF-16 units.
  */
 function firstDifference(bytes: Buffer): number {
   const back = Buffer.from(bytes.toString("utf8"), "utf8");

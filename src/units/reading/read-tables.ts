@@ -237,8 +237,8 @@ class TablesReader {
   }
 
   /**
-   * The keys of a table in the order written. JavaScript puts keys that look like array indices first. A unit may
-   * have such a name, and then the places give the order.
+   * The keys of a table in the order written. JavaScript puts keys that look like array indices first. If a
+   * unit has such a name, the places give the order.
    */
   #keysInFileOrder(table: object, path: Path): string[] {
     const keys = Object.keys(table);

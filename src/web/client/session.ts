@@ -17,7 +17,7 @@ export type Connection = "starting" | "token" | "live" | "lost";
 
 export const connection = signal<Connection>("starting");
 export const session = signal<Session | undefined>(undefined);
-/** Why the page asks for the token. */
+/** Why the page requests the token. */
 export const tokenProblem = signal("");
 
 const KEY = "sluice-token";
@@ -57,7 +57,7 @@ export function takeTokenOfAddress(): void {
   history.replaceState(null, "", location.pathname + location.search);
 }
 
-/** Asks the other tabs for the token, and takes the first answer. */
+/** Requests the token from the other tabs, and takes the first answer. */
 export function tokenOfTabs(): Promise<string | undefined> {
   return new Promise((resolve) => {
     const answered = ({ data }: MessageEvent<TabMessage>): void => {

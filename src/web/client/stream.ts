@@ -70,7 +70,7 @@ export class EventStream {
           return;
         }
       } catch {
-        // The server has ended, or cannot be reached, so the page tries again.
+        // The page tries again, because the server has ended or cannot be reached.
       }
       if (this.#hasEnded()) return;
       connection.value = "lost";

@@ -74,7 +74,7 @@ export class Company {
     this.#stalled.clear();
   }
 
-  /** This rank leaves, so it drops all of them. */
+  /** This rank drops all of them, because it leaves. */
   clear(): void {
     this.#present.clear();
   }

@@ -71,7 +71,7 @@ export class EventOrder {
     this.#deliver(event, origin);
   }
 
-  /** A dropped event counts as missing, and this rank requests it again. */
+  /** A dropped event counts as missing. This rank requests it again. */
   #keep(event: EventMessage, origin: number): void {
     const bytes = sizeOf(event);
     if (this.#early.has(event.seq) || this.#earlyBytes + bytes > AHEAD_BYTES) return;

@@ -2,8 +2,8 @@
 const LOOK_MS = 100;
 
 /**
- * Notices that this process was stopped, or its machine slept (docs/design/hosts.md §4). Timers come before input, so
- * it finds a gap before this process reads the messages that have come meanwhile.
+ * Notices that this process was stopped, or its machine slept (docs/design/hosts.md §4). Timers come before
+ * input. It therefore finds a gap before this process reads the messages that have come meanwhile.
  */
 export class GapWatch {
   readonly #timer: NodeJS.Timeout;

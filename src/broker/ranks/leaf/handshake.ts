@@ -20,7 +20,7 @@ export interface HandshakeListener {
   isCurrent(): boolean;
   /** A message has come from rank 0; called before the method for the message itself. */
   heard(): void;
-  /** Rank 0 does not have all events yet, and asks for those after this one. */
+  /** Rank 0 does not have all events yet, and requests those after this one. */
   missed(channel: Channel, seq: number): void;
   /** @throws SluiceError if this rank cannot continue from there */
   welcomed(welcome: Welcome): void;

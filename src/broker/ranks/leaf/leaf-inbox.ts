@@ -9,7 +9,7 @@ export interface LeafInboxOptions {
   readonly events: FollowedEvents;
   /** Undefined while this rank has not joined. */
   readonly receiver: () => OverlayReceiver | undefined;
-  /** Rank 0 asks whether this rank is still alive. */
+  /** Rank 0 checks whether this rank is still alive. */
   readonly asked: () => void;
   /** Rank 0 is about to shut down cleanly. */
   readonly goodbye: () => void;

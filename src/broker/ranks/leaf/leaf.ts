@@ -52,7 +52,7 @@ export class Leaf implements Overlay {
   /** How rank 0 leaves if the connection ends now. */
   #departure: Departure = "lost";
   #uuid: string;
-  /** The connection to rank 0 was lost, and there is no new one yet. */
+  /** The connection to rank 0 was lost. There is no new one yet. */
   #isAway = false;
   /** Counts the connections that were begun. */
   #attempt = 0;
@@ -210,7 +210,7 @@ export class Leaf implements Overlay {
     });
   }
 
-  /** A message from outside must not cause a crash; before this rank has joined, it has no effect. */
+  /** A message from outside must not cause a crash. Before this rank has joined, it has no effect. */
   #guarded(run: () => void): void {
     if (this.#receiver === undefined || this.#isAway) return;
     try {

@@ -12,7 +12,7 @@ import { type Heir, type Succession, takeRepeated } from "./succession.js";
 const HELLO_TIMEOUT_MS = 10_000;
 
 interface Claim {
-  /** The member sends nothing, and the number is free only when its modules have stopped. */
+  /** The member sends nothing. The number is free only when its modules have stopped. */
   readonly wait: () => void;
   /** The member has sent a message. */
   readonly refuse: () => void;
@@ -57,7 +57,7 @@ export class Admission {
   readonly #hasHosts: boolean;
   readonly #members: Members;
   readonly #host: AdmissionHost;
-  /** Brokers that claim the rank of a member. Rank 0 has asked the member whether it still runs. */
+  /** Brokers that claim the rank of a member. Rank 0 checks whether the member still runs. */
   readonly #claims = new Map<number, Claim>();
   readonly #numbers: RankNumbers;
 

@@ -9,7 +9,7 @@ interface Reservation {
 }
 
 /**
- * The free numbers of ranks. Some may go to a broker that accepts any rank, and some belong to a broker that may
+ * The free numbers of ranks. Some may go to a broker that accepts any rank. Some belong to a broker that may
  * still run (docs/design/hosts.md §4).
  */
 export class RankNumbers {
@@ -66,7 +66,7 @@ export class RankNumbers {
   }
 
   /**
-   * Gives a broker a number, the same one each time that it asks. It takes the lowest free number that its host has
+   * Gives a broker a number, the same one for each request. It takes the lowest free number that its host has
    * had, otherwise the lowest free number.
    * @param isThere whether a broker has this number, or is about to get it
    * @returns undefined if no number is free

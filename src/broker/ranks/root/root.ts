@@ -176,7 +176,8 @@ export class Root implements Overlay {
   }
 
   /**
-   * Another broker leads, or may lead, so nothing from this one counts any more. The ranks follow the other broker.
+   * Nothing from this broker counts any more, because another one leads, or may lead. The ranks follow the
+   * other broker.
    */
   #deposed(why: string): void {
     const receiver = this.#receiver;

@@ -4,7 +4,7 @@ import { say } from "../../terminal/output.js";
 import { PREFIX } from "../units.js";
 
 /**
- * Ctrl-C. A SIGTERM ends the client alone. A module that the apply removes may have sent it, and that must not undo
+ * Ctrl-C. A SIGTERM ends the client alone. A module that the apply removes may have sent it, and must not undo
  * the apply.
  */
 const SIGNAL = "SIGINT";

@@ -17,7 +17,7 @@ export async function messagesOf(plan: Plan, handle: Handle | undefined): Promis
     const units = new Set(plan.steps.map(({ unit }) => unit.name));
     return messagesWithin(units, { isComplete, between: between.map(linkOf) });
   } catch {
-    // The record is useful without them, and a broker of an earlier version has no counts.
+    // The record is useful without them. A broker of an earlier version has no counts.
     return undefined;
   }
 }
