@@ -26,9 +26,9 @@ const QUIET = "--disable-warning=ExperimentalWarning";
 const PROCESS_MAIN = new URL("../loaders/process-main.cjs", import.meta.url);
 
 /**
- * The loader of the same modules as the thread loader, each in its own Node process (docs/design/modules.md
- * §4). It also loads Node-API addons, and WASI programs, which use the wire form themselves. Unlike a thread,
- * a process that fails harms no other module, and can always be removed.
+ * The loader of the same modules as the thread loader, each in its own Node process
+ * (docs/design/modules.md §4). It also loads Node-API addons, and WASI programs, which use the wire form
+ * themselves. Unlike a thread, a process that fails harms no other module, and can always be removed.
  */
 export function createProcessLoader(): ModuleLoader {
   return new ProcessLoader();

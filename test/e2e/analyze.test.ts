@@ -62,16 +62,20 @@ describe("of a recorded run", () => {
     const { stdout } = await analyze("critical-chain");
     const [head, explained, blank, ...chain] = stdout.trimEnd().split("\n");
     expect(head).toMatch(
-      /^run of rank 0, \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC: 4 units in \d+ms, \d+ at a time$/,
+      /^run of rank 0, \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC: 4 units in [\d.]+m?s, \d+ at a time$/,
     );
     expect(explained).toContain('"@"');
     expect(blank).toBe("");
     expect(chain.slice(0, 3)).toEqual([
-      expect.stringMatching(/^top @\d+ms \+\d+ms/),
-      expect.stringMatching(/^└─left @\d+ms \+\d+ms/),
-      expect.stringMatching(/^ {2}└─base @\d+(us|ms) \+\d+ms/),
+      expect.stringMatching(/^top @[\d.]+m?s \+[\d.]+m?s/),
+      expect.stringMatching(/^└─left @[\d.]+m?s \+[\d.]+m?s/),
+      expect.stringMatching(/^ {2}└─base @[\d.]+[um]?s \+[\d.]+m?s/),
     ]);
-    expect(chain.slice(3)).toEqual(["", "next to it:", expect.stringMatching(/^ {2}right @.*, slack \d+ms/)]);
+    expect(chain.slice(3)).toEqual([
+      "",
+      "next to it:",
+      expect.stringMatching(/^ {2}right @.*, slack [\d.]+m?s/),
+    ]);
     expect(await json("critical-chain", "right")).toMatchObject({
       run: ONE_OF_ALL,
       chain: [

@@ -253,7 +253,7 @@ describe("the log", () => {
   test("a file that cannot be opened is told before anything starts", async () => {
     const result = await box.run(["start", `--log-file=${join(box.dir, "none/x.log")}`, "echo started"]);
     expect(result).toMatchObject({ status: 1, stdout: "" });
-    expect(result.stderr).toMatch(/^sluice-broker: log file .*: No such file or directory$/m);
+    expect(result.stderr).toMatch(/^sluice-broker: cannot open log file .*: No such file or directory$/m);
   });
 
   test("fault-E4: is for its owner alone", async () => {

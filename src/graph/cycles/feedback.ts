@@ -13,9 +13,9 @@ export interface FeedbackEdges {
 const LISTED = 1000;
 
 /**
- * A set of edges, minimal by inclusion, without which a component has no cycle (docs/design/planning.md
- * §5.3). They are the edges that lead back to an ancestor in a depth-first walk. Each closes a cycle with the
- * walk's own path. That cycle contains no other such edge. All of them are therefore necessary. Edges through
+ * A set of edges, minimal by inclusion, without which a component has no cycle
+ * (docs/design/planning.md §5.3). They are the edges that lead back to an ancestor in a depth-first walk. Each
+ * closes a cycle with the walk's own path. That cycle contains no other such edge. All of them are therefore necessary. Edges through
  * barriers count as the edges between units that they stand for. Linear: a barrier counts its visited units,
  * and those of them on the path.
  */
