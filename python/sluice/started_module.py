@@ -1,8 +1,8 @@
 """Runs one module without an instance (docs/design/embedding.md §2).
 
 A helper in Node hosts the broker of the module, which is the same as that of ``runModule`` in JavaScript.
-Orders and reports are lines of JSON over a socket. The client starts no thread. Calls that wait for a
-report read the socket.
+The client sends commands to the helper and receives reports, as lines of JSON over a socket. The client
+starts no thread. Calls that wait for a report read the socket.
 """
 
 import errno

@@ -44,7 +44,7 @@ function statusCommand(): Command {
     .description("show the state of each rank, and since when")
     .option(
       "--json",
-      "one JSON object: state (full, partial), size, ranks: [{rank, state, since}]; over hosts each with host, server, lag; with a lease epoch",
+      "one JSON object: state (full, partial), size, ranks: [{rank, state, since}]; over hosts each with host, server, lag; with a lease also epoch",
     )
     .addHelpText("after", "\nExample:\n  sluice overlay status")
     .action((options: StatusOptions) =>

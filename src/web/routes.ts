@@ -99,7 +99,8 @@ const ROUTES: Readonly<Record<string, Readonly<Partial<Record<"GET" | "POST", Ro
       if (query.has("jobs")) args.push(`--jobs=${wholeIn(query.get("jobs"), "jobs")}`);
       if (query.has("unit")) {
         const factor = Number(query.get("factor"));
-        if (!(factor > 0 && factor <= 1e6)) throw new HttpError(400, "factor must be a number above 0");
+        if (!(factor > 0 && factor <= 1e6))
+          throw new HttpError(400, "factor must be above 0 and at most 1000000");
         args.push(`--faster=${unitIn(query.get("unit"))}=${factor}`);
       }
       sendJson(response, JSON.parse(outputOf(await commands.ask(args))));

@@ -35,7 +35,7 @@ const MERMAID_EDGE: Readonly<Record<PictureEdge["relation"], string>> = {
   needs: "-. needs .->",
 };
 
-/** A picture as a Mermaid flowchart, which code hosts draw in Markdown. */
+/** A picture as a Mermaid flowchart, which many sites draw in Markdown. */
 export function pictureToMermaid({ nodes, edges }: Pick<Picture, "nodes" | "edges">): string[] {
   // Names, unlike numbers, may be words of the language.
   const ids = new Map(nodes.map(({ name }, i) => [name, `u${i}`]));

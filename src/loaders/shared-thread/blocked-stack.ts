@@ -10,7 +10,7 @@ export interface StackCall {
   readonly column: number;
 }
 
-/** How long a thread may take to report its stack. A thread inside a blocking call of the system does not. */
+/** How long a thread may take to report its stack. A thread inside a blocking system call does not. */
 const ANSWER_MS = 5000;
 
 interface Pause {

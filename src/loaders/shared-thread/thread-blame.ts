@@ -15,7 +15,7 @@ export interface ThreadTenant {
 export interface Blame {
   /** Undefined if unknown. */
   readonly name: string | undefined;
-  /** Lines such as `at spin (/x/motd.mjs:3:7)`; empty if the thread is inside a blocking call of the system. */
+  /** Lines such as `at spin (/x/motd.mjs:3:7)`; empty if the thread is inside a blocking system call. */
   readonly stack: readonly string[];
 }
 

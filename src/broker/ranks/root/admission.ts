@@ -336,7 +336,7 @@ function helloOf(arrival: Arrival, from: number | undefined): Hello {
   }
   const { rank } = arrival.notice;
   if (from !== undefined && rank !== from) {
-    throw overlayProtocolError(`rank ${from} claims to be rank ${rank}`);
+    throw overlayProtocolError(`the notice of rank ${from} contains rank ${rank}`);
   }
   return arrival.notice;
 }
