@@ -85,7 +85,7 @@ export interface ManifestModule {
    */
   description?: string;
   /**
-   * Whether it can work in this host. A text gives the reason against it.
+   * Whether it can work in this host; a text gives the reason against it.
    */
   compatible?: boolean | string;
   conflicts?: Demands;
