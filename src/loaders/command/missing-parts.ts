@@ -1,5 +1,5 @@
 import { dirname, resolve } from "node:path";
-import { ERRNO, messageOf, SluiceError } from "../../errors/index.js";
+import { ERRNO, errnumOf, messageOf } from "../../errors/index.js";
 import { lookUpGroup, lookUpUser } from "../../processes/index.js";
 import type { CommandLine, ProgramOptions } from "../program-options.js";
 import { executableOf } from "./command-line.js";
@@ -56,13 +56,13 @@ async function failureOf(look: () => Promise<unknown>, isOther: boolean): Promis
     await look();
     return undefined;
   } catch (error) {
-    if (!(error instanceof SluiceError)) throw error;
-    return isOther && error.errnum === ERRNO.EACCES ? undefined : messageOf(error);
+    return isOther && errnumOf(error) === ERRNO.EACCES ? undefined : messageOf(error);
   }
 }
 
 /** What is missing because the directory is, has one cause and needs one line. */
 function dropFollowing(parts: readonly MissingPart[], directory: string): MissingPart[] {
   if (!parts.some(({ key }) => key === "directory")) return [...parts];
-  return parts.filter(({ key, why }) => key === "directory" || !why.includes(directory));
+  const isBelow = (why: string): boolean => why.includes(`${directory}/`) || why.includes(`${directory}:`);
+  return parts.filter(({ key, why }) => key === "directory" || !isBelow(why));
 }
