@@ -1,4 +1,4 @@
-import { chmodSync, writeFileSync } from "node:fs";
+import { chmodSync, symlinkSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { Sandbox } from "../helpers/sluice.js";
@@ -142,6 +142,47 @@ directory = "${sandbox.dir}"
     `${file}:7:9: warning: web: no-such-probe: command not found [LOAD_NOT_FOUND]`,
     `${file}:12:13: warning: db: directory absent: No such file or directory [LOAD_NOT_FOUND]`,
     `${file}:24:11: warning: plain: plain.txt: not an executable file; run 'chmod +x' on it [LOAD_NOT_FOUND]`,
+  ]);
+});
+
+test("fault-G1: parts that are missing beside a missing directory, or for a rare reason, are warned of", async () => {
+  const absent = join(sandbox.dir, "absent");
+  symlinkSync("loop", join(sandbox.dir, "loop"));
+  sandbox.write(
+    "site/modprobe.d/p.toml",
+    `[[modules]]
+name = "beside"
+directory = "${absent}"
+command = ["${absent}er/run"]
+output = "${absent}-too/out.log"
+[[modules]]
+name = "inside"
+directory = "${absent}"
+command = ["${absent}/bin/run"]
+output = "out.log"
+alive = { command = ["../absent/check"] }
+[[modules]]
+name = "rare"
+command = ["true"]
+directory = "${sandbox.dir}/loop"
+[[modules]]
+name = "long"
+command = ["true"]
+output = "${"x".repeat(300)}/out.log"
+`,
+  );
+  sandbox.write("site/rc1.d/load.yaml", "load: [beside, inside, rare, long]\n");
+  const found = await warningsOf({ FLUX_MODPROBE_PATH_APPEND: join(sandbox.dir, "site") });
+  const file = "site/modprobe.d/p.toml";
+  expect(found.filter((line) => line.includes("LOAD_NOT_FOUND"))).toEqual([
+    `${file}:3:13: warning: beside: directory absent: No such file or directory [LOAD_NOT_FOUND]`,
+    `${file}:4:11: warning: beside: absenter/run: No such file or directory [LOAD_NOT_FOUND]`,
+    `${file}:5:10: warning: beside: directory absent-too: No such file or directory [LOAD_NOT_FOUND]`,
+    `${file}:8:13: warning: inside: directory absent: No such file or directory [LOAD_NOT_FOUND]`,
+    `${file}:15:13: warning: rare: directory loop: Too many levels of symbolic links [LOAD_NOT_FOUND]`,
+    expect.stringMatching(
+      /^site\S+:19:10: warning: long: directory .*x: File name too long \[LOAD_NOT_FOUND\]$/,
+    ),
   ]);
 });
 

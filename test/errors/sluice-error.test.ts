@@ -1,3 +1,5 @@
+import { spawnSync } from "node:child_process";
+import { constants } from "node:os";
 import { readFile } from "node:fs/promises";
 import { describe, expect, test, vi } from "vitest";
 import {
@@ -78,9 +80,20 @@ describe("the error number", () => {
   test("has a name and a text, each number its own", () => {
     expect(new Set(Object.values(ERRNO)).size).toBe(Object.keys(ERRNO).length);
     for (const [name, number] of Object.entries(ERRNO)) expect(errnoName(number)).toBe(name);
-    expect(strerror(ERRNO.ENODATA)).toBe("No data available");
     expect(strerror(9999)).toBe("Unknown error 9999");
   });
+
+  test("has the text that C gives it", () => {
+    const numbers = Object.values(ERRNO);
+    const code = "import json, os, sys; print(json.dumps([os.strerror(n) for n in json.load(sys.stdin)]))";
+    const python = spawnSync("python3", ["-c", code], { input: JSON.stringify(numbers), encoding: "utf8" });
+    expect(JSON.parse(python.stdout)).toEqual(numbers.map(strerror));
+  });
+
+  test.each(["EROFS", "ELOOP", "ENAMETOOLONG", "EADDRINUSE", "EDQUOT", "ETXTBSY"])(
+    "of files and sockets has a name: %s",
+    (name) => expect(errnoName(constants.errno[name as keyof typeof constants.errno])).toBe(name),
+  );
 });
 
 test("whatever was thrown has a text", () => {

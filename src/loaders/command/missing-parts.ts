@@ -16,53 +16,66 @@ export interface MissingPart {
   readonly why: string;
 }
 
+/** A part to look at. */
+interface Look {
+  readonly key: MissingPart["key"];
+  /** @throws if the part is missing */
+  readonly find: () => Promise<unknown>;
+  /** The path that must be there, if the options tell it. */
+  readonly path?: string | undefined;
+}
+
 /**
  * The parts that a start of a program would find missing now: commands, directories, its user and its group.
  * @param env the environment of the broker
  */
 export async function missingParts(options: Options, env: NodeJS.ProcessEnv): Promise<MissingPart[]> {
-  const { user, group, output = "log", environment = {} } = options;
   const directory = directoryOf(options);
-  const own = { directory, env: { ...env, ...environment } };
-  const path = ["log", "inherit", "discard"].includes(output) ? undefined : resolve(directory, output);
-  const looks: Partial<Record<MissingPart["key"], (() => Promise<unknown>) | undefined>> = {
-    directory: () => refuseMissingDirectory(directory),
-    user: user === undefined ? undefined : () => lookUpUser(user),
-    group: group === undefined ? undefined : () => lookUpGroup(group),
-    output: path === undefined ? undefined : () => refuseMissingDirectory(dirname(path)),
-  };
+  const home: Look = { key: "directory", find: () => refuseMissingDirectory(directory) };
+  const isOther = options.user !== undefined;
+  const [noHome] = await missingOf([home], isOther);
+  const looks = looksIn(options, directory, env);
+  if (noHome === undefined) return missingOf(looks, isOther);
+  // What is missing because the directory is, has one cause and needs one line.
+  const top = resolve(directory);
+  const others = looks.filter(({ path = "" }) => path !== top && !path.startsWith(`${top}/`));
+  return [noHome, ...(await missingOf(others, isOther))];
+}
+
+function looksIn(options: Options, directory: string, env: NodeJS.ProcessEnv): Look[] {
+  const { user, group, output = "log", environment = {} } = options;
+  const looks: Look[] = [];
+  if (user !== undefined) looks.push({ key: "user", find: () => lookUpUser(user) });
+  if (group !== undefined) looks.push({ key: "group", find: () => lookUpGroup(group) });
+  if (!["log", "inherit", "discard"].includes(output)) {
+    const path = dirname(resolve(directory, output));
+    looks.push({ key: "output", find: () => refuseMissingDirectory(path), path });
+  }
   const commands: readonly (readonly [MissingPart["key"], CommandLine | undefined])[] = [
     ["command", options.command],
     ["ready", options.ready?.command],
     ["alive", options.alive?.command],
     ["stop", options.stop?.command],
   ];
+  const own = { directory, env: { ...env, ...environment } };
   for (const [key, command] of commands) {
-    if (command !== undefined) looks[key] = () => executableOf(command, own);
+    if (command === undefined) continue;
+    const [program = ""] = typeof command === "string" ? [] : command;
+    const path = program.includes("/") ? resolve(directory, program) : undefined;
+    looks.push({ key, find: () => executableOf(command, own), path });
   }
-  const found = Object.entries(looks).map(async ([key, look]) => {
-    const why = look === undefined ? undefined : await failureOf(look, user !== undefined);
-    return why === undefined ? [] : [{ key: key as MissingPart["key"], why }];
+  return looks;
+}
+
+/** @param isOther whether another user runs it, who may have rights that this one lacks */
+async function missingOf(looks: readonly Look[], isOther: boolean): Promise<MissingPart[]> {
+  const found = looks.map(async ({ key, find }) => {
+    try {
+      await find();
+      return [];
+    } catch (error) {
+      return isOther && errnumOf(error) === ERRNO.EACCES ? [] : [{ key, why: messageOf(error) }];
+    }
   });
-  return dropFollowing((await Promise.all(found)).flat(), directory);
-}
-
-/**
- * The reason why a part is missing.
- * @param isOther whether another user runs it, who may have rights that this one lacks
- */
-async function failureOf(look: () => Promise<unknown>, isOther: boolean): Promise<string | undefined> {
-  try {
-    await look();
-    return undefined;
-  } catch (error) {
-    return isOther && errnumOf(error) === ERRNO.EACCES ? undefined : messageOf(error);
-  }
-}
-
-/** What is missing because the directory is, has one cause and needs one line. */
-function dropFollowing(parts: readonly MissingPart[], directory: string): MissingPart[] {
-  if (!parts.some(({ key }) => key === "directory")) return [...parts];
-  const isBelow = (why: string): boolean => why.includes(`${directory}/`) || why.includes(`${directory}:`);
-  return parts.filter(({ key, why }) => key === "directory" || !isBelow(why));
+  return (await Promise.all(found)).flat();
 }
