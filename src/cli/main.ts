@@ -3,16 +3,16 @@ import { runProgram } from "./program.js";
 
 async function main(): Promise<void> {
   const words = process.argv.slice(2);
-  if (await isExternal(words)) return;
-  await runProgram(await sluiceProgram(words));
-}
-
-/** Whether there is a foreign command of this name, and none of ours. */
-async function isExternal([first, ...rest]: readonly string[]): Promise<boolean> {
+  const [first, ...rest] = words;
   const [name, args] = first === "help" ? [rest[0], ["--help"]] : [first, rest];
-  if (name === undefined || name === "help" || name.startsWith("-") || isOwnCommand(name)) return false;
+  if (name === undefined || name === "help" || name.startsWith("-") || isOwnCommand(name)) {
+    await runProgram(await sluiceProgram(words));
+    return;
+  }
   const { runExternal } = await import("./external.js");
-  return runExternal(name, args);
+  if (await runExternal(name, args)) return;
+  const { commandsCalled } = await import("./complete/commands-called.js");
+  await runProgram(await sluiceProgram(words), await commandsCalled(name, sluiceProgram));
 }
 
 void main();

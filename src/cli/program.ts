@@ -5,11 +5,12 @@ import { outliveListener, watchOutput } from "./terminal/output-stream.js";
 /**
  * Parses the command line, runs the command and sets the exit status: 0 done, 1 it failed or was refused, 2 wrong
  * usage (docs/design/cli.md §1).
+ * @param meant commands that the user may have meant, if the first word is not a command
  */
-export async function runProgram(program: Command): Promise<void> {
+export async function runProgram(program: Command, meant: readonly string[] = []): Promise<void> {
   watchOutput();
   outliveListener();
-  configure(program);
+  configure(program, meant);
   let running = program;
   program.hook("preAction", (_, command) => void (running = command));
   try {
@@ -24,12 +25,21 @@ function wrongUsage(): number {
   return process.argv.includes("--detailed-exitcode") ? 1 : 2;
 }
 
-function configure(command: Command): void {
+function configure(command: Command, meant: readonly string[] = []): void {
   command
     .exitOverride()
     .showHelpAfterError(usageOf(command))
-    .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, prefixOf(command))) });
+    .configureOutput({
+      outputError: (text, write) => write(withMeant(text, meant).replace(/^error: /, prefixOf(command))),
+    });
   for (const child of command.commands) configure(child);
+}
+
+/** Commander suggests commands by spelling; a command of this very name is the better suggestion. */
+function withMeant(text: string, meant: readonly string[]): string {
+  if (meant.length === 0 || !text.startsWith("error: unknown command")) return text;
+  const [first = ""] = text.split("\n");
+  return `${first}\n(Did you mean ${meant.length === 1 ? "" : "one of "}${meant.join(", ")}?)\n`;
 }
 
 /** The message after a wrong command line: the usage of the command, and how to get the help. */

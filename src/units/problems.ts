@@ -188,7 +188,7 @@ export function wrongType(key: string, expected: unknown, value: unknown, path: 
     message: `wrong type for ${subject}: expected ${wanted.join(" or ")}, got ${typeName(value)}`,
     path,
     part: "value",
-    hint: isElement ? undefined : typeHint({ key, path }, expected, value),
+    hint: isElement ? elementHint(expected, value) : typeHint({ key, path }, expected, value),
   };
 }
 
@@ -201,6 +201,12 @@ const TYPE_NAMES: Readonly<Record<string, string>> = {
   object: "a table",
 };
 
+/** An element of a list, such as the 100 in `command = ["sleep", 100]`. */
+function elementHint(expected: unknown, value: unknown): Problem["hint"] {
+  if (expected !== "string" || typeof value !== "number") return undefined;
+  return ({ text }) => `write ${JSON.stringify(shortened(text ?? String(value)))}`;
+}
+
 function typeHint(
   { key, path }: { readonly key: string; readonly path: Path },
   expected: unknown,
@@ -212,6 +218,7 @@ function typeHint(
   if (expected === "array" && typeof value === "string") {
     return ({ format }) => `write ${setting(format, key, `[${JSON.stringify(shortened(value))}]`)}`;
   }
+  if (expected === "object") return tableHint(key, value);
   if (expected !== "string" || typeof value !== "number") return undefined;
   const kind = kindOfField(rowOf(String(path.at(-2)))?.kind ?? "", key) ?? rowOf(key)?.kind;
   if (kind === "signal") return "write the name of a signal, such as SIGTERM";
@@ -219,6 +226,16 @@ function typeHint(
   // The text of the file: 1.10 and 0x10 are other names than the numbers 1.1 and 16.
   return ({ format, text }) =>
     `write ${setting(format, key, JSON.stringify(shortened(text ?? String(value)) + unit))}`;
+}
+
+/** A table of a unit where another type stands. Other programs have a word in `restart`. */
+function tableHint(key: string, value: unknown): Problem["hint"] {
+  if (key === "restart" && typeof value === "string") {
+    return ({ format }) =>
+      `'restart' has the delays; write ${setting(format, "on-failure", '"restart"')} to restart after failures`;
+  }
+  const fields = fieldsOfTable(rowOf(key)?.kind ?? "");
+  return fields && `its keys are ${fields.join(", ")}`;
 }
 
 /** `key = value` in the language of the file. */

@@ -68,7 +68,15 @@ describe("wrong usage", () => {
     { args: ["broker", "--rank=1"], says: "sluice-broker: rank 1 needs --rundir, or SLUICE_URI" },
     { args: ["start", ""], says: "sluice-start: the command is empty" },
     { args: ["modprobe", "load"], says: "sluice-modprobe: missing required argument 'unit'" },
-    { args: ["nonsense"], says: "sluice: unknown command 'nonsense'" },
+    { args: ["nonsense"], says: "sluice: unknown command 'nonsense'\nUsage: " },
+    {
+      args: ["explain", "web"],
+      says: "sluice: unknown command 'explain'\n(Did you mean modprobe explain?)\nUsage: ",
+    },
+    {
+      args: ["reload", "x"],
+      says: "sluice: unknown command 'reload'\n(Did you mean one of module reload, config reload?)\nUsage: ",
+    },
     {
       args: ["modprobe", "plan", "--rank=9", "--size=4"],
       says: "sluice-modprobe: invalid rank 9: an instance of size 4 has ranks 0 to 3",
@@ -96,6 +104,15 @@ describe("wrong usage", () => {
     expect(stderr.startsWith(says)).toBe(true);
     expect(stderr).toMatch(/^Usage: sluice /m);
   });
+});
+
+test("a file of units as the command of start is answered with the option that takes it", async () => {
+  box.write("site.toml", "");
+  const { status, stderr } = await box.run(["start", "site.toml"]);
+  expect(status).toBe(127);
+  expect(stderr).toBe(
+    "sluice-start: site.toml: command not found; to start the units of a file, use 'sluice start -f site.toml'\n",
+  );
 });
 
 test("a lock that is not there, or is none, is told as any file is", async () => {

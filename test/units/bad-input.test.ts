@@ -316,6 +316,14 @@ test("a near miss is asked about", () => {
   expect(hints(`${UNIT}command = "x"\nstop = { wait = "1s" }\n`)).toEqual([
     "write one of signal, timeout, command, to",
   ]);
+  expect(hints(`${UNIT}command = ["sleep", 1_00, 0x10]\n`)).toEqual(['write "1_00"', 'write "0x10"']);
+  expect(hints(`${UNIT}command = "x"\nrestart = "always"\n`)).toEqual([
+    `'restart' has the delays; write on-failure = "restart" to restart after failures`,
+  ]);
+  expect(hints(`${UNIT}command = "x"\nstop = "SIGINT"\n`)).toEqual([
+    "its keys are signal, timeout, command, to",
+  ]);
+  expect(hints(`${UNIT}command = "x"\nenvironment = "A=1"\n`)).toEqual([undefined]);
   expect(hints('[[module]]\nname = "a"\n')).toEqual(["did you mean 'modules'?"]);
   expect(hints('[[tasks]]\nname = "alternatives"\n')).toEqual(["alternatives is a reserved word"]);
   expect(hints('[[modules]]\nname = "heartbeat"\n[hearbeat]\nranks = "0"\n')).toEqual([

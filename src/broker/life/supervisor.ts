@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { messageOf, systemMessage } from "../../errors/index.js";
 import {
@@ -254,6 +255,10 @@ export class Supervisor {
 }
 
 function startErrorText(command: string, error: NodeJS.ErrnoException): string {
-  if (error.code === "ENOENT") return missingInterpreter(command, error) ?? "command not found";
-  return systemMessage(error);
+  const why =
+    error.code === "ENOENT"
+      ? (missingInterpreter(command, error) ?? "command not found")
+      : systemMessage(error);
+  const isUnitFile = /\.(toml|ya?ml|json)$/.test(command) && existsSync(command);
+  return isUnitFile ? `${why}; to start the units of a file, use 'sluice start -f ${command}'` : why;
 }

@@ -31,19 +31,9 @@ var schema21 = {
   items: { type: "string" },
   additionalProperties: { type: "string" },
 };
-function validate54(
-  data,
-  { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
-) {
+function validate54(data, { instancePath = "", rootData = data } = {}) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate54.evaluated;
-  if (evaluated0.dynamicProps) {
-    evaluated0.props = void 0;
-  }
-  if (evaluated0.dynamicItems) {
-    evaluated0.items = void 0;
-  }
   if (!data || typeof data != "object") {
     const err0 = { instancePath, schemaPath: "#/type", keyword: "type", params: { type: schema21.type } };
     if (vErrors === null) {
@@ -93,20 +83,9 @@ function validate54(
   validate54.errors = vErrors;
   return errors === 0;
 }
-validate54.evaluated = { props: true, items: true, dynamicProps: false, dynamicItems: false };
-function validate53(
-  data,
-  { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
-) {
+function validate53(data, { instancePath = "", rootData = data } = {}) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate53.evaluated;
-  if (evaluated0.dynamicProps) {
-    evaluated0.props = void 0;
-  }
-  if (evaluated0.dynamicItems) {
-    evaluated0.items = void 0;
-  }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     for (const key0 in data) {
       if (!(
@@ -247,29 +226,13 @@ function validate53(
       }
     }
     if (data.conflicts !== void 0) {
-      if (
-        !validate54(data.conflicts, {
-          instancePath: instancePath + "/conflicts",
-          parentData: data,
-          parentDataProperty: "conflicts",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate54(data.conflicts, { instancePath: instancePath + "/conflicts", rootData })) {
         vErrors = vErrors === null ? validate54.errors : vErrors.concat(validate54.errors);
         errors = vErrors.length;
       }
     }
     if (data.requires !== void 0) {
-      if (
-        !validate54(data.requires, {
-          instancePath: instancePath + "/requires",
-          parentData: data,
-          parentDataProperty: "requires",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate54(data.requires, { instancePath: instancePath + "/requires", rootData })) {
         vErrors = vErrors === null ? validate54.errors : vErrors.concat(validate54.errors);
         errors = vErrors.length;
       }
@@ -302,20 +265,9 @@ function validate53(
   validate53.errors = vErrors;
   return errors === 0;
 }
-validate53.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
-function validate52(
-  data,
-  { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
-) {
+function validate52(data, { instancePath = "", rootData = data } = {}) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate52.evaluated;
-  if (evaluated0.dynamicProps) {
-    evaluated0.props = void 0;
-  }
-  if (evaluated0.dynamicItems) {
-    evaluated0.items = void 0;
-  }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.api === void 0) {
       const err0 = {
@@ -540,10 +492,7 @@ function validate52(
           if (
             !validate53(data6[key2], {
               instancePath: instancePath + "/modules/" + key2.replace(/~/g, "~0").replace(/\//g, "~1"),
-              parentData: data6,
-              parentDataProperty: key2,
               rootData,
-              dynamicAnchors,
             })
           ) {
             vErrors = vErrors === null ? validate53.errors : vErrors.concat(validate53.errors);
@@ -577,6 +526,5 @@ function validate52(
   validate52.errors = vErrors;
   return errors === 0;
 }
-validate52.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
 
 export const checkManifest: Validator<LibraryManifest> = validateManifest;

@@ -126,19 +126,9 @@ var pattern3 = new RegExp(
   "^(?!(?:__proto__|modules|tasks|alternatives|libraries)$)[A-Za-z0-9_][A-Za-z0-9_@:+\\-]{0,254}$",
   "u",
 );
-function validate54(
-  data,
-  { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
-) {
+function validate54(data, { instancePath = "", rootData = data } = {}) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate54.evaluated;
-  if (evaluated0.dynamicProps) {
-    evaluated0.props = void 0;
-  }
-  if (evaluated0.dynamicItems) {
-    evaluated0.items = void 0;
-  }
   if (typeof data === "string") {
     if (!pattern3.test(data)) {
       const err0 = {
@@ -169,32 +159,13 @@ function validate54(
   validate54.errors = vErrors;
   return errors === 0;
 }
-validate54.evaluated = { dynamicProps: false, dynamicItems: false };
-function validate56(
-  data,
-  { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
-) {
+function validate56(data, { instancePath = "", rootData = data } = {}) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate56.evaluated;
-  if (evaluated0.dynamicProps) {
-    evaluated0.props = void 0;
-  }
-  if (evaluated0.dynamicItems) {
-    evaluated0.items = void 0;
-  }
   if (Array.isArray(data)) {
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (
-        !validate54(data[i0], {
-          instancePath: instancePath + "/" + i0,
-          parentData: data,
-          parentDataProperty: i0,
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate54(data[i0], { instancePath: instancePath + "/" + i0, rootData })) {
         vErrors = vErrors === null ? validate54.errors : vErrors.concat(validate54.errors);
         errors = vErrors.length;
       }
@@ -211,20 +182,9 @@ function validate56(
   validate56.errors = vErrors;
   return errors === 0;
 }
-validate56.evaluated = { items: true, dynamicProps: false, dynamicItems: false };
-function validate59(
-  data,
-  { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
-) {
+function validate59(data, { instancePath = "", rootData = data } = {}) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate59.evaluated;
-  if (evaluated0.dynamicProps) {
-    evaluated0.props = void 0;
-  }
-  if (evaluated0.dynamicItems) {
-    evaluated0.items = void 0;
-  }
   if (!(typeof data == "number" && !(data % 1) && !isNaN(data) && isFinite(data))) {
     const err0 = { instancePath, schemaPath: "#/type", keyword: "type", params: { type: "integer" } };
     if (vErrors === null) {
@@ -237,32 +197,13 @@ function validate59(
   validate59.errors = vErrors;
   return errors === 0;
 }
-validate59.evaluated = { dynamicProps: false, dynamicItems: false };
-function validate61(
-  data,
-  { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
-) {
+function validate61(data, { instancePath = "", rootData = data } = {}) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate61.evaluated;
-  if (evaluated0.dynamicProps) {
-    evaluated0.props = void 0;
-  }
-  if (evaluated0.dynamicItems) {
-    evaluated0.items = void 0;
-  }
   if (Array.isArray(data)) {
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (
-        !validate54(data[i0], {
-          instancePath: instancePath + "/" + i0,
-          parentData: data,
-          parentDataProperty: i0,
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate54(data[i0], { instancePath: instancePath + "/" + i0, rootData })) {
         vErrors = vErrors === null ? validate54.errors : vErrors.concat(validate54.errors);
         errors = vErrors.length;
       }
@@ -279,32 +220,13 @@ function validate61(
   validate61.errors = vErrors;
   return errors === 0;
 }
-validate61.evaluated = { items: true, dynamicProps: false, dynamicItems: false };
-function validate64(
-  data,
-  { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
-) {
+function validate64(data, { instancePath = "", rootData = data } = {}) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate64.evaluated;
-  if (evaluated0.dynamicProps) {
-    evaluated0.props = void 0;
-  }
-  if (evaluated0.dynamicItems) {
-    evaluated0.items = void 0;
-  }
   if (Array.isArray(data)) {
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (
-        !validate54(data[i0], {
-          instancePath: instancePath + "/" + i0,
-          parentData: data,
-          parentDataProperty: i0,
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate54(data[i0], { instancePath: instancePath + "/" + i0, rootData })) {
         vErrors = vErrors === null ? validate54.errors : vErrors.concat(validate54.errors);
         errors = vErrors.length;
       }
@@ -321,24 +243,13 @@ function validate64(
   validate64.errors = vErrors;
   return errors === 0;
 }
-validate64.evaluated = { items: true, dynamicProps: false, dynamicItems: false };
 var pattern4 = new RegExp(
   "^(?:\\*|(?!(?:__proto__|modules|tasks|alternatives|libraries)$)[A-Za-z0-9_][A-Za-z0-9_@:+\\-]{0,254})$",
   "u",
 );
-function validate67(
-  data,
-  { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
-) {
+function validate67(data, { instancePath = "", rootData = data } = {}) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate67.evaluated;
-  if (evaluated0.dynamicProps) {
-    evaluated0.props = void 0;
-  }
-  if (evaluated0.dynamicItems) {
-    evaluated0.items = void 0;
-  }
   if (Array.isArray(data)) {
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
@@ -388,20 +299,9 @@ function validate67(
   validate67.errors = vErrors;
   return errors === 0;
 }
-validate67.evaluated = { items: true, dynamicProps: false, dynamicItems: false };
-function validate69(
-  data,
-  { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
-) {
+function validate69(data, { instancePath = "", rootData = data } = {}) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate69.evaluated;
-  if (evaluated0.dynamicProps) {
-    evaluated0.props = void 0;
-  }
-  if (evaluated0.dynamicItems) {
-    evaluated0.items = void 0;
-  }
   if (Array.isArray(data)) {
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
@@ -451,20 +351,9 @@ function validate69(
   validate69.errors = vErrors;
   return errors === 0;
 }
-validate69.evaluated = { items: true, dynamicProps: false, dynamicItems: false };
-function validate71(
-  data,
-  { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
-) {
+function validate71(data, { instancePath = "", rootData = data } = {}) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate71.evaluated;
-  if (evaluated0.dynamicProps) {
-    evaluated0.props = void 0;
-  }
-  if (evaluated0.dynamicItems) {
-    evaluated0.items = void 0;
-  }
   if (typeof data !== "string") {
     const err0 = { instancePath, schemaPath: "#/type", keyword: "type", params: { type: "string" } };
     if (vErrors === null) {
@@ -477,21 +366,10 @@ function validate71(
   validate71.errors = vErrors;
   return errors === 0;
 }
-validate71.evaluated = { dynamicProps: false, dynamicItems: false };
 var pattern6 = new RegExp("^!?[^!]", "u");
-function validate73(
-  data,
-  { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
-) {
+function validate73(data, { instancePath = "", rootData = data } = {}) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate73.evaluated;
-  if (evaluated0.dynamicProps) {
-    evaluated0.props = void 0;
-  }
-  if (evaluated0.dynamicItems) {
-    evaluated0.items = void 0;
-  }
   if (Array.isArray(data)) {
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
@@ -538,20 +416,9 @@ function validate73(
   validate73.errors = vErrors;
   return errors === 0;
 }
-validate73.evaluated = { items: true, dynamicProps: false, dynamicItems: false };
-function validate75(
-  data,
-  { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
-) {
+function validate75(data, { instancePath = "", rootData = data } = {}) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate75.evaluated;
-  if (evaluated0.dynamicProps) {
-    evaluated0.props = void 0;
-  }
-  if (evaluated0.dynamicItems) {
-    evaluated0.items = void 0;
-  }
   if (Array.isArray(data)) {
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
@@ -598,20 +465,9 @@ function validate75(
   validate75.errors = vErrors;
   return errors === 0;
 }
-validate75.evaluated = { items: true, dynamicProps: false, dynamicItems: false };
-function validate77(
-  data,
-  { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
-) {
+function validate77(data, { instancePath = "", rootData = data } = {}) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate77.evaluated;
-  if (evaluated0.dynamicProps) {
-    evaluated0.props = void 0;
-  }
-  if (evaluated0.dynamicItems) {
-    evaluated0.items = void 0;
-  }
   if (Array.isArray(data)) {
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
@@ -658,20 +514,9 @@ function validate77(
   validate77.errors = vErrors;
   return errors === 0;
 }
-validate77.evaluated = { items: true, dynamicProps: false, dynamicItems: false };
-function validate79(
-  data,
-  { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
-) {
+function validate79(data, { instancePath = "", rootData = data } = {}) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate79.evaluated;
-  if (evaluated0.dynamicProps) {
-    evaluated0.props = void 0;
-  }
-  if (evaluated0.dynamicItems) {
-    evaluated0.items = void 0;
-  }
   if (typeof data !== "boolean") {
     const err0 = { instancePath, schemaPath: "#/type", keyword: "type", params: { type: "boolean" } };
     if (vErrors === null) {
@@ -684,20 +529,9 @@ function validate79(
   validate79.errors = vErrors;
   return errors === 0;
 }
-validate79.evaluated = { dynamicProps: false, dynamicItems: false };
-function validate81(
-  data,
-  { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
-) {
+function validate81(data, { instancePath = "", rootData = data } = {}) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate81.evaluated;
-  if (evaluated0.dynamicProps) {
-    evaluated0.props = void 0;
-  }
-  if (evaluated0.dynamicItems) {
-    evaluated0.items = void 0;
-  }
   if (typeof data !== "string") {
     const err0 = { instancePath, schemaPath: "#/type", keyword: "type", params: { type: "string" } };
     if (vErrors === null) {
@@ -710,20 +544,9 @@ function validate81(
   validate81.errors = vErrors;
   return errors === 0;
 }
-validate81.evaluated = { dynamicProps: false, dynamicItems: false };
-function validate83(
-  data,
-  { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
-) {
+function validate83(data, { instancePath = "", rootData = data } = {}) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate83.evaluated;
-  if (evaluated0.dynamicProps) {
-    evaluated0.props = void 0;
-  }
-  if (evaluated0.dynamicItems) {
-    evaluated0.items = void 0;
-  }
   if (typeof data !== "string") {
     const err0 = { instancePath, schemaPath: "#/type", keyword: "type", params: { type: "string" } };
     if (vErrors === null) {
@@ -736,21 +559,10 @@ function validate83(
   validate83.errors = vErrors;
   return errors === 0;
 }
-validate83.evaluated = { dynamicProps: false, dynamicItems: false };
 var func2 = require_ucs2length().default;
-function validate85(
-  data,
-  { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
-) {
+function validate85(data, { instancePath = "", rootData = data } = {}) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate85.evaluated;
-  if (evaluated0.dynamicProps) {
-    evaluated0.props = void 0;
-  }
-  if (evaluated0.dynamicItems) {
-    evaluated0.items = void 0;
-  }
   if (typeof data === "string") {
     if (func2(data) < 1) {
       const err0 = { instancePath, schemaPath: "#/minLength", keyword: "minLength", params: { limit: 1 } };
@@ -773,20 +585,9 @@ function validate85(
   validate85.errors = vErrors;
   return errors === 0;
 }
-validate85.evaluated = { dynamicProps: false, dynamicItems: false };
-function validate87(
-  data,
-  { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
-) {
+function validate87(data, { instancePath = "", rootData = data } = {}) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate87.evaluated;
-  if (evaluated0.dynamicProps) {
-    evaluated0.props = void 0;
-  }
-  if (evaluated0.dynamicItems) {
-    evaluated0.items = void 0;
-  }
   if (Array.isArray(data)) {
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
@@ -817,20 +618,9 @@ function validate87(
   validate87.errors = vErrors;
   return errors === 0;
 }
-validate87.evaluated = { items: true, dynamicProps: false, dynamicItems: false };
-function validate89(
-  data,
-  { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
-) {
+function validate89(data, { instancePath = "", rootData = data } = {}) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate89.evaluated;
-  if (evaluated0.dynamicProps) {
-    evaluated0.props = void 0;
-  }
-  if (evaluated0.dynamicItems) {
-    evaluated0.items = void 0;
-  }
   if (typeof data !== "boolean") {
     const err0 = { instancePath, schemaPath: "#/type", keyword: "type", params: { type: "boolean" } };
     if (vErrors === null) {
@@ -843,20 +633,9 @@ function validate89(
   validate89.errors = vErrors;
   return errors === 0;
 }
-validate89.evaluated = { dynamicProps: false, dynamicItems: false };
-function validate91(
-  data,
-  { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
-) {
+function validate91(data, { instancePath = "", rootData = data } = {}) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate91.evaluated;
-  if (evaluated0.dynamicProps) {
-    evaluated0.props = void 0;
-  }
-  if (evaluated0.dynamicItems) {
-    evaluated0.items = void 0;
-  }
   if (typeof data === "string") {
     if (func2(data) < 1) {
       const err0 = { instancePath, schemaPath: "#/minLength", keyword: "minLength", params: { limit: 1 } };
@@ -879,20 +658,9 @@ function validate91(
   validate91.errors = vErrors;
   return errors === 0;
 }
-validate91.evaluated = { dynamicProps: false, dynamicItems: false };
-function validate93(
-  data,
-  { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
-) {
+function validate93(data, { instancePath = "", rootData = data } = {}) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate93.evaluated;
-  if (evaluated0.dynamicProps) {
-    evaluated0.props = void 0;
-  }
-  if (evaluated0.dynamicItems) {
-    evaluated0.items = void 0;
-  }
   if (typeof data === "string") {
     if (func2(data) < 1) {
       const err0 = { instancePath, schemaPath: "#/minLength", keyword: "minLength", params: { limit: 1 } };
@@ -915,20 +683,9 @@ function validate93(
   validate93.errors = vErrors;
   return errors === 0;
 }
-validate93.evaluated = { dynamicProps: false, dynamicItems: false };
-function validate95(
-  data,
-  { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
-) {
+function validate95(data, { instancePath = "", rootData = data } = {}) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate95.evaluated;
-  if (evaluated0.dynamicProps) {
-    evaluated0.props = void 0;
-  }
-  if (evaluated0.dynamicItems) {
-    evaluated0.items = void 0;
-  }
   if (typeof data !== "string") {
     const err0 = { instancePath, schemaPath: "#/type", keyword: "type", params: { type: "string" } };
     if (vErrors === null) {
@@ -941,21 +698,10 @@ function validate95(
   validate95.errors = vErrors;
   return errors === 0;
 }
-validate95.evaluated = { dynamicProps: false, dynamicItems: false };
 var schema41 = { enum: ["panic", "log", "restart"], default: "panic" };
-function validate97(
-  data,
-  { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
-) {
+function validate97(data, { instancePath = "", rootData = data } = {}) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate97.evaluated;
-  if (evaluated0.dynamicProps) {
-    evaluated0.props = void 0;
-  }
-  if (evaluated0.dynamicItems) {
-    evaluated0.items = void 0;
-  }
   if (!(data === "panic" || data === "log" || data === "restart")) {
     const err0 = {
       instancePath,
@@ -973,20 +719,9 @@ function validate97(
   validate97.errors = vErrors;
   return errors === 0;
 }
-validate97.evaluated = { dynamicProps: false, dynamicItems: false };
-function validate99(
-  data,
-  { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
-) {
+function validate99(data, { instancePath = "", rootData = data } = {}) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate99.evaluated;
-  if (evaluated0.dynamicProps) {
-    evaluated0.props = void 0;
-  }
-  if (evaluated0.dynamicItems) {
-    evaluated0.items = void 0;
-  }
   if (typeof data !== "string") {
     const err0 = { instancePath, schemaPath: "#/type", keyword: "type", params: { type: "string" } };
     if (vErrors === null) {
@@ -999,21 +734,10 @@ function validate99(
   validate99.errors = vErrors;
   return errors === 0;
 }
-validate99.evaluated = { dynamicProps: false, dynamicItems: false };
 var schema46 = { type: ["string", "array"], items: { type: "string" }, minItems: 1, minLength: 1 };
-function validate108(
-  data,
-  { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
-) {
+function validate108(data, { instancePath = "", rootData = data } = {}) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate108.evaluated;
-  if (evaluated0.dynamicProps) {
-    evaluated0.props = void 0;
-  }
-  if (evaluated0.dynamicItems) {
-    evaluated0.items = void 0;
-  }
   if (typeof data !== "string" && !Array.isArray(data)) {
     const err0 = { instancePath, schemaPath: "#/type", keyword: "type", params: { type: schema46.type } };
     if (vErrors === null) {
@@ -1065,20 +789,9 @@ function validate108(
   validate108.errors = vErrors;
   return errors === 0;
 }
-validate108.evaluated = { items: true, dynamicProps: false, dynamicItems: false };
-function validate110(
-  data,
-  { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
-) {
+function validate110(data, { instancePath = "", rootData = data } = {}) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate110.evaluated;
-  if (evaluated0.dynamicProps) {
-    evaluated0.props = void 0;
-  }
-  if (evaluated0.dynamicItems) {
-    evaluated0.items = void 0;
-  }
   if (typeof data === "string") {
     if (func2(data) < 1) {
       const err0 = { instancePath, schemaPath: "#/minLength", keyword: "minLength", params: { limit: 1 } };
@@ -1101,21 +814,10 @@ function validate110(
   validate110.errors = vErrors;
   return errors === 0;
 }
-validate110.evaluated = { dynamicProps: false, dynamicItems: false };
 var pattern9 = new RegExp("^[^=]+$", "u");
-function validate112(
-  data,
-  { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
-) {
+function validate112(data, { instancePath = "", rootData = data } = {}) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate112.evaluated;
-  if (evaluated0.dynamicProps) {
-    evaluated0.props = void 0;
-  }
-  if (evaluated0.dynamicItems) {
-    evaluated0.items = void 0;
-  }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     for (const key0 in data) {
       const _errs1 = errors;
@@ -1180,20 +882,9 @@ function validate112(
   validate112.errors = vErrors;
   return errors === 0;
 }
-validate112.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
-function validate114(
-  data,
-  { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
-) {
+function validate114(data, { instancePath = "", rootData = data } = {}) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate114.evaluated;
-  if (evaluated0.dynamicProps) {
-    evaluated0.props = void 0;
-  }
-  if (evaluated0.dynamicItems) {
-    evaluated0.items = void 0;
-  }
   if (Array.isArray(data)) {
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
@@ -1224,20 +915,9 @@ function validate114(
   validate114.errors = vErrors;
   return errors === 0;
 }
-validate114.evaluated = { items: true, dynamicProps: false, dynamicItems: false };
-function validate116(
-  data,
-  { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
-) {
+function validate116(data, { instancePath = "", rootData = data } = {}) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate116.evaluated;
-  if (evaluated0.dynamicProps) {
-    evaluated0.props = void 0;
-  }
-  if (evaluated0.dynamicItems) {
-    evaluated0.items = void 0;
-  }
   if (Array.isArray(data)) {
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
@@ -1268,20 +948,9 @@ function validate116(
   validate116.errors = vErrors;
   return errors === 0;
 }
-validate116.evaluated = { items: true, dynamicProps: false, dynamicItems: false };
-function validate118(
-  data,
-  { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
-) {
+function validate118(data, { instancePath = "", rootData = data } = {}) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate118.evaluated;
-  if (evaluated0.dynamicProps) {
-    evaluated0.props = void 0;
-  }
-  if (evaluated0.dynamicItems) {
-    evaluated0.items = void 0;
-  }
   if (typeof data === "string") {
     if (func2(data) < 1) {
       const err0 = { instancePath, schemaPath: "#/minLength", keyword: "minLength", params: { limit: 1 } };
@@ -1304,20 +973,9 @@ function validate118(
   validate118.errors = vErrors;
   return errors === 0;
 }
-validate118.evaluated = { dynamicProps: false, dynamicItems: false };
-function validate120(
-  data,
-  { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
-) {
+function validate120(data, { instancePath = "", rootData = data } = {}) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate120.evaluated;
-  if (evaluated0.dynamicProps) {
-    evaluated0.props = void 0;
-  }
-  if (evaluated0.dynamicItems) {
-    evaluated0.items = void 0;
-  }
   if (typeof data === "string") {
     if (func2(data) < 1) {
       const err0 = { instancePath, schemaPath: "#/minLength", keyword: "minLength", params: { limit: 1 } };
@@ -1340,7 +998,6 @@ function validate120(
   validate120.errors = vErrors;
   return errors === 0;
 }
-validate120.evaluated = { dynamicProps: false, dynamicItems: false };
 var schema53 = {
   type: "object",
   properties: {
@@ -1354,19 +1011,9 @@ var schema53 = {
   additionalProperties: false,
   default: {},
 };
-function validate122(
-  data,
-  { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
-) {
+function validate122(data, { instancePath = "", rootData = data } = {}) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate122.evaluated;
-  if (evaluated0.dynamicProps) {
-    evaluated0.props = void 0;
-  }
-  if (evaluated0.dynamicItems) {
-    evaluated0.items = void 0;
-  }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     for (const key0 in data) {
       if (!(
@@ -1619,20 +1266,9 @@ function validate122(
   validate122.errors = vErrors;
   return errors === 0;
 }
-validate122.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
-function validate124(
-  data,
-  { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
-) {
+function validate124(data, { instancePath = "", rootData = data } = {}) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate124.evaluated;
-  if (evaluated0.dynamicProps) {
-    evaluated0.props = void 0;
-  }
-  if (evaluated0.dynamicItems) {
-    evaluated0.items = void 0;
-  }
   if (typeof data === "string") {
     if (func2(data) < 1) {
       const err0 = { instancePath, schemaPath: "#/minLength", keyword: "minLength", params: { limit: 1 } };
@@ -1655,7 +1291,6 @@ function validate124(
   validate124.errors = vErrors;
   return errors === 0;
 }
-validate124.evaluated = { dynamicProps: false, dynamicItems: false };
 var schema55 = {
   type: "object",
   properties: {
@@ -1679,19 +1314,9 @@ var schema55 = {
   },
   additionalProperties: false,
 };
-function validate126(
-  data,
-  { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
-) {
+function validate126(data, { instancePath = "", rootData = data } = {}) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate126.evaluated;
-  if (evaluated0.dynamicProps) {
-    evaluated0.props = void 0;
-  }
-  if (evaluated0.dynamicItems) {
-    evaluated0.items = void 0;
-  }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     for (const key0 in data) {
       if (!func1.call(schema55.properties, key0)) {
@@ -2171,20 +1796,9 @@ function validate126(
   validate126.errors = vErrors;
   return errors === 0;
 }
-validate126.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
-function validate128(
-  data,
-  { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
-) {
+function validate128(data, { instancePath = "", rootData = data } = {}) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate128.evaluated;
-  if (evaluated0.dynamicProps) {
-    evaluated0.props = void 0;
-  }
-  if (evaluated0.dynamicItems) {
-    evaluated0.items = void 0;
-  }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     for (const key0 in data) {
       if (!func1.call(schema55.properties, key0)) {
@@ -2664,7 +2278,6 @@ function validate128(
   validate128.errors = vErrors;
   return errors === 0;
 }
-validate128.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
 var schema57 = {
   type: "object",
   properties: {
@@ -2675,19 +2288,9 @@ var schema57 = {
   },
   additionalProperties: false,
 };
-function validate130(
-  data,
-  { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
-) {
+function validate130(data, { instancePath = "", rootData = data } = {}) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate130.evaluated;
-  if (evaluated0.dynamicProps) {
-    evaluated0.props = void 0;
-  }
-  if (evaluated0.dynamicItems) {
-    evaluated0.items = void 0;
-  }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     for (const key0 in data) {
       if (!(key0 === "signal" || key0 === "timeout" || key0 === "command" || key0 === "to")) {
@@ -2832,21 +2435,10 @@ function validate130(
   validate130.errors = vErrors;
   return errors === 0;
 }
-validate130.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
 var schema58 = { enum: ["log", "restart", "shutdown"], default: "log" };
-function validate132(
-  data,
-  { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
-) {
+function validate132(data, { instancePath = "", rootData = data } = {}) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate132.evaluated;
-  if (evaluated0.dynamicProps) {
-    evaluated0.props = void 0;
-  }
-  if (evaluated0.dynamicItems) {
-    evaluated0.items = void 0;
-  }
   if (!(data === "log" || data === "restart" || data === "shutdown")) {
     const err0 = {
       instancePath,
@@ -2864,21 +2456,10 @@ function validate132(
   validate132.errors = vErrors;
   return errors === 0;
 }
-validate132.evaluated = { dynamicProps: false, dynamicItems: false };
 var schema59 = { type: "array", items: { type: ["string", "integer"], minimum: 0, maximum: 255 } };
-function validate134(
-  data,
-  { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
-) {
+function validate134(data, { instancePath = "", rootData = data } = {}) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate134.evaluated;
-  if (evaluated0.dynamicProps) {
-    evaluated0.props = void 0;
-  }
-  if (evaluated0.dynamicItems) {
-    evaluated0.items = void 0;
-  }
   if (Array.isArray(data)) {
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
@@ -2943,7 +2524,6 @@ function validate134(
   validate134.errors = vErrors;
   return errors === 0;
 }
-validate134.evaluated = { items: true, dynamicProps: false, dynamicItems: false };
 var schema60 = {
   type: "object",
   properties: {
@@ -2955,19 +2535,9 @@ var schema60 = {
   },
   additionalProperties: false,
 };
-function validate136(
-  data,
-  { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
-) {
+function validate136(data, { instancePath = "", rootData = data } = {}) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate136.evaluated;
-  if (evaluated0.dynamicProps) {
-    evaluated0.props = void 0;
-  }
-  if (evaluated0.dynamicItems) {
-    evaluated0.items = void 0;
-  }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     for (const key0 in data) {
       if (!(
@@ -3104,32 +2674,13 @@ function validate136(
   validate136.errors = vErrors;
   return errors === 0;
 }
-validate136.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
-function validate138(
-  data,
-  { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
-) {
+function validate138(data, { instancePath = "", rootData = data } = {}) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate138.evaluated;
-  if (evaluated0.dynamicProps) {
-    evaluated0.props = void 0;
-  }
-  if (evaluated0.dynamicItems) {
-    evaluated0.items = void 0;
-  }
   if (Array.isArray(data)) {
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (
-        !validate54(data[i0], {
-          instancePath: instancePath + "/" + i0,
-          parentData: data,
-          parentDataProperty: i0,
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate54(data[i0], { instancePath: instancePath + "/" + i0, rootData })) {
         vErrors = vErrors === null ? validate54.errors : vErrors.concat(validate54.errors);
         errors = vErrors.length;
       }
@@ -3146,20 +2697,9 @@ function validate138(
   validate138.errors = vErrors;
   return errors === 0;
 }
-validate138.evaluated = { items: true, dynamicProps: false, dynamicItems: false };
-function validate101(
-  data,
-  { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
-) {
+function validate101(data, { instancePath = "", rootData = data } = {}) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate101.evaluated;
-  if (evaluated0.dynamicProps) {
-    evaluated0.props = void 0;
-  }
-  if (evaluated0.dynamicItems) {
-    evaluated0.items = void 0;
-  }
   if (typeof data !== "boolean") {
     const err0 = { instancePath, schemaPath: "#/type", keyword: "type", params: { type: "boolean" } };
     if (vErrors === null) {
@@ -3172,20 +2712,9 @@ function validate101(
   validate101.errors = vErrors;
   return errors === 0;
 }
-validate101.evaluated = { dynamicProps: false, dynamicItems: false };
-function validate103(
-  data,
-  { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
-) {
+function validate103(data, { instancePath = "", rootData = data } = {}) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate103.evaluated;
-  if (evaluated0.dynamicProps) {
-    evaluated0.props = void 0;
-  }
-  if (evaluated0.dynamicItems) {
-    evaluated0.items = void 0;
-  }
   if (typeof data !== "boolean") {
     const err0 = { instancePath, schemaPath: "#/type", keyword: "type", params: { type: "boolean" } };
     if (vErrors === null) {
@@ -3198,32 +2727,13 @@ function validate103(
   validate103.errors = vErrors;
   return errors === 0;
 }
-validate103.evaluated = { dynamicProps: false, dynamicItems: false };
-function validate105(
-  data,
-  { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
-) {
+function validate105(data, { instancePath = "", rootData = data } = {}) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate105.evaluated;
-  if (evaluated0.dynamicProps) {
-    evaluated0.props = void 0;
-  }
-  if (evaluated0.dynamicItems) {
-    evaluated0.items = void 0;
-  }
   if (Array.isArray(data)) {
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (
-        !validate54(data[i0], {
-          instancePath: instancePath + "/" + i0,
-          parentData: data,
-          parentDataProperty: i0,
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate54(data[i0], { instancePath: instancePath + "/" + i0, rootData })) {
         vErrors = vErrors === null ? validate54.errors : vErrors.concat(validate54.errors);
         errors = vErrors.length;
       }
@@ -3240,32 +2750,13 @@ function validate105(
   validate105.errors = vErrors;
   return errors === 0;
 }
-validate105.evaluated = { items: true, dynamicProps: false, dynamicItems: false };
-function validate143(
-  data,
-  { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
-) {
+function validate143(data, { instancePath = "", rootData = data } = {}) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate143.evaluated;
-  if (evaluated0.dynamicProps) {
-    evaluated0.props = void 0;
-  }
-  if (evaluated0.dynamicItems) {
-    evaluated0.items = void 0;
-  }
   if (Array.isArray(data)) {
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (
-        !validate54(data[i0], {
-          instancePath: instancePath + "/" + i0,
-          parentData: data,
-          parentDataProperty: i0,
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate54(data[i0], { instancePath: instancePath + "/" + i0, rootData })) {
         vErrors = vErrors === null ? validate54.errors : vErrors.concat(validate54.errors);
         errors = vErrors.length;
       }
@@ -3282,20 +2773,9 @@ function validate143(
   validate143.errors = vErrors;
   return errors === 0;
 }
-validate143.evaluated = { items: true, dynamicProps: false, dynamicItems: false };
-function validate151(
-  data,
-  { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
-) {
+function validate151(data, { instancePath = "", rootData = data } = {}) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate151.evaluated;
-  if (evaluated0.dynamicProps) {
-    evaluated0.props = void 0;
-  }
-  if (evaluated0.dynamicItems) {
-    evaluated0.items = void 0;
-  }
   if (Array.isArray(data)) {
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
@@ -3345,20 +2825,9 @@ function validate151(
   validate151.errors = vErrors;
   return errors === 0;
 }
-validate151.evaluated = { items: true, dynamicProps: false, dynamicItems: false };
-function validate156(
-  data,
-  { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
-) {
+function validate156(data, { instancePath = "", rootData = data } = {}) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate156.evaluated;
-  if (evaluated0.dynamicProps) {
-    evaluated0.props = void 0;
-  }
-  if (evaluated0.dynamicItems) {
-    evaluated0.items = void 0;
-  }
   if (Array.isArray(data)) {
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
@@ -3405,20 +2874,9 @@ function validate156(
   validate156.errors = vErrors;
   return errors === 0;
 }
-validate156.evaluated = { items: true, dynamicProps: false, dynamicItems: false };
-function validate163(
-  data,
-  { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
-) {
+function validate163(data, { instancePath = "", rootData = data } = {}) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate163.evaluated;
-  if (evaluated0.dynamicProps) {
-    evaluated0.props = void 0;
-  }
-  if (evaluated0.dynamicItems) {
-    evaluated0.items = void 0;
-  }
   if (Array.isArray(data)) {
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
@@ -3449,20 +2907,9 @@ function validate163(
   validate163.errors = vErrors;
   return errors === 0;
 }
-validate163.evaluated = { items: true, dynamicProps: false, dynamicItems: false };
-function validate297(
-  data,
-  { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
-) {
+function validate297(data, { instancePath = "", rootData = data } = {}) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate297.evaluated;
-  if (evaluated0.dynamicProps) {
-    evaluated0.props = void 0;
-  }
-  if (evaluated0.dynamicItems) {
-    evaluated0.items = void 0;
-  }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.name === void 0) {
       const err0 = {
@@ -3495,855 +2942,369 @@ function validate297(
       }
     }
     if (data.name !== void 0) {
-      if (
-        !validate54(data.name, {
-          instancePath: instancePath + "/name",
-          parentData: data,
-          parentDataProperty: "name",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate54(data.name, { instancePath: instancePath + "/name", rootData })) {
         vErrors = vErrors === null ? validate54.errors : vErrors.concat(validate54.errors);
         errors = vErrors.length;
       }
     }
     if (data.provides !== void 0) {
-      if (
-        !validate56(data.provides, {
-          instancePath: instancePath + "/provides",
-          parentData: data,
-          parentDataProperty: "provides",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate56(data.provides, { instancePath: instancePath + "/provides", rootData })) {
         vErrors = vErrors === null ? validate56.errors : vErrors.concat(validate56.errors);
         errors = vErrors.length;
       }
     }
     if (data.priority !== void 0) {
-      if (
-        !validate59(data.priority, {
-          instancePath: instancePath + "/priority",
-          parentData: data,
-          parentDataProperty: "priority",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate59(data.priority, { instancePath: instancePath + "/priority", rootData })) {
         vErrors = vErrors === null ? validate59.errors : vErrors.concat(validate59.errors);
         errors = vErrors.length;
       }
     }
     if (data.requires !== void 0) {
-      if (
-        !validate61(data.requires, {
-          instancePath: instancePath + "/requires",
-          parentData: data,
-          parentDataProperty: "requires",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate61(data.requires, { instancePath: instancePath + "/requires", rootData })) {
         vErrors = vErrors === null ? validate61.errors : vErrors.concat(validate61.errors);
         errors = vErrors.length;
       }
     }
     if (data.needs !== void 0) {
-      if (
-        !validate64(data.needs, {
-          instancePath: instancePath + "/needs",
-          parentData: data,
-          parentDataProperty: "needs",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate64(data.needs, { instancePath: instancePath + "/needs", rootData })) {
         vErrors = vErrors === null ? validate64.errors : vErrors.concat(validate64.errors);
         errors = vErrors.length;
       }
     }
     if (data.after !== void 0) {
-      if (
-        !validate67(data.after, {
-          instancePath: instancePath + "/after",
-          parentData: data,
-          parentDataProperty: "after",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate67(data.after, { instancePath: instancePath + "/after", rootData })) {
         vErrors = vErrors === null ? validate67.errors : vErrors.concat(validate67.errors);
         errors = vErrors.length;
       }
     }
     if (data.before !== void 0) {
-      if (
-        !validate69(data.before, {
-          instancePath: instancePath + "/before",
-          parentData: data,
-          parentDataProperty: "before",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate69(data.before, { instancePath: instancePath + "/before", rootData })) {
         vErrors = vErrors === null ? validate69.errors : vErrors.concat(validate69.errors);
         errors = vErrors.length;
       }
     }
     if (data.ranks !== void 0) {
-      if (
-        !validate71(data.ranks, {
-          instancePath: instancePath + "/ranks",
-          parentData: data,
-          parentDataProperty: "ranks",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate71(data.ranks, { instancePath: instancePath + "/ranks", rootData })) {
         vErrors = vErrors === null ? validate71.errors : vErrors.concat(validate71.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-config"] !== void 0) {
-      if (
-        !validate73(data["needs-config"], {
-          instancePath: instancePath + "/needs-config",
-          parentData: data,
-          parentDataProperty: "needs-config",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate73(data["needs-config"], { instancePath: instancePath + "/needs-config", rootData })) {
         vErrors = vErrors === null ? validate73.errors : vErrors.concat(validate73.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-attrs"] !== void 0) {
-      if (
-        !validate75(data["needs-attrs"], {
-          instancePath: instancePath + "/needs-attrs",
-          parentData: data,
-          parentDataProperty: "needs-attrs",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate75(data["needs-attrs"], { instancePath: instancePath + "/needs-attrs", rootData })) {
         vErrors = vErrors === null ? validate75.errors : vErrors.concat(validate75.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-env"] !== void 0) {
-      if (
-        !validate77(data["needs-env"], {
-          instancePath: instancePath + "/needs-env",
-          parentData: data,
-          parentDataProperty: "needs-env",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate77(data["needs-env"], { instancePath: instancePath + "/needs-env", rootData })) {
         vErrors = vErrors === null ? validate77.errors : vErrors.concat(validate77.errors);
         errors = vErrors.length;
       }
     }
     if (data.disabled !== void 0) {
-      if (
-        !validate79(data.disabled, {
-          instancePath: instancePath + "/disabled",
-          parentData: data,
-          parentDataProperty: "disabled",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate79(data.disabled, { instancePath: instancePath + "/disabled", rootData })) {
         vErrors = vErrors === null ? validate79.errors : vErrors.concat(validate79.errors);
         errors = vErrors.length;
       }
     }
     if (data.timeout !== void 0) {
-      if (
-        !validate81(data.timeout, {
-          instancePath: instancePath + "/timeout",
-          parentData: data,
-          parentDataProperty: "timeout",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate81(data.timeout, { instancePath: instancePath + "/timeout", rootData })) {
         vErrors = vErrors === null ? validate81.errors : vErrors.concat(validate81.errors);
         errors = vErrors.length;
       }
     }
     if (data.description !== void 0) {
-      if (
-        !validate83(data.description, {
-          instancePath: instancePath + "/description",
-          parentData: data,
-          parentDataProperty: "description",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate83(data.description, { instancePath: instancePath + "/description", rootData })) {
         vErrors = vErrors === null ? validate83.errors : vErrors.concat(validate83.errors);
         errors = vErrors.length;
       }
     }
     if (data.module !== void 0) {
-      if (
-        !validate85(data.module, {
-          instancePath: instancePath + "/module",
-          parentData: data,
-          parentDataProperty: "module",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate85(data.module, { instancePath: instancePath + "/module", rootData })) {
         vErrors = vErrors === null ? validate85.errors : vErrors.concat(validate85.errors);
         errors = vErrors.length;
       }
     }
     if (data.args !== void 0) {
-      if (
-        !validate87(data.args, {
-          instancePath: instancePath + "/args",
-          parentData: data,
-          parentDataProperty: "args",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate87(data.args, { instancePath: instancePath + "/args", rootData })) {
         vErrors = vErrors === null ? validate87.errors : vErrors.concat(validate87.errors);
         errors = vErrors.length;
       }
     }
     if (data.exec !== void 0) {
-      if (
-        !validate89(data.exec, {
-          instancePath: instancePath + "/exec",
-          parentData: data,
-          parentDataProperty: "exec",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate89(data.exec, { instancePath: instancePath + "/exec", rootData })) {
         vErrors = vErrors === null ? validate89.errors : vErrors.concat(validate89.errors);
         errors = vErrors.length;
       }
     }
     if (data.loader !== void 0) {
-      if (
-        !validate91(data.loader, {
-          instancePath: instancePath + "/loader",
-          parentData: data,
-          parentDataProperty: "loader",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate91(data.loader, { instancePath: instancePath + "/loader", rootData })) {
         vErrors = vErrors === null ? validate91.errors : vErrors.concat(validate91.errors);
         errors = vErrors.length;
       }
     }
     if (data.thread !== void 0) {
-      if (
-        !validate93(data.thread, {
-          instancePath: instancePath + "/thread",
-          parentData: data,
-          parentDataProperty: "thread",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate93(data.thread, { instancePath: instancePath + "/thread", rootData })) {
         vErrors = vErrors === null ? validate93.errors : vErrors.concat(validate93.errors);
         errors = vErrors.length;
       }
     }
     if (data["memory-limit"] !== void 0) {
-      if (
-        !validate95(data["memory-limit"], {
-          instancePath: instancePath + "/memory-limit",
-          parentData: data,
-          parentDataProperty: "memory-limit",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate95(data["memory-limit"], { instancePath: instancePath + "/memory-limit", rootData })) {
         vErrors = vErrors === null ? validate95.errors : vErrors.concat(validate95.errors);
         errors = vErrors.length;
       }
     }
     if (data["on-failure"] !== void 0) {
-      if (
-        !validate97(data["on-failure"], {
-          instancePath: instancePath + "/on-failure",
-          parentData: data,
-          parentDataProperty: "on-failure",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate97(data["on-failure"], { instancePath: instancePath + "/on-failure", rootData })) {
         vErrors = vErrors === null ? validate97.errors : vErrors.concat(validate97.errors);
         errors = vErrors.length;
       }
     }
     if (data.watchdog !== void 0) {
-      if (
-        !validate99(data.watchdog, {
-          instancePath: instancePath + "/watchdog",
-          parentData: data,
-          parentDataProperty: "watchdog",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate99(data.watchdog, { instancePath: instancePath + "/watchdog", rootData })) {
         vErrors = vErrors === null ? validate99.errors : vErrors.concat(validate99.errors);
         errors = vErrors.length;
       }
     }
     if (data.command !== void 0) {
-      if (
-        !validate108(data.command, {
-          instancePath: instancePath + "/command",
-          parentData: data,
-          parentDataProperty: "command",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate108(data.command, { instancePath: instancePath + "/command", rootData })) {
         vErrors = vErrors === null ? validate108.errors : vErrors.concat(validate108.errors);
         errors = vErrors.length;
       }
     }
     if (data.directory !== void 0) {
-      if (
-        !validate110(data.directory, {
-          instancePath: instancePath + "/directory",
-          parentData: data,
-          parentDataProperty: "directory",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate110(data.directory, { instancePath: instancePath + "/directory", rootData })) {
         vErrors = vErrors === null ? validate110.errors : vErrors.concat(validate110.errors);
         errors = vErrors.length;
       }
     }
     if (data.environment !== void 0) {
-      if (
-        !validate112(data.environment, {
-          instancePath: instancePath + "/environment",
-          parentData: data,
-          parentDataProperty: "environment",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate112(data.environment, { instancePath: instancePath + "/environment", rootData })) {
         vErrors = vErrors === null ? validate112.errors : vErrors.concat(validate112.errors);
         errors = vErrors.length;
       }
     }
     if (data.unset !== void 0) {
-      if (
-        !validate114(data.unset, {
-          instancePath: instancePath + "/unset",
-          parentData: data,
-          parentDataProperty: "unset",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate114(data.unset, { instancePath: instancePath + "/unset", rootData })) {
         vErrors = vErrors === null ? validate114.errors : vErrors.concat(validate114.errors);
         errors = vErrors.length;
       }
     }
     if (data["environment-file"] !== void 0) {
       if (
-        !validate116(data["environment-file"], {
-          instancePath: instancePath + "/environment-file",
-          parentData: data,
-          parentDataProperty: "environment-file",
-          rootData,
-          dynamicAnchors,
-        })
+        !validate116(data["environment-file"], { instancePath: instancePath + "/environment-file", rootData })
       ) {
         vErrors = vErrors === null ? validate116.errors : vErrors.concat(validate116.errors);
         errors = vErrors.length;
       }
     }
     if (data.user !== void 0) {
-      if (
-        !validate118(data.user, {
-          instancePath: instancePath + "/user",
-          parentData: data,
-          parentDataProperty: "user",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate118(data.user, { instancePath: instancePath + "/user", rootData })) {
         vErrors = vErrors === null ? validate118.errors : vErrors.concat(validate118.errors);
         errors = vErrors.length;
       }
     }
     if (data.group !== void 0) {
-      if (
-        !validate120(data.group, {
-          instancePath: instancePath + "/group",
-          parentData: data,
-          parentDataProperty: "group",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate120(data.group, { instancePath: instancePath + "/group", rootData })) {
         vErrors = vErrors === null ? validate120.errors : vErrors.concat(validate120.errors);
         errors = vErrors.length;
       }
     }
     if (data.limits !== void 0) {
-      if (
-        !validate122(data.limits, {
-          instancePath: instancePath + "/limits",
-          parentData: data,
-          parentDataProperty: "limits",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate122(data.limits, { instancePath: instancePath + "/limits", rootData })) {
         vErrors = vErrors === null ? validate122.errors : vErrors.concat(validate122.errors);
         errors = vErrors.length;
       }
     }
     if (data.output !== void 0) {
-      if (
-        !validate124(data.output, {
-          instancePath: instancePath + "/output",
-          parentData: data,
-          parentDataProperty: "output",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate124(data.output, { instancePath: instancePath + "/output", rootData })) {
         vErrors = vErrors === null ? validate124.errors : vErrors.concat(validate124.errors);
         errors = vErrors.length;
       }
     }
     if (data.ready !== void 0) {
-      if (
-        !validate126(data.ready, {
-          instancePath: instancePath + "/ready",
-          parentData: data,
-          parentDataProperty: "ready",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate126(data.ready, { instancePath: instancePath + "/ready", rootData })) {
         vErrors = vErrors === null ? validate126.errors : vErrors.concat(validate126.errors);
         errors = vErrors.length;
       }
     }
     if (data.alive !== void 0) {
-      if (
-        !validate128(data.alive, {
-          instancePath: instancePath + "/alive",
-          parentData: data,
-          parentDataProperty: "alive",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate128(data.alive, { instancePath: instancePath + "/alive", rootData })) {
         vErrors = vErrors === null ? validate128.errors : vErrors.concat(validate128.errors);
         errors = vErrors.length;
       }
     }
     if (data.stop !== void 0) {
-      if (
-        !validate130(data.stop, {
-          instancePath: instancePath + "/stop",
-          parentData: data,
-          parentDataProperty: "stop",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate130(data.stop, { instancePath: instancePath + "/stop", rootData })) {
         vErrors = vErrors === null ? validate130.errors : vErrors.concat(validate130.errors);
         errors = vErrors.length;
       }
     }
     if (data["on-exit"] !== void 0) {
-      if (
-        !validate132(data["on-exit"], {
-          instancePath: instancePath + "/on-exit",
-          parentData: data,
-          parentDataProperty: "on-exit",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate132(data["on-exit"], { instancePath: instancePath + "/on-exit", rootData })) {
         vErrors = vErrors === null ? validate132.errors : vErrors.concat(validate132.errors);
         errors = vErrors.length;
       }
     }
     if (data.success !== void 0) {
-      if (
-        !validate134(data.success, {
-          instancePath: instancePath + "/success",
-          parentData: data,
-          parentDataProperty: "success",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate134(data.success, { instancePath: instancePath + "/success", rootData })) {
         vErrors = vErrors === null ? validate134.errors : vErrors.concat(validate134.errors);
         errors = vErrors.length;
       }
     }
     if (data.restart !== void 0) {
-      if (
-        !validate136(data.restart, {
-          instancePath: instancePath + "/restart",
-          parentData: data,
-          parentDataProperty: "restart",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate136(data.restart, { instancePath: instancePath + "/restart", rootData })) {
         vErrors = vErrors === null ? validate136.errors : vErrors.concat(validate136.errors);
         errors = vErrors.length;
       }
     }
     if (data.follows !== void 0) {
-      if (
-        !validate138(data.follows, {
-          instancePath: instancePath + "/follows",
-          parentData: data,
-          parentDataProperty: "follows",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate138(data.follows, { instancePath: instancePath + "/follows", rootData })) {
         vErrors = vErrors === null ? validate138.errors : vErrors.concat(validate138.errors);
         errors = vErrors.length;
       }
     }
     if (data.optional !== void 0) {
-      if (
-        !validate101(data.optional, {
-          instancePath: instancePath + "/optional",
-          parentData: data,
-          parentDataProperty: "optional",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate101(data.optional, { instancePath: instancePath + "/optional", rootData })) {
         vErrors = vErrors === null ? validate101.errors : vErrors.concat(validate101.errors);
         errors = vErrors.length;
       }
     }
     if (data.secret !== void 0) {
-      if (
-        !validate103(data.secret, {
-          instancePath: instancePath + "/secret",
-          parentData: data,
-          parentDataProperty: "secret",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate103(data.secret, { instancePath: instancePath + "/secret", rootData })) {
         vErrors = vErrors === null ? validate103.errors : vErrors.concat(validate103.errors);
         errors = vErrors.length;
       }
     }
     if (data.groups !== void 0) {
-      if (
-        !validate105(data.groups, {
-          instancePath: instancePath + "/groups",
-          parentData: data,
-          parentDataProperty: "groups",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate105(data.groups, { instancePath: instancePath + "/groups", rootData })) {
         vErrors = vErrors === null ? validate105.errors : vErrors.concat(validate105.errors);
         errors = vErrors.length;
       }
     }
     if (data["provides+"] !== void 0) {
-      if (
-        !validate143(data["provides+"], {
-          instancePath: instancePath + "/provides+",
-          parentData: data,
-          parentDataProperty: "provides+",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate143(data["provides+"], { instancePath: instancePath + "/provides+", rootData })) {
         vErrors = vErrors === null ? validate143.errors : vErrors.concat(validate143.errors);
         errors = vErrors.length;
       }
     }
     if (data["provides-"] !== void 0) {
-      if (
-        !validate143(data["provides-"], {
-          instancePath: instancePath + "/provides-",
-          parentData: data,
-          parentDataProperty: "provides-",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate143(data["provides-"], { instancePath: instancePath + "/provides-", rootData })) {
         vErrors = vErrors === null ? validate143.errors : vErrors.concat(validate143.errors);
         errors = vErrors.length;
       }
     }
     if (data["requires+"] !== void 0) {
-      if (
-        !validate143(data["requires+"], {
-          instancePath: instancePath + "/requires+",
-          parentData: data,
-          parentDataProperty: "requires+",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate143(data["requires+"], { instancePath: instancePath + "/requires+", rootData })) {
         vErrors = vErrors === null ? validate143.errors : vErrors.concat(validate143.errors);
         errors = vErrors.length;
       }
     }
     if (data["requires-"] !== void 0) {
-      if (
-        !validate143(data["requires-"], {
-          instancePath: instancePath + "/requires-",
-          parentData: data,
-          parentDataProperty: "requires-",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate143(data["requires-"], { instancePath: instancePath + "/requires-", rootData })) {
         vErrors = vErrors === null ? validate143.errors : vErrors.concat(validate143.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs+"] !== void 0) {
-      if (
-        !validate143(data["needs+"], {
-          instancePath: instancePath + "/needs+",
-          parentData: data,
-          parentDataProperty: "needs+",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate143(data["needs+"], { instancePath: instancePath + "/needs+", rootData })) {
         vErrors = vErrors === null ? validate143.errors : vErrors.concat(validate143.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-"] !== void 0) {
-      if (
-        !validate143(data["needs-"], {
-          instancePath: instancePath + "/needs-",
-          parentData: data,
-          parentDataProperty: "needs-",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate143(data["needs-"], { instancePath: instancePath + "/needs-", rootData })) {
         vErrors = vErrors === null ? validate143.errors : vErrors.concat(validate143.errors);
         errors = vErrors.length;
       }
     }
     if (data["after+"] !== void 0) {
-      if (
-        !validate151(data["after+"], {
-          instancePath: instancePath + "/after+",
-          parentData: data,
-          parentDataProperty: "after+",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate151(data["after+"], { instancePath: instancePath + "/after+", rootData })) {
         vErrors = vErrors === null ? validate151.errors : vErrors.concat(validate151.errors);
         errors = vErrors.length;
       }
     }
     if (data["after-"] !== void 0) {
-      if (
-        !validate151(data["after-"], {
-          instancePath: instancePath + "/after-",
-          parentData: data,
-          parentDataProperty: "after-",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate151(data["after-"], { instancePath: instancePath + "/after-", rootData })) {
         vErrors = vErrors === null ? validate151.errors : vErrors.concat(validate151.errors);
         errors = vErrors.length;
       }
     }
     if (data["before+"] !== void 0) {
-      if (
-        !validate151(data["before+"], {
-          instancePath: instancePath + "/before+",
-          parentData: data,
-          parentDataProperty: "before+",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate151(data["before+"], { instancePath: instancePath + "/before+", rootData })) {
         vErrors = vErrors === null ? validate151.errors : vErrors.concat(validate151.errors);
         errors = vErrors.length;
       }
     }
     if (data["before-"] !== void 0) {
-      if (
-        !validate151(data["before-"], {
-          instancePath: instancePath + "/before-",
-          parentData: data,
-          parentDataProperty: "before-",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate151(data["before-"], { instancePath: instancePath + "/before-", rootData })) {
         vErrors = vErrors === null ? validate151.errors : vErrors.concat(validate151.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-config+"] !== void 0) {
-      if (
-        !validate156(data["needs-config+"], {
-          instancePath: instancePath + "/needs-config+",
-          parentData: data,
-          parentDataProperty: "needs-config+",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate156(data["needs-config+"], { instancePath: instancePath + "/needs-config+", rootData })) {
         vErrors = vErrors === null ? validate156.errors : vErrors.concat(validate156.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-config-"] !== void 0) {
-      if (
-        !validate156(data["needs-config-"], {
-          instancePath: instancePath + "/needs-config-",
-          parentData: data,
-          parentDataProperty: "needs-config-",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate156(data["needs-config-"], { instancePath: instancePath + "/needs-config-", rootData })) {
         vErrors = vErrors === null ? validate156.errors : vErrors.concat(validate156.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-attrs+"] !== void 0) {
-      if (
-        !validate156(data["needs-attrs+"], {
-          instancePath: instancePath + "/needs-attrs+",
-          parentData: data,
-          parentDataProperty: "needs-attrs+",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate156(data["needs-attrs+"], { instancePath: instancePath + "/needs-attrs+", rootData })) {
         vErrors = vErrors === null ? validate156.errors : vErrors.concat(validate156.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-attrs-"] !== void 0) {
-      if (
-        !validate156(data["needs-attrs-"], {
-          instancePath: instancePath + "/needs-attrs-",
-          parentData: data,
-          parentDataProperty: "needs-attrs-",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate156(data["needs-attrs-"], { instancePath: instancePath + "/needs-attrs-", rootData })) {
         vErrors = vErrors === null ? validate156.errors : vErrors.concat(validate156.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-env+"] !== void 0) {
-      if (
-        !validate156(data["needs-env+"], {
-          instancePath: instancePath + "/needs-env+",
-          parentData: data,
-          parentDataProperty: "needs-env+",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate156(data["needs-env+"], { instancePath: instancePath + "/needs-env+", rootData })) {
         vErrors = vErrors === null ? validate156.errors : vErrors.concat(validate156.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-env-"] !== void 0) {
-      if (
-        !validate156(data["needs-env-"], {
-          instancePath: instancePath + "/needs-env-",
-          parentData: data,
-          parentDataProperty: "needs-env-",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate156(data["needs-env-"], { instancePath: instancePath + "/needs-env-", rootData })) {
         vErrors = vErrors === null ? validate156.errors : vErrors.concat(validate156.errors);
         errors = vErrors.length;
       }
     }
     if (data["args+"] !== void 0) {
-      if (
-        !validate163(data["args+"], {
-          instancePath: instancePath + "/args+",
-          parentData: data,
-          parentDataProperty: "args+",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate163(data["args+"], { instancePath: instancePath + "/args+", rootData })) {
         vErrors = vErrors === null ? validate163.errors : vErrors.concat(validate163.errors);
         errors = vErrors.length;
       }
     }
     if (data["args-"] !== void 0) {
-      if (
-        !validate163(data["args-"], {
-          instancePath: instancePath + "/args-",
-          parentData: data,
-          parentDataProperty: "args-",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate163(data["args-"], { instancePath: instancePath + "/args-", rootData })) {
         vErrors = vErrors === null ? validate163.errors : vErrors.concat(validate163.errors);
         errors = vErrors.length;
       }
     }
     if (data["unset+"] !== void 0) {
-      if (
-        !validate163(data["unset+"], {
-          instancePath: instancePath + "/unset+",
-          parentData: data,
-          parentDataProperty: "unset+",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate163(data["unset+"], { instancePath: instancePath + "/unset+", rootData })) {
         vErrors = vErrors === null ? validate163.errors : vErrors.concat(validate163.errors);
         errors = vErrors.length;
       }
     }
     if (data["unset-"] !== void 0) {
-      if (
-        !validate163(data["unset-"], {
-          instancePath: instancePath + "/unset-",
-          parentData: data,
-          parentDataProperty: "unset-",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate163(data["unset-"], { instancePath: instancePath + "/unset-", rootData })) {
         vErrors = vErrors === null ? validate163.errors : vErrors.concat(validate163.errors);
         errors = vErrors.length;
       }
@@ -4352,10 +3313,7 @@ function validate297(
       if (
         !validate163(data["environment-file+"], {
           instancePath: instancePath + "/environment-file+",
-          parentData: data,
-          parentDataProperty: "environment-file+",
           rootData,
-          dynamicAnchors,
         })
       ) {
         vErrors = vErrors === null ? validate163.errors : vErrors.concat(validate163.errors);
@@ -4366,10 +3324,7 @@ function validate297(
       if (
         !validate163(data["environment-file-"], {
           instancePath: instancePath + "/environment-file-",
-          parentData: data,
-          parentDataProperty: "environment-file-",
           rootData,
-          dynamicAnchors,
         })
       ) {
         vErrors = vErrors === null ? validate163.errors : vErrors.concat(validate163.errors);
@@ -4377,57 +3332,25 @@ function validate297(
       }
     }
     if (data["follows+"] !== void 0) {
-      if (
-        !validate143(data["follows+"], {
-          instancePath: instancePath + "/follows+",
-          parentData: data,
-          parentDataProperty: "follows+",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate143(data["follows+"], { instancePath: instancePath + "/follows+", rootData })) {
         vErrors = vErrors === null ? validate143.errors : vErrors.concat(validate143.errors);
         errors = vErrors.length;
       }
     }
     if (data["follows-"] !== void 0) {
-      if (
-        !validate143(data["follows-"], {
-          instancePath: instancePath + "/follows-",
-          parentData: data,
-          parentDataProperty: "follows-",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate143(data["follows-"], { instancePath: instancePath + "/follows-", rootData })) {
         vErrors = vErrors === null ? validate143.errors : vErrors.concat(validate143.errors);
         errors = vErrors.length;
       }
     }
     if (data["groups+"] !== void 0) {
-      if (
-        !validate143(data["groups+"], {
-          instancePath: instancePath + "/groups+",
-          parentData: data,
-          parentDataProperty: "groups+",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate143(data["groups+"], { instancePath: instancePath + "/groups+", rootData })) {
         vErrors = vErrors === null ? validate143.errors : vErrors.concat(validate143.errors);
         errors = vErrors.length;
       }
     }
     if (data["groups-"] !== void 0) {
-      if (
-        !validate143(data["groups-"], {
-          instancePath: instancePath + "/groups-",
-          parentData: data,
-          parentDataProperty: "groups-",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate143(data["groups-"], { instancePath: instancePath + "/groups-", rootData })) {
         vErrors = vErrors === null ? validate143.errors : vErrors.concat(validate143.errors);
         errors = vErrors.length;
       }
@@ -4444,7 +3367,6 @@ function validate297(
   validate297.errors = vErrors;
   return errors === 0;
 }
-validate297.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
 var validateTask = validate365;
 var schema68 = {
   type: "object",
@@ -4493,19 +3415,9 @@ var schema68 = {
   additionalProperties: false,
 };
 var schema62 = { type: "array", items: { enum: ["rc1", "rc3"] }, default: ["rc1"] };
-function validate141(
-  data,
-  { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
-) {
+function validate141(data, { instancePath = "", rootData = data } = {}) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate141.evaluated;
-  if (evaluated0.dynamicProps) {
-    evaluated0.props = void 0;
-  }
-  if (evaluated0.dynamicItems) {
-    evaluated0.items = void 0;
-  }
   if (Array.isArray(data)) {
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
@@ -4537,20 +3449,9 @@ function validate141(
   validate141.errors = vErrors;
   return errors === 0;
 }
-validate141.evaluated = { items: true, dynamicProps: false, dynamicItems: false };
-function validate365(
-  data,
-  { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
-) {
+function validate365(data, { instancePath = "", rootData = data } = {}) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate365.evaluated;
-  if (evaluated0.dynamicProps) {
-    evaluated0.props = void 0;
-  }
-  if (evaluated0.dynamicItems) {
-    evaluated0.items = void 0;
-  }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.name === void 0) {
       const err0 = {
@@ -4583,547 +3484,235 @@ function validate365(
       }
     }
     if (data.name !== void 0) {
-      if (
-        !validate54(data.name, {
-          instancePath: instancePath + "/name",
-          parentData: data,
-          parentDataProperty: "name",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate54(data.name, { instancePath: instancePath + "/name", rootData })) {
         vErrors = vErrors === null ? validate54.errors : vErrors.concat(validate54.errors);
         errors = vErrors.length;
       }
     }
     if (data.provides !== void 0) {
-      if (
-        !validate56(data.provides, {
-          instancePath: instancePath + "/provides",
-          parentData: data,
-          parentDataProperty: "provides",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate56(data.provides, { instancePath: instancePath + "/provides", rootData })) {
         vErrors = vErrors === null ? validate56.errors : vErrors.concat(validate56.errors);
         errors = vErrors.length;
       }
     }
     if (data.priority !== void 0) {
-      if (
-        !validate59(data.priority, {
-          instancePath: instancePath + "/priority",
-          parentData: data,
-          parentDataProperty: "priority",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate59(data.priority, { instancePath: instancePath + "/priority", rootData })) {
         vErrors = vErrors === null ? validate59.errors : vErrors.concat(validate59.errors);
         errors = vErrors.length;
       }
     }
     if (data.requires !== void 0) {
-      if (
-        !validate61(data.requires, {
-          instancePath: instancePath + "/requires",
-          parentData: data,
-          parentDataProperty: "requires",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate61(data.requires, { instancePath: instancePath + "/requires", rootData })) {
         vErrors = vErrors === null ? validate61.errors : vErrors.concat(validate61.errors);
         errors = vErrors.length;
       }
     }
     if (data.needs !== void 0) {
-      if (
-        !validate64(data.needs, {
-          instancePath: instancePath + "/needs",
-          parentData: data,
-          parentDataProperty: "needs",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate64(data.needs, { instancePath: instancePath + "/needs", rootData })) {
         vErrors = vErrors === null ? validate64.errors : vErrors.concat(validate64.errors);
         errors = vErrors.length;
       }
     }
     if (data.after !== void 0) {
-      if (
-        !validate67(data.after, {
-          instancePath: instancePath + "/after",
-          parentData: data,
-          parentDataProperty: "after",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate67(data.after, { instancePath: instancePath + "/after", rootData })) {
         vErrors = vErrors === null ? validate67.errors : vErrors.concat(validate67.errors);
         errors = vErrors.length;
       }
     }
     if (data.before !== void 0) {
-      if (
-        !validate69(data.before, {
-          instancePath: instancePath + "/before",
-          parentData: data,
-          parentDataProperty: "before",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate69(data.before, { instancePath: instancePath + "/before", rootData })) {
         vErrors = vErrors === null ? validate69.errors : vErrors.concat(validate69.errors);
         errors = vErrors.length;
       }
     }
     if (data.ranks !== void 0) {
-      if (
-        !validate71(data.ranks, {
-          instancePath: instancePath + "/ranks",
-          parentData: data,
-          parentDataProperty: "ranks",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate71(data.ranks, { instancePath: instancePath + "/ranks", rootData })) {
         vErrors = vErrors === null ? validate71.errors : vErrors.concat(validate71.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-config"] !== void 0) {
-      if (
-        !validate73(data["needs-config"], {
-          instancePath: instancePath + "/needs-config",
-          parentData: data,
-          parentDataProperty: "needs-config",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate73(data["needs-config"], { instancePath: instancePath + "/needs-config", rootData })) {
         vErrors = vErrors === null ? validate73.errors : vErrors.concat(validate73.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-attrs"] !== void 0) {
-      if (
-        !validate75(data["needs-attrs"], {
-          instancePath: instancePath + "/needs-attrs",
-          parentData: data,
-          parentDataProperty: "needs-attrs",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate75(data["needs-attrs"], { instancePath: instancePath + "/needs-attrs", rootData })) {
         vErrors = vErrors === null ? validate75.errors : vErrors.concat(validate75.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-env"] !== void 0) {
-      if (
-        !validate77(data["needs-env"], {
-          instancePath: instancePath + "/needs-env",
-          parentData: data,
-          parentDataProperty: "needs-env",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate77(data["needs-env"], { instancePath: instancePath + "/needs-env", rootData })) {
         vErrors = vErrors === null ? validate77.errors : vErrors.concat(validate77.errors);
         errors = vErrors.length;
       }
     }
     if (data.disabled !== void 0) {
-      if (
-        !validate79(data.disabled, {
-          instancePath: instancePath + "/disabled",
-          parentData: data,
-          parentDataProperty: "disabled",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate79(data.disabled, { instancePath: instancePath + "/disabled", rootData })) {
         vErrors = vErrors === null ? validate79.errors : vErrors.concat(validate79.errors);
         errors = vErrors.length;
       }
     }
     if (data.timeout !== void 0) {
-      if (
-        !validate81(data.timeout, {
-          instancePath: instancePath + "/timeout",
-          parentData: data,
-          parentDataProperty: "timeout",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate81(data.timeout, { instancePath: instancePath + "/timeout", rootData })) {
         vErrors = vErrors === null ? validate81.errors : vErrors.concat(validate81.errors);
         errors = vErrors.length;
       }
     }
     if (data.description !== void 0) {
-      if (
-        !validate83(data.description, {
-          instancePath: instancePath + "/description",
-          parentData: data,
-          parentDataProperty: "description",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate83(data.description, { instancePath: instancePath + "/description", rootData })) {
         vErrors = vErrors === null ? validate83.errors : vErrors.concat(validate83.errors);
         errors = vErrors.length;
       }
     }
     if (data.optional !== void 0) {
-      if (
-        !validate101(data.optional, {
-          instancePath: instancePath + "/optional",
-          parentData: data,
-          parentDataProperty: "optional",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate101(data.optional, { instancePath: instancePath + "/optional", rootData })) {
         vErrors = vErrors === null ? validate101.errors : vErrors.concat(validate101.errors);
         errors = vErrors.length;
       }
     }
     if (data.secret !== void 0) {
-      if (
-        !validate103(data.secret, {
-          instancePath: instancePath + "/secret",
-          parentData: data,
-          parentDataProperty: "secret",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate103(data.secret, { instancePath: instancePath + "/secret", rootData })) {
         vErrors = vErrors === null ? validate103.errors : vErrors.concat(validate103.errors);
         errors = vErrors.length;
       }
     }
     if (data.groups !== void 0) {
-      if (
-        !validate105(data.groups, {
-          instancePath: instancePath + "/groups",
-          parentData: data,
-          parentDataProperty: "groups",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate105(data.groups, { instancePath: instancePath + "/groups", rootData })) {
         vErrors = vErrors === null ? validate105.errors : vErrors.concat(validate105.errors);
         errors = vErrors.length;
       }
     }
     if (data.command !== void 0) {
-      if (
-        !validate108(data.command, {
-          instancePath: instancePath + "/command",
-          parentData: data,
-          parentDataProperty: "command",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate108(data.command, { instancePath: instancePath + "/command", rootData })) {
         vErrors = vErrors === null ? validate108.errors : vErrors.concat(validate108.errors);
         errors = vErrors.length;
       }
     }
     if (data.runlevels !== void 0) {
-      if (
-        !validate141(data.runlevels, {
-          instancePath: instancePath + "/runlevels",
-          parentData: data,
-          parentDataProperty: "runlevels",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate141(data.runlevels, { instancePath: instancePath + "/runlevels", rootData })) {
         vErrors = vErrors === null ? validate141.errors : vErrors.concat(validate141.errors);
         errors = vErrors.length;
       }
     }
     if (data["provides+"] !== void 0) {
-      if (
-        !validate143(data["provides+"], {
-          instancePath: instancePath + "/provides+",
-          parentData: data,
-          parentDataProperty: "provides+",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate143(data["provides+"], { instancePath: instancePath + "/provides+", rootData })) {
         vErrors = vErrors === null ? validate143.errors : vErrors.concat(validate143.errors);
         errors = vErrors.length;
       }
     }
     if (data["provides-"] !== void 0) {
-      if (
-        !validate143(data["provides-"], {
-          instancePath: instancePath + "/provides-",
-          parentData: data,
-          parentDataProperty: "provides-",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate143(data["provides-"], { instancePath: instancePath + "/provides-", rootData })) {
         vErrors = vErrors === null ? validate143.errors : vErrors.concat(validate143.errors);
         errors = vErrors.length;
       }
     }
     if (data["requires+"] !== void 0) {
-      if (
-        !validate143(data["requires+"], {
-          instancePath: instancePath + "/requires+",
-          parentData: data,
-          parentDataProperty: "requires+",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate143(data["requires+"], { instancePath: instancePath + "/requires+", rootData })) {
         vErrors = vErrors === null ? validate143.errors : vErrors.concat(validate143.errors);
         errors = vErrors.length;
       }
     }
     if (data["requires-"] !== void 0) {
-      if (
-        !validate143(data["requires-"], {
-          instancePath: instancePath + "/requires-",
-          parentData: data,
-          parentDataProperty: "requires-",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate143(data["requires-"], { instancePath: instancePath + "/requires-", rootData })) {
         vErrors = vErrors === null ? validate143.errors : vErrors.concat(validate143.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs+"] !== void 0) {
-      if (
-        !validate143(data["needs+"], {
-          instancePath: instancePath + "/needs+",
-          parentData: data,
-          parentDataProperty: "needs+",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate143(data["needs+"], { instancePath: instancePath + "/needs+", rootData })) {
         vErrors = vErrors === null ? validate143.errors : vErrors.concat(validate143.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-"] !== void 0) {
-      if (
-        !validate143(data["needs-"], {
-          instancePath: instancePath + "/needs-",
-          parentData: data,
-          parentDataProperty: "needs-",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate143(data["needs-"], { instancePath: instancePath + "/needs-", rootData })) {
         vErrors = vErrors === null ? validate143.errors : vErrors.concat(validate143.errors);
         errors = vErrors.length;
       }
     }
     if (data["after+"] !== void 0) {
-      if (
-        !validate151(data["after+"], {
-          instancePath: instancePath + "/after+",
-          parentData: data,
-          parentDataProperty: "after+",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate151(data["after+"], { instancePath: instancePath + "/after+", rootData })) {
         vErrors = vErrors === null ? validate151.errors : vErrors.concat(validate151.errors);
         errors = vErrors.length;
       }
     }
     if (data["after-"] !== void 0) {
-      if (
-        !validate151(data["after-"], {
-          instancePath: instancePath + "/after-",
-          parentData: data,
-          parentDataProperty: "after-",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate151(data["after-"], { instancePath: instancePath + "/after-", rootData })) {
         vErrors = vErrors === null ? validate151.errors : vErrors.concat(validate151.errors);
         errors = vErrors.length;
       }
     }
     if (data["before+"] !== void 0) {
-      if (
-        !validate151(data["before+"], {
-          instancePath: instancePath + "/before+",
-          parentData: data,
-          parentDataProperty: "before+",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate151(data["before+"], { instancePath: instancePath + "/before+", rootData })) {
         vErrors = vErrors === null ? validate151.errors : vErrors.concat(validate151.errors);
         errors = vErrors.length;
       }
     }
     if (data["before-"] !== void 0) {
-      if (
-        !validate151(data["before-"], {
-          instancePath: instancePath + "/before-",
-          parentData: data,
-          parentDataProperty: "before-",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate151(data["before-"], { instancePath: instancePath + "/before-", rootData })) {
         vErrors = vErrors === null ? validate151.errors : vErrors.concat(validate151.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-config+"] !== void 0) {
-      if (
-        !validate156(data["needs-config+"], {
-          instancePath: instancePath + "/needs-config+",
-          parentData: data,
-          parentDataProperty: "needs-config+",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate156(data["needs-config+"], { instancePath: instancePath + "/needs-config+", rootData })) {
         vErrors = vErrors === null ? validate156.errors : vErrors.concat(validate156.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-config-"] !== void 0) {
-      if (
-        !validate156(data["needs-config-"], {
-          instancePath: instancePath + "/needs-config-",
-          parentData: data,
-          parentDataProperty: "needs-config-",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate156(data["needs-config-"], { instancePath: instancePath + "/needs-config-", rootData })) {
         vErrors = vErrors === null ? validate156.errors : vErrors.concat(validate156.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-attrs+"] !== void 0) {
-      if (
-        !validate156(data["needs-attrs+"], {
-          instancePath: instancePath + "/needs-attrs+",
-          parentData: data,
-          parentDataProperty: "needs-attrs+",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate156(data["needs-attrs+"], { instancePath: instancePath + "/needs-attrs+", rootData })) {
         vErrors = vErrors === null ? validate156.errors : vErrors.concat(validate156.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-attrs-"] !== void 0) {
-      if (
-        !validate156(data["needs-attrs-"], {
-          instancePath: instancePath + "/needs-attrs-",
-          parentData: data,
-          parentDataProperty: "needs-attrs-",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate156(data["needs-attrs-"], { instancePath: instancePath + "/needs-attrs-", rootData })) {
         vErrors = vErrors === null ? validate156.errors : vErrors.concat(validate156.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-env+"] !== void 0) {
-      if (
-        !validate156(data["needs-env+"], {
-          instancePath: instancePath + "/needs-env+",
-          parentData: data,
-          parentDataProperty: "needs-env+",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate156(data["needs-env+"], { instancePath: instancePath + "/needs-env+", rootData })) {
         vErrors = vErrors === null ? validate156.errors : vErrors.concat(validate156.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-env-"] !== void 0) {
-      if (
-        !validate156(data["needs-env-"], {
-          instancePath: instancePath + "/needs-env-",
-          parentData: data,
-          parentDataProperty: "needs-env-",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate156(data["needs-env-"], { instancePath: instancePath + "/needs-env-", rootData })) {
         vErrors = vErrors === null ? validate156.errors : vErrors.concat(validate156.errors);
         errors = vErrors.length;
       }
     }
     if (data["groups+"] !== void 0) {
-      if (
-        !validate143(data["groups+"], {
-          instancePath: instancePath + "/groups+",
-          parentData: data,
-          parentDataProperty: "groups+",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate143(data["groups+"], { instancePath: instancePath + "/groups+", rootData })) {
         vErrors = vErrors === null ? validate143.errors : vErrors.concat(validate143.errors);
         errors = vErrors.length;
       }
     }
     if (data["groups-"] !== void 0) {
-      if (
-        !validate143(data["groups-"], {
-          instancePath: instancePath + "/groups-",
-          parentData: data,
-          parentDataProperty: "groups-",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate143(data["groups-"], { instancePath: instancePath + "/groups-", rootData })) {
         vErrors = vErrors === null ? validate143.errors : vErrors.concat(validate143.errors);
         errors = vErrors.length;
       }
     }
     if (data["runlevels+"] !== void 0) {
-      if (
-        !validate141(data["runlevels+"], {
-          instancePath: instancePath + "/runlevels+",
-          parentData: data,
-          parentDataProperty: "runlevels+",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate141(data["runlevels+"], { instancePath: instancePath + "/runlevels+", rootData })) {
         vErrors = vErrors === null ? validate141.errors : vErrors.concat(validate141.errors);
         errors = vErrors.length;
       }
     }
     if (data["runlevels-"] !== void 0) {
-      if (
-        !validate141(data["runlevels-"], {
-          instancePath: instancePath + "/runlevels-",
-          parentData: data,
-          parentDataProperty: "runlevels-",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate141(data["runlevels-"], { instancePath: instancePath + "/runlevels-", rootData })) {
         vErrors = vErrors === null ? validate141.errors : vErrors.concat(validate141.errors);
         errors = vErrors.length;
       }
@@ -5140,7 +3729,6 @@ function validate365(
   validate365.errors = vErrors;
   return errors === 0;
 }
-validate365.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
 var validateUpdate = validate405;
 var schema20 = {
   type: "object",
@@ -5218,19 +3806,9 @@ var schema20 = {
   },
   additionalProperties: false,
 };
-function validate405(
-  data,
-  { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
-) {
+function validate405(data, { instancePath = "", rootData = data } = {}) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate405.evaluated;
-  if (evaluated0.dynamicProps) {
-    evaluated0.props = void 0;
-  }
-  if (evaluated0.dynamicItems) {
-    evaluated0.items = void 0;
-  }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     for (const key0 in data) {
       if (!func1.call(schema20.properties, key0)) {
@@ -5249,869 +3827,375 @@ function validate405(
       }
     }
     if (data.name !== void 0) {
-      if (
-        !validate54(data.name, {
-          instancePath: instancePath + "/name",
-          parentData: data,
-          parentDataProperty: "name",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate54(data.name, { instancePath: instancePath + "/name", rootData })) {
         vErrors = vErrors === null ? validate54.errors : vErrors.concat(validate54.errors);
         errors = vErrors.length;
       }
     }
     if (data.provides !== void 0) {
-      if (
-        !validate56(data.provides, {
-          instancePath: instancePath + "/provides",
-          parentData: data,
-          parentDataProperty: "provides",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate56(data.provides, { instancePath: instancePath + "/provides", rootData })) {
         vErrors = vErrors === null ? validate56.errors : vErrors.concat(validate56.errors);
         errors = vErrors.length;
       }
     }
     if (data.priority !== void 0) {
-      if (
-        !validate59(data.priority, {
-          instancePath: instancePath + "/priority",
-          parentData: data,
-          parentDataProperty: "priority",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate59(data.priority, { instancePath: instancePath + "/priority", rootData })) {
         vErrors = vErrors === null ? validate59.errors : vErrors.concat(validate59.errors);
         errors = vErrors.length;
       }
     }
     if (data.requires !== void 0) {
-      if (
-        !validate61(data.requires, {
-          instancePath: instancePath + "/requires",
-          parentData: data,
-          parentDataProperty: "requires",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate61(data.requires, { instancePath: instancePath + "/requires", rootData })) {
         vErrors = vErrors === null ? validate61.errors : vErrors.concat(validate61.errors);
         errors = vErrors.length;
       }
     }
     if (data.needs !== void 0) {
-      if (
-        !validate64(data.needs, {
-          instancePath: instancePath + "/needs",
-          parentData: data,
-          parentDataProperty: "needs",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate64(data.needs, { instancePath: instancePath + "/needs", rootData })) {
         vErrors = vErrors === null ? validate64.errors : vErrors.concat(validate64.errors);
         errors = vErrors.length;
       }
     }
     if (data.after !== void 0) {
-      if (
-        !validate67(data.after, {
-          instancePath: instancePath + "/after",
-          parentData: data,
-          parentDataProperty: "after",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate67(data.after, { instancePath: instancePath + "/after", rootData })) {
         vErrors = vErrors === null ? validate67.errors : vErrors.concat(validate67.errors);
         errors = vErrors.length;
       }
     }
     if (data.before !== void 0) {
-      if (
-        !validate69(data.before, {
-          instancePath: instancePath + "/before",
-          parentData: data,
-          parentDataProperty: "before",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate69(data.before, { instancePath: instancePath + "/before", rootData })) {
         vErrors = vErrors === null ? validate69.errors : vErrors.concat(validate69.errors);
         errors = vErrors.length;
       }
     }
     if (data.ranks !== void 0) {
-      if (
-        !validate71(data.ranks, {
-          instancePath: instancePath + "/ranks",
-          parentData: data,
-          parentDataProperty: "ranks",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate71(data.ranks, { instancePath: instancePath + "/ranks", rootData })) {
         vErrors = vErrors === null ? validate71.errors : vErrors.concat(validate71.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-config"] !== void 0) {
-      if (
-        !validate73(data["needs-config"], {
-          instancePath: instancePath + "/needs-config",
-          parentData: data,
-          parentDataProperty: "needs-config",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate73(data["needs-config"], { instancePath: instancePath + "/needs-config", rootData })) {
         vErrors = vErrors === null ? validate73.errors : vErrors.concat(validate73.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-attrs"] !== void 0) {
-      if (
-        !validate75(data["needs-attrs"], {
-          instancePath: instancePath + "/needs-attrs",
-          parentData: data,
-          parentDataProperty: "needs-attrs",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate75(data["needs-attrs"], { instancePath: instancePath + "/needs-attrs", rootData })) {
         vErrors = vErrors === null ? validate75.errors : vErrors.concat(validate75.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-env"] !== void 0) {
-      if (
-        !validate77(data["needs-env"], {
-          instancePath: instancePath + "/needs-env",
-          parentData: data,
-          parentDataProperty: "needs-env",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate77(data["needs-env"], { instancePath: instancePath + "/needs-env", rootData })) {
         vErrors = vErrors === null ? validate77.errors : vErrors.concat(validate77.errors);
         errors = vErrors.length;
       }
     }
     if (data.disabled !== void 0) {
-      if (
-        !validate79(data.disabled, {
-          instancePath: instancePath + "/disabled",
-          parentData: data,
-          parentDataProperty: "disabled",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate79(data.disabled, { instancePath: instancePath + "/disabled", rootData })) {
         vErrors = vErrors === null ? validate79.errors : vErrors.concat(validate79.errors);
         errors = vErrors.length;
       }
     }
     if (data.timeout !== void 0) {
-      if (
-        !validate81(data.timeout, {
-          instancePath: instancePath + "/timeout",
-          parentData: data,
-          parentDataProperty: "timeout",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate81(data.timeout, { instancePath: instancePath + "/timeout", rootData })) {
         vErrors = vErrors === null ? validate81.errors : vErrors.concat(validate81.errors);
         errors = vErrors.length;
       }
     }
     if (data.description !== void 0) {
-      if (
-        !validate83(data.description, {
-          instancePath: instancePath + "/description",
-          parentData: data,
-          parentDataProperty: "description",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate83(data.description, { instancePath: instancePath + "/description", rootData })) {
         vErrors = vErrors === null ? validate83.errors : vErrors.concat(validate83.errors);
         errors = vErrors.length;
       }
     }
     if (data.module !== void 0) {
-      if (
-        !validate85(data.module, {
-          instancePath: instancePath + "/module",
-          parentData: data,
-          parentDataProperty: "module",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate85(data.module, { instancePath: instancePath + "/module", rootData })) {
         vErrors = vErrors === null ? validate85.errors : vErrors.concat(validate85.errors);
         errors = vErrors.length;
       }
     }
     if (data.args !== void 0) {
-      if (
-        !validate87(data.args, {
-          instancePath: instancePath + "/args",
-          parentData: data,
-          parentDataProperty: "args",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate87(data.args, { instancePath: instancePath + "/args", rootData })) {
         vErrors = vErrors === null ? validate87.errors : vErrors.concat(validate87.errors);
         errors = vErrors.length;
       }
     }
     if (data.exec !== void 0) {
-      if (
-        !validate89(data.exec, {
-          instancePath: instancePath + "/exec",
-          parentData: data,
-          parentDataProperty: "exec",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate89(data.exec, { instancePath: instancePath + "/exec", rootData })) {
         vErrors = vErrors === null ? validate89.errors : vErrors.concat(validate89.errors);
         errors = vErrors.length;
       }
     }
     if (data.loader !== void 0) {
-      if (
-        !validate91(data.loader, {
-          instancePath: instancePath + "/loader",
-          parentData: data,
-          parentDataProperty: "loader",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate91(data.loader, { instancePath: instancePath + "/loader", rootData })) {
         vErrors = vErrors === null ? validate91.errors : vErrors.concat(validate91.errors);
         errors = vErrors.length;
       }
     }
     if (data.thread !== void 0) {
-      if (
-        !validate93(data.thread, {
-          instancePath: instancePath + "/thread",
-          parentData: data,
-          parentDataProperty: "thread",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate93(data.thread, { instancePath: instancePath + "/thread", rootData })) {
         vErrors = vErrors === null ? validate93.errors : vErrors.concat(validate93.errors);
         errors = vErrors.length;
       }
     }
     if (data["memory-limit"] !== void 0) {
-      if (
-        !validate95(data["memory-limit"], {
-          instancePath: instancePath + "/memory-limit",
-          parentData: data,
-          parentDataProperty: "memory-limit",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate95(data["memory-limit"], { instancePath: instancePath + "/memory-limit", rootData })) {
         vErrors = vErrors === null ? validate95.errors : vErrors.concat(validate95.errors);
         errors = vErrors.length;
       }
     }
     if (data["on-failure"] !== void 0) {
-      if (
-        !validate97(data["on-failure"], {
-          instancePath: instancePath + "/on-failure",
-          parentData: data,
-          parentDataProperty: "on-failure",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate97(data["on-failure"], { instancePath: instancePath + "/on-failure", rootData })) {
         vErrors = vErrors === null ? validate97.errors : vErrors.concat(validate97.errors);
         errors = vErrors.length;
       }
     }
     if (data.watchdog !== void 0) {
-      if (
-        !validate99(data.watchdog, {
-          instancePath: instancePath + "/watchdog",
-          parentData: data,
-          parentDataProperty: "watchdog",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate99(data.watchdog, { instancePath: instancePath + "/watchdog", rootData })) {
         vErrors = vErrors === null ? validate99.errors : vErrors.concat(validate99.errors);
         errors = vErrors.length;
       }
     }
     if (data.optional !== void 0) {
-      if (
-        !validate101(data.optional, {
-          instancePath: instancePath + "/optional",
-          parentData: data,
-          parentDataProperty: "optional",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate101(data.optional, { instancePath: instancePath + "/optional", rootData })) {
         vErrors = vErrors === null ? validate101.errors : vErrors.concat(validate101.errors);
         errors = vErrors.length;
       }
     }
     if (data.secret !== void 0) {
-      if (
-        !validate103(data.secret, {
-          instancePath: instancePath + "/secret",
-          parentData: data,
-          parentDataProperty: "secret",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate103(data.secret, { instancePath: instancePath + "/secret", rootData })) {
         vErrors = vErrors === null ? validate103.errors : vErrors.concat(validate103.errors);
         errors = vErrors.length;
       }
     }
     if (data.groups !== void 0) {
-      if (
-        !validate105(data.groups, {
-          instancePath: instancePath + "/groups",
-          parentData: data,
-          parentDataProperty: "groups",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate105(data.groups, { instancePath: instancePath + "/groups", rootData })) {
         vErrors = vErrors === null ? validate105.errors : vErrors.concat(validate105.errors);
         errors = vErrors.length;
       }
     }
     if (data.command !== void 0) {
-      if (
-        !validate108(data.command, {
-          instancePath: instancePath + "/command",
-          parentData: data,
-          parentDataProperty: "command",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate108(data.command, { instancePath: instancePath + "/command", rootData })) {
         vErrors = vErrors === null ? validate108.errors : vErrors.concat(validate108.errors);
         errors = vErrors.length;
       }
     }
     if (data.directory !== void 0) {
-      if (
-        !validate110(data.directory, {
-          instancePath: instancePath + "/directory",
-          parentData: data,
-          parentDataProperty: "directory",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate110(data.directory, { instancePath: instancePath + "/directory", rootData })) {
         vErrors = vErrors === null ? validate110.errors : vErrors.concat(validate110.errors);
         errors = vErrors.length;
       }
     }
     if (data.environment !== void 0) {
-      if (
-        !validate112(data.environment, {
-          instancePath: instancePath + "/environment",
-          parentData: data,
-          parentDataProperty: "environment",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate112(data.environment, { instancePath: instancePath + "/environment", rootData })) {
         vErrors = vErrors === null ? validate112.errors : vErrors.concat(validate112.errors);
         errors = vErrors.length;
       }
     }
     if (data.unset !== void 0) {
-      if (
-        !validate114(data.unset, {
-          instancePath: instancePath + "/unset",
-          parentData: data,
-          parentDataProperty: "unset",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate114(data.unset, { instancePath: instancePath + "/unset", rootData })) {
         vErrors = vErrors === null ? validate114.errors : vErrors.concat(validate114.errors);
         errors = vErrors.length;
       }
     }
     if (data["environment-file"] !== void 0) {
       if (
-        !validate116(data["environment-file"], {
-          instancePath: instancePath + "/environment-file",
-          parentData: data,
-          parentDataProperty: "environment-file",
-          rootData,
-          dynamicAnchors,
-        })
+        !validate116(data["environment-file"], { instancePath: instancePath + "/environment-file", rootData })
       ) {
         vErrors = vErrors === null ? validate116.errors : vErrors.concat(validate116.errors);
         errors = vErrors.length;
       }
     }
     if (data.user !== void 0) {
-      if (
-        !validate118(data.user, {
-          instancePath: instancePath + "/user",
-          parentData: data,
-          parentDataProperty: "user",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate118(data.user, { instancePath: instancePath + "/user", rootData })) {
         vErrors = vErrors === null ? validate118.errors : vErrors.concat(validate118.errors);
         errors = vErrors.length;
       }
     }
     if (data.group !== void 0) {
-      if (
-        !validate120(data.group, {
-          instancePath: instancePath + "/group",
-          parentData: data,
-          parentDataProperty: "group",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate120(data.group, { instancePath: instancePath + "/group", rootData })) {
         vErrors = vErrors === null ? validate120.errors : vErrors.concat(validate120.errors);
         errors = vErrors.length;
       }
     }
     if (data.limits !== void 0) {
-      if (
-        !validate122(data.limits, {
-          instancePath: instancePath + "/limits",
-          parentData: data,
-          parentDataProperty: "limits",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate122(data.limits, { instancePath: instancePath + "/limits", rootData })) {
         vErrors = vErrors === null ? validate122.errors : vErrors.concat(validate122.errors);
         errors = vErrors.length;
       }
     }
     if (data.output !== void 0) {
-      if (
-        !validate124(data.output, {
-          instancePath: instancePath + "/output",
-          parentData: data,
-          parentDataProperty: "output",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate124(data.output, { instancePath: instancePath + "/output", rootData })) {
         vErrors = vErrors === null ? validate124.errors : vErrors.concat(validate124.errors);
         errors = vErrors.length;
       }
     }
     if (data.ready !== void 0) {
-      if (
-        !validate126(data.ready, {
-          instancePath: instancePath + "/ready",
-          parentData: data,
-          parentDataProperty: "ready",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate126(data.ready, { instancePath: instancePath + "/ready", rootData })) {
         vErrors = vErrors === null ? validate126.errors : vErrors.concat(validate126.errors);
         errors = vErrors.length;
       }
     }
     if (data.alive !== void 0) {
-      if (
-        !validate128(data.alive, {
-          instancePath: instancePath + "/alive",
-          parentData: data,
-          parentDataProperty: "alive",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate128(data.alive, { instancePath: instancePath + "/alive", rootData })) {
         vErrors = vErrors === null ? validate128.errors : vErrors.concat(validate128.errors);
         errors = vErrors.length;
       }
     }
     if (data.stop !== void 0) {
-      if (
-        !validate130(data.stop, {
-          instancePath: instancePath + "/stop",
-          parentData: data,
-          parentDataProperty: "stop",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate130(data.stop, { instancePath: instancePath + "/stop", rootData })) {
         vErrors = vErrors === null ? validate130.errors : vErrors.concat(validate130.errors);
         errors = vErrors.length;
       }
     }
     if (data["on-exit"] !== void 0) {
-      if (
-        !validate132(data["on-exit"], {
-          instancePath: instancePath + "/on-exit",
-          parentData: data,
-          parentDataProperty: "on-exit",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate132(data["on-exit"], { instancePath: instancePath + "/on-exit", rootData })) {
         vErrors = vErrors === null ? validate132.errors : vErrors.concat(validate132.errors);
         errors = vErrors.length;
       }
     }
     if (data.success !== void 0) {
-      if (
-        !validate134(data.success, {
-          instancePath: instancePath + "/success",
-          parentData: data,
-          parentDataProperty: "success",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate134(data.success, { instancePath: instancePath + "/success", rootData })) {
         vErrors = vErrors === null ? validate134.errors : vErrors.concat(validate134.errors);
         errors = vErrors.length;
       }
     }
     if (data.restart !== void 0) {
-      if (
-        !validate136(data.restart, {
-          instancePath: instancePath + "/restart",
-          parentData: data,
-          parentDataProperty: "restart",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate136(data.restart, { instancePath: instancePath + "/restart", rootData })) {
         vErrors = vErrors === null ? validate136.errors : vErrors.concat(validate136.errors);
         errors = vErrors.length;
       }
     }
     if (data.follows !== void 0) {
-      if (
-        !validate138(data.follows, {
-          instancePath: instancePath + "/follows",
-          parentData: data,
-          parentDataProperty: "follows",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate138(data.follows, { instancePath: instancePath + "/follows", rootData })) {
         vErrors = vErrors === null ? validate138.errors : vErrors.concat(validate138.errors);
         errors = vErrors.length;
       }
     }
     if (data.runlevels !== void 0) {
-      if (
-        !validate141(data.runlevels, {
-          instancePath: instancePath + "/runlevels",
-          parentData: data,
-          parentDataProperty: "runlevels",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate141(data.runlevels, { instancePath: instancePath + "/runlevels", rootData })) {
         vErrors = vErrors === null ? validate141.errors : vErrors.concat(validate141.errors);
         errors = vErrors.length;
       }
     }
     if (data["provides+"] !== void 0) {
-      if (
-        !validate143(data["provides+"], {
-          instancePath: instancePath + "/provides+",
-          parentData: data,
-          parentDataProperty: "provides+",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate143(data["provides+"], { instancePath: instancePath + "/provides+", rootData })) {
         vErrors = vErrors === null ? validate143.errors : vErrors.concat(validate143.errors);
         errors = vErrors.length;
       }
     }
     if (data["provides-"] !== void 0) {
-      if (
-        !validate143(data["provides-"], {
-          instancePath: instancePath + "/provides-",
-          parentData: data,
-          parentDataProperty: "provides-",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate143(data["provides-"], { instancePath: instancePath + "/provides-", rootData })) {
         vErrors = vErrors === null ? validate143.errors : vErrors.concat(validate143.errors);
         errors = vErrors.length;
       }
     }
     if (data["requires+"] !== void 0) {
-      if (
-        !validate143(data["requires+"], {
-          instancePath: instancePath + "/requires+",
-          parentData: data,
-          parentDataProperty: "requires+",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate143(data["requires+"], { instancePath: instancePath + "/requires+", rootData })) {
         vErrors = vErrors === null ? validate143.errors : vErrors.concat(validate143.errors);
         errors = vErrors.length;
       }
     }
     if (data["requires-"] !== void 0) {
-      if (
-        !validate143(data["requires-"], {
-          instancePath: instancePath + "/requires-",
-          parentData: data,
-          parentDataProperty: "requires-",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate143(data["requires-"], { instancePath: instancePath + "/requires-", rootData })) {
         vErrors = vErrors === null ? validate143.errors : vErrors.concat(validate143.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs+"] !== void 0) {
-      if (
-        !validate143(data["needs+"], {
-          instancePath: instancePath + "/needs+",
-          parentData: data,
-          parentDataProperty: "needs+",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate143(data["needs+"], { instancePath: instancePath + "/needs+", rootData })) {
         vErrors = vErrors === null ? validate143.errors : vErrors.concat(validate143.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-"] !== void 0) {
-      if (
-        !validate143(data["needs-"], {
-          instancePath: instancePath + "/needs-",
-          parentData: data,
-          parentDataProperty: "needs-",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate143(data["needs-"], { instancePath: instancePath + "/needs-", rootData })) {
         vErrors = vErrors === null ? validate143.errors : vErrors.concat(validate143.errors);
         errors = vErrors.length;
       }
     }
     if (data["after+"] !== void 0) {
-      if (
-        !validate151(data["after+"], {
-          instancePath: instancePath + "/after+",
-          parentData: data,
-          parentDataProperty: "after+",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate151(data["after+"], { instancePath: instancePath + "/after+", rootData })) {
         vErrors = vErrors === null ? validate151.errors : vErrors.concat(validate151.errors);
         errors = vErrors.length;
       }
     }
     if (data["after-"] !== void 0) {
-      if (
-        !validate151(data["after-"], {
-          instancePath: instancePath + "/after-",
-          parentData: data,
-          parentDataProperty: "after-",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate151(data["after-"], { instancePath: instancePath + "/after-", rootData })) {
         vErrors = vErrors === null ? validate151.errors : vErrors.concat(validate151.errors);
         errors = vErrors.length;
       }
     }
     if (data["before+"] !== void 0) {
-      if (
-        !validate151(data["before+"], {
-          instancePath: instancePath + "/before+",
-          parentData: data,
-          parentDataProperty: "before+",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate151(data["before+"], { instancePath: instancePath + "/before+", rootData })) {
         vErrors = vErrors === null ? validate151.errors : vErrors.concat(validate151.errors);
         errors = vErrors.length;
       }
     }
     if (data["before-"] !== void 0) {
-      if (
-        !validate151(data["before-"], {
-          instancePath: instancePath + "/before-",
-          parentData: data,
-          parentDataProperty: "before-",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate151(data["before-"], { instancePath: instancePath + "/before-", rootData })) {
         vErrors = vErrors === null ? validate151.errors : vErrors.concat(validate151.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-config+"] !== void 0) {
-      if (
-        !validate156(data["needs-config+"], {
-          instancePath: instancePath + "/needs-config+",
-          parentData: data,
-          parentDataProperty: "needs-config+",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate156(data["needs-config+"], { instancePath: instancePath + "/needs-config+", rootData })) {
         vErrors = vErrors === null ? validate156.errors : vErrors.concat(validate156.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-config-"] !== void 0) {
-      if (
-        !validate156(data["needs-config-"], {
-          instancePath: instancePath + "/needs-config-",
-          parentData: data,
-          parentDataProperty: "needs-config-",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate156(data["needs-config-"], { instancePath: instancePath + "/needs-config-", rootData })) {
         vErrors = vErrors === null ? validate156.errors : vErrors.concat(validate156.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-attrs+"] !== void 0) {
-      if (
-        !validate156(data["needs-attrs+"], {
-          instancePath: instancePath + "/needs-attrs+",
-          parentData: data,
-          parentDataProperty: "needs-attrs+",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate156(data["needs-attrs+"], { instancePath: instancePath + "/needs-attrs+", rootData })) {
         vErrors = vErrors === null ? validate156.errors : vErrors.concat(validate156.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-attrs-"] !== void 0) {
-      if (
-        !validate156(data["needs-attrs-"], {
-          instancePath: instancePath + "/needs-attrs-",
-          parentData: data,
-          parentDataProperty: "needs-attrs-",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate156(data["needs-attrs-"], { instancePath: instancePath + "/needs-attrs-", rootData })) {
         vErrors = vErrors === null ? validate156.errors : vErrors.concat(validate156.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-env+"] !== void 0) {
-      if (
-        !validate156(data["needs-env+"], {
-          instancePath: instancePath + "/needs-env+",
-          parentData: data,
-          parentDataProperty: "needs-env+",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate156(data["needs-env+"], { instancePath: instancePath + "/needs-env+", rootData })) {
         vErrors = vErrors === null ? validate156.errors : vErrors.concat(validate156.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-env-"] !== void 0) {
-      if (
-        !validate156(data["needs-env-"], {
-          instancePath: instancePath + "/needs-env-",
-          parentData: data,
-          parentDataProperty: "needs-env-",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate156(data["needs-env-"], { instancePath: instancePath + "/needs-env-", rootData })) {
         vErrors = vErrors === null ? validate156.errors : vErrors.concat(validate156.errors);
         errors = vErrors.length;
       }
     }
     if (data["args+"] !== void 0) {
-      if (
-        !validate163(data["args+"], {
-          instancePath: instancePath + "/args+",
-          parentData: data,
-          parentDataProperty: "args+",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate163(data["args+"], { instancePath: instancePath + "/args+", rootData })) {
         vErrors = vErrors === null ? validate163.errors : vErrors.concat(validate163.errors);
         errors = vErrors.length;
       }
     }
     if (data["args-"] !== void 0) {
-      if (
-        !validate163(data["args-"], {
-          instancePath: instancePath + "/args-",
-          parentData: data,
-          parentDataProperty: "args-",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate163(data["args-"], { instancePath: instancePath + "/args-", rootData })) {
         vErrors = vErrors === null ? validate163.errors : vErrors.concat(validate163.errors);
         errors = vErrors.length;
       }
     }
     if (data["unset+"] !== void 0) {
-      if (
-        !validate163(data["unset+"], {
-          instancePath: instancePath + "/unset+",
-          parentData: data,
-          parentDataProperty: "unset+",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate163(data["unset+"], { instancePath: instancePath + "/unset+", rootData })) {
         vErrors = vErrors === null ? validate163.errors : vErrors.concat(validate163.errors);
         errors = vErrors.length;
       }
     }
     if (data["unset-"] !== void 0) {
-      if (
-        !validate163(data["unset-"], {
-          instancePath: instancePath + "/unset-",
-          parentData: data,
-          parentDataProperty: "unset-",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate163(data["unset-"], { instancePath: instancePath + "/unset-", rootData })) {
         vErrors = vErrors === null ? validate163.errors : vErrors.concat(validate163.errors);
         errors = vErrors.length;
       }
@@ -6120,10 +4204,7 @@ function validate405(
       if (
         !validate163(data["environment-file+"], {
           instancePath: instancePath + "/environment-file+",
-          parentData: data,
-          parentDataProperty: "environment-file+",
           rootData,
-          dynamicAnchors,
         })
       ) {
         vErrors = vErrors === null ? validate163.errors : vErrors.concat(validate163.errors);
@@ -6134,10 +4215,7 @@ function validate405(
       if (
         !validate163(data["environment-file-"], {
           instancePath: instancePath + "/environment-file-",
-          parentData: data,
-          parentDataProperty: "environment-file-",
           rootData,
-          dynamicAnchors,
         })
       ) {
         vErrors = vErrors === null ? validate163.errors : vErrors.concat(validate163.errors);
@@ -6145,85 +4223,37 @@ function validate405(
       }
     }
     if (data["follows+"] !== void 0) {
-      if (
-        !validate143(data["follows+"], {
-          instancePath: instancePath + "/follows+",
-          parentData: data,
-          parentDataProperty: "follows+",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate143(data["follows+"], { instancePath: instancePath + "/follows+", rootData })) {
         vErrors = vErrors === null ? validate143.errors : vErrors.concat(validate143.errors);
         errors = vErrors.length;
       }
     }
     if (data["follows-"] !== void 0) {
-      if (
-        !validate143(data["follows-"], {
-          instancePath: instancePath + "/follows-",
-          parentData: data,
-          parentDataProperty: "follows-",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate143(data["follows-"], { instancePath: instancePath + "/follows-", rootData })) {
         vErrors = vErrors === null ? validate143.errors : vErrors.concat(validate143.errors);
         errors = vErrors.length;
       }
     }
     if (data["groups+"] !== void 0) {
-      if (
-        !validate143(data["groups+"], {
-          instancePath: instancePath + "/groups+",
-          parentData: data,
-          parentDataProperty: "groups+",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate143(data["groups+"], { instancePath: instancePath + "/groups+", rootData })) {
         vErrors = vErrors === null ? validate143.errors : vErrors.concat(validate143.errors);
         errors = vErrors.length;
       }
     }
     if (data["groups-"] !== void 0) {
-      if (
-        !validate143(data["groups-"], {
-          instancePath: instancePath + "/groups-",
-          parentData: data,
-          parentDataProperty: "groups-",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate143(data["groups-"], { instancePath: instancePath + "/groups-", rootData })) {
         vErrors = vErrors === null ? validate143.errors : vErrors.concat(validate143.errors);
         errors = vErrors.length;
       }
     }
     if (data["runlevels+"] !== void 0) {
-      if (
-        !validate141(data["runlevels+"], {
-          instancePath: instancePath + "/runlevels+",
-          parentData: data,
-          parentDataProperty: "runlevels+",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate141(data["runlevels+"], { instancePath: instancePath + "/runlevels+", rootData })) {
         vErrors = vErrors === null ? validate141.errors : vErrors.concat(validate141.errors);
         errors = vErrors.length;
       }
     }
     if (data["runlevels-"] !== void 0) {
-      if (
-        !validate141(data["runlevels-"], {
-          instancePath: instancePath + "/runlevels-",
-          parentData: data,
-          parentDataProperty: "runlevels-",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate141(data["runlevels-"], { instancePath: instancePath + "/runlevels-", rootData })) {
         vErrors = vErrors === null ? validate141.errors : vErrors.concat(validate141.errors);
         errors = vErrors.length;
       }
@@ -6240,21 +4270,10 @@ function validate405(
   validate405.errors = vErrors;
   return errors === 0;
 }
-validate405.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
 var validateLibrary = validate476;
-function validate289(
-  data,
-  { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
-) {
+function validate289(data, { instancePath = "", rootData = data } = {}) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate289.evaluated;
-  if (evaluated0.dynamicProps) {
-    evaluated0.props = void 0;
-  }
-  if (evaluated0.dynamicItems) {
-    evaluated0.items = void 0;
-  }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.name === void 0) {
       const err0 = {
@@ -6287,43 +4306,19 @@ function validate289(
       }
     }
     if (data.name !== void 0) {
-      if (
-        !validate54(data.name, {
-          instancePath: instancePath + "/name",
-          parentData: data,
-          parentDataProperty: "name",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate54(data.name, { instancePath: instancePath + "/name", rootData })) {
         vErrors = vErrors === null ? validate54.errors : vErrors.concat(validate54.errors);
         errors = vErrors.length;
       }
     }
     if (data.as !== void 0) {
-      if (
-        !validate54(data.as, {
-          instancePath: instancePath + "/as",
-          parentData: data,
-          parentDataProperty: "as",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate54(data.as, { instancePath: instancePath + "/as", rootData })) {
         vErrors = vErrors === null ? validate54.errors : vErrors.concat(validate54.errors);
         errors = vErrors.length;
       }
     }
     if (data.args !== void 0) {
-      if (
-        !validate87(data.args, {
-          instancePath: instancePath + "/args",
-          parentData: data,
-          parentDataProperty: "args",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate87(data.args, { instancePath: instancePath + "/args", rootData })) {
         vErrors = vErrors === null ? validate87.errors : vErrors.concat(validate87.errors);
         errors = vErrors.length;
       }
@@ -6340,20 +4335,9 @@ function validate289(
   validate289.errors = vErrors;
   return errors === 0;
 }
-validate289.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
-function validate476(
-  data,
-  { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
-) {
+function validate476(data, { instancePath = "", rootData = data } = {}) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate476.evaluated;
-  if (evaluated0.dynamicProps) {
-    evaluated0.props = void 0;
-  }
-  if (evaluated0.dynamicItems) {
-    evaluated0.items = void 0;
-  }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.file === void 0) {
       const err0 = {
@@ -6440,35 +4424,21 @@ function validate476(
           const _errs7 = errors;
           let valid3 = false;
           const _errs8 = errors;
-          if (
-            !validate54(data2, {
-              instancePath: instancePath + "/modules/" + i0,
-              parentData: data1,
-              parentDataProperty: i0,
-              rootData,
-              dynamicAnchors,
-            })
-          ) {
+          if (!validate54(data2, { instancePath: instancePath + "/modules/" + i0, rootData })) {
             vErrors = vErrors === null ? validate54.errors : vErrors.concat(validate54.errors);
             errors = vErrors.length;
           }
           var _valid0 = _errs8 === errors;
           valid3 = valid3 || _valid0;
-          const _errs9 = errors;
-          if (
-            !validate289(data2, {
-              instancePath: instancePath + "/modules/" + i0,
-              parentData: data1,
-              parentDataProperty: i0,
-              rootData,
-              dynamicAnchors,
-            })
-          ) {
-            vErrors = vErrors === null ? validate289.errors : vErrors.concat(validate289.errors);
-            errors = vErrors.length;
+          if (!valid3) {
+            const _errs9 = errors;
+            if (!validate289(data2, { instancePath: instancePath + "/modules/" + i0, rootData })) {
+              vErrors = vErrors === null ? validate289.errors : vErrors.concat(validate289.errors);
+              errors = vErrors.length;
+            }
+            var _valid0 = _errs9 === errors;
+            valid3 = valid3 || _valid0;
           }
-          var _valid0 = _errs9 === errors;
-          valid3 = valid3 || _valid0;
           if (!valid3) {
             const err5 = {
               instancePath: instancePath + "/modules/" + i0,
@@ -6536,21 +4506,10 @@ function validate476(
   validate476.errors = vErrors;
   return errors === 0;
 }
-validate476.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
 var validateAlternatives = validate479;
-function validate479(
-  data,
-  { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
-) {
+function validate479(data, { instancePath = "", rootData = data } = {}) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate479.evaluated;
-  if (evaluated0.dynamicProps) {
-    evaluated0.props = void 0;
-  }
-  if (evaluated0.dynamicItems) {
-    evaluated0.items = void 0;
-  }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     for (const key0 in data) {
       let data0 = data[key0];
@@ -6596,7 +4555,6 @@ function validate479(
   validate479.errors = vErrors;
   return errors === 0;
 }
-validate479.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
 var validateCodeTask = validate480;
 var schema77 = {
   type: "object",
@@ -6621,19 +4579,9 @@ var schema77 = {
   required: ["name"],
   additionalProperties: false,
 };
-function validate480(
-  data,
-  { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
-) {
+function validate480(data, { instancePath = "", rootData = data } = {}) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate480.evaluated;
-  if (evaluated0.dynamicProps) {
-    evaluated0.props = void 0;
-  }
-  if (evaluated0.dynamicItems) {
-    evaluated0.items = void 0;
-  }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.name === void 0) {
       const err0 = {
@@ -6666,225 +4614,97 @@ function validate480(
       }
     }
     if (data.name !== void 0) {
-      if (
-        !validate54(data.name, {
-          instancePath: instancePath + "/name",
-          parentData: data,
-          parentDataProperty: "name",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate54(data.name, { instancePath: instancePath + "/name", rootData })) {
         vErrors = vErrors === null ? validate54.errors : vErrors.concat(validate54.errors);
         errors = vErrors.length;
       }
     }
     if (data.provides !== void 0) {
-      if (
-        !validate56(data.provides, {
-          instancePath: instancePath + "/provides",
-          parentData: data,
-          parentDataProperty: "provides",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate56(data.provides, { instancePath: instancePath + "/provides", rootData })) {
         vErrors = vErrors === null ? validate56.errors : vErrors.concat(validate56.errors);
         errors = vErrors.length;
       }
     }
     if (data.priority !== void 0) {
-      if (
-        !validate59(data.priority, {
-          instancePath: instancePath + "/priority",
-          parentData: data,
-          parentDataProperty: "priority",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate59(data.priority, { instancePath: instancePath + "/priority", rootData })) {
         vErrors = vErrors === null ? validate59.errors : vErrors.concat(validate59.errors);
         errors = vErrors.length;
       }
     }
     if (data.requires !== void 0) {
-      if (
-        !validate61(data.requires, {
-          instancePath: instancePath + "/requires",
-          parentData: data,
-          parentDataProperty: "requires",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate61(data.requires, { instancePath: instancePath + "/requires", rootData })) {
         vErrors = vErrors === null ? validate61.errors : vErrors.concat(validate61.errors);
         errors = vErrors.length;
       }
     }
     if (data.needs !== void 0) {
-      if (
-        !validate64(data.needs, {
-          instancePath: instancePath + "/needs",
-          parentData: data,
-          parentDataProperty: "needs",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate64(data.needs, { instancePath: instancePath + "/needs", rootData })) {
         vErrors = vErrors === null ? validate64.errors : vErrors.concat(validate64.errors);
         errors = vErrors.length;
       }
     }
     if (data.after !== void 0) {
-      if (
-        !validate67(data.after, {
-          instancePath: instancePath + "/after",
-          parentData: data,
-          parentDataProperty: "after",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate67(data.after, { instancePath: instancePath + "/after", rootData })) {
         vErrors = vErrors === null ? validate67.errors : vErrors.concat(validate67.errors);
         errors = vErrors.length;
       }
     }
     if (data.before !== void 0) {
-      if (
-        !validate69(data.before, {
-          instancePath: instancePath + "/before",
-          parentData: data,
-          parentDataProperty: "before",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate69(data.before, { instancePath: instancePath + "/before", rootData })) {
         vErrors = vErrors === null ? validate69.errors : vErrors.concat(validate69.errors);
         errors = vErrors.length;
       }
     }
     if (data.ranks !== void 0) {
-      if (
-        !validate71(data.ranks, {
-          instancePath: instancePath + "/ranks",
-          parentData: data,
-          parentDataProperty: "ranks",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate71(data.ranks, { instancePath: instancePath + "/ranks", rootData })) {
         vErrors = vErrors === null ? validate71.errors : vErrors.concat(validate71.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-config"] !== void 0) {
-      if (
-        !validate73(data["needs-config"], {
-          instancePath: instancePath + "/needs-config",
-          parentData: data,
-          parentDataProperty: "needs-config",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate73(data["needs-config"], { instancePath: instancePath + "/needs-config", rootData })) {
         vErrors = vErrors === null ? validate73.errors : vErrors.concat(validate73.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-attrs"] !== void 0) {
-      if (
-        !validate75(data["needs-attrs"], {
-          instancePath: instancePath + "/needs-attrs",
-          parentData: data,
-          parentDataProperty: "needs-attrs",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate75(data["needs-attrs"], { instancePath: instancePath + "/needs-attrs", rootData })) {
         vErrors = vErrors === null ? validate75.errors : vErrors.concat(validate75.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-env"] !== void 0) {
-      if (
-        !validate77(data["needs-env"], {
-          instancePath: instancePath + "/needs-env",
-          parentData: data,
-          parentDataProperty: "needs-env",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate77(data["needs-env"], { instancePath: instancePath + "/needs-env", rootData })) {
         vErrors = vErrors === null ? validate77.errors : vErrors.concat(validate77.errors);
         errors = vErrors.length;
       }
     }
     if (data.disabled !== void 0) {
-      if (
-        !validate79(data.disabled, {
-          instancePath: instancePath + "/disabled",
-          parentData: data,
-          parentDataProperty: "disabled",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate79(data.disabled, { instancePath: instancePath + "/disabled", rootData })) {
         vErrors = vErrors === null ? validate79.errors : vErrors.concat(validate79.errors);
         errors = vErrors.length;
       }
     }
     if (data.timeout !== void 0) {
-      if (
-        !validate81(data.timeout, {
-          instancePath: instancePath + "/timeout",
-          parentData: data,
-          parentDataProperty: "timeout",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate81(data.timeout, { instancePath: instancePath + "/timeout", rootData })) {
         vErrors = vErrors === null ? validate81.errors : vErrors.concat(validate81.errors);
         errors = vErrors.length;
       }
     }
     if (data.description !== void 0) {
-      if (
-        !validate83(data.description, {
-          instancePath: instancePath + "/description",
-          parentData: data,
-          parentDataProperty: "description",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate83(data.description, { instancePath: instancePath + "/description", rootData })) {
         vErrors = vErrors === null ? validate83.errors : vErrors.concat(validate83.errors);
         errors = vErrors.length;
       }
     }
     if (data.optional !== void 0) {
-      if (
-        !validate101(data.optional, {
-          instancePath: instancePath + "/optional",
-          parentData: data,
-          parentDataProperty: "optional",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate101(data.optional, { instancePath: instancePath + "/optional", rootData })) {
         vErrors = vErrors === null ? validate101.errors : vErrors.concat(validate101.errors);
         errors = vErrors.length;
       }
     }
     if (data.groups !== void 0) {
-      if (
-        !validate105(data.groups, {
-          instancePath: instancePath + "/groups",
-          parentData: data,
-          parentDataProperty: "groups",
-          rootData,
-          dynamicAnchors,
-        })
-      ) {
+      if (!validate105(data.groups, { instancePath: instancePath + "/groups", rootData })) {
         vErrors = vErrors === null ? validate105.errors : vErrors.concat(validate105.errors);
         errors = vErrors.length;
       }
@@ -6901,7 +4721,6 @@ function validate480(
   validate480.errors = vErrors;
   return errors === 0;
 }
-validate480.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
 var validateInstanceConfig = validate497;
 var schema78 = {
   $schema: "https://json-schema.org/draft/2020-12/schema",
@@ -6944,19 +4763,9 @@ var schema78 = {
   },
 };
 var pattern12 = new RegExp("^\\.", "u");
-function validate500(
-  data,
-  { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
-) {
+function validate500(data, { instancePath = "", rootData = data } = {}) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate500.evaluated;
-  if (evaluated0.dynamicProps) {
-    evaluated0.props = void 0;
-  }
-  if (evaluated0.dynamicItems) {
-    evaluated0.items = void 0;
-  }
   const _errs1 = errors;
   let valid0 = false;
   let passing0 = null;
@@ -7225,21 +5034,10 @@ function validate500(
   validate500.errors = vErrors;
   return errors === 0;
 }
-validate500.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
 var pattern13 = new RegExp("^[0-9]+(?:\\.[0-9]+)*$", "u");
-function validate497(
-  data,
-  { instancePath = "", parentData, parentDataProperty, rootData = data, dynamicAnchors = {} } = {},
-) {
+function validate497(data, { instancePath = "", rootData = data } = {}) {
   let vErrors = null;
   let errors = 0;
-  const evaluated0 = validate497.evaluated;
-  if (evaluated0.dynamicProps) {
-    evaluated0.props = void 0;
-  }
-  if (evaluated0.dynamicItems) {
-    evaluated0.items = void 0;
-  }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.modules !== void 0) {
       let data0 = data.modules;
@@ -7249,10 +5047,7 @@ function validate497(
             if (
               !validate405(data0[key0], {
                 instancePath: instancePath + "/modules/" + key0.replace(/~/g, "~0").replace(/\//g, "~1"),
-                parentData: data0,
-                parentDataProperty: key0,
                 rootData,
-                dynamicAnchors,
               })
             ) {
               vErrors = vErrors === null ? validate405.errors : vErrors.concat(validate405.errors);
@@ -7264,10 +5059,7 @@ function validate497(
           if (
             !validate479(data0.alternatives, {
               instancePath: instancePath + "/modules/alternatives",
-              parentData: data0,
-              parentDataProperty: "alternatives",
               rootData,
-              dynamicAnchors,
             })
           ) {
             vErrors = vErrors === null ? validate479.errors : vErrors.concat(validate479.errors);
@@ -7296,10 +5088,7 @@ function validate497(
           if (
             !validate500(data3[key1], {
               instancePath: instancePath + "/loaders/" + key1.replace(/~/g, "~0").replace(/\//g, "~1"),
-              parentData: data3,
-              parentDataProperty: key1,
               rootData,
-              dynamicAnchors,
             })
           ) {
             vErrors = vErrors === null ? validate500.errors : vErrors.concat(validate500.errors);
@@ -7547,7 +5336,6 @@ function validate497(
   validate497.errors = vErrors;
   return errors === 0;
 }
-validate497.evaluated = { props: true, dynamicProps: false, dynamicItems: false };
 
 export const checkModule: Validator<ModuleTable> = validateModule;
 export const checkTask: Validator<TaskTable> = validateTask;
