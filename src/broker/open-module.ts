@@ -33,8 +33,8 @@ export interface OpenedModule extends ModuleInfo {
  * Opens a module: finds the file, chooses its loader, and reads its identity, as `sluice module info` does.
  * The code of the module does not run in this process.
  * @param path a file, or a bare name on the module path; `#NAME` after it is a module of a library
- * @throws SluiceError `LOAD_NOT_FOUND`, `UNIT_INSECURE`, `LOAD_NO_LOADER`, or `LOAD_LIBRARY` for a library
- *   that it cannot read. `ECANCELED` or `ETIMEDOUT` at a limit. A system error for an unreadable file.
+ * @throws SluiceError `LOAD_NOT_FOUND`, `UNIT_INSECURE`, `LOAD_NO_LOADER`, or `LOAD_LIBRARY` for an
+ *   unreadable library. `ECANCELED` or `ETIMEDOUT` at a limit. A system error for an unreadable file.
  */
 export async function openModule(path: string, options: OpenModuleOptions = {}): Promise<OpenedModule> {
   const { modulePath = process.env["FLUX_MODULE_PATH"] ?? "", signal, timeoutMs, ...choice } = options;

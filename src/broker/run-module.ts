@@ -17,10 +17,10 @@ export interface RunModuleOptions extends StartModuleOptions {
 /** A module that runs without an instance. */
 export interface LoneModule extends StartedModule {
   /**
-   * Removes the module as `module.remove` does, and cleans up. For a failed module it only cleans up.
+   * Removes the module as `module.remove` does, and cleans up. Only cleans up after a failed module.
    * @param limits at a limit, the module ends at once. The promise rejects after the end
-   * @throws SluiceError with the module's own error if it fails while it ends; `ECANCELED` or `ETIMEDOUT` at
-   *   a limit
+   * @throws SluiceError with the module's error if the module fails while it ends; `ECANCELED` or
+   *   `ETIMEDOUT` at a limit
    */
   readonly close: (limits?: Limits) => Promise<void>;
 }

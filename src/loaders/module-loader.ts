@@ -157,8 +157,8 @@ export interface ModuleLoader {
    */
   readModuleName?(path: string): Promise<string | undefined>;
   /**
-   * Checks without running the file that it compiles, or that it is executable. The broker calls this method
-   * before it replaces a running module.
+   * Checks that the file compiles or is executable, without running it. The broker calls this method before
+   * it replaces a running module.
    * @throws SluiceError `LOAD_FAILED` with the place of a mistake; a system error for an unreadable file
    */
   check?(spec: Omit<ModuleSpec, "uuid" | "args" | "thread">): Promise<void>;
