@@ -350,7 +350,7 @@ export class Broker {
       this.log.append(
         "broker",
         "warning",
-        `processes ${left.join(", ")} still run after SIGKILL: they belong to another user, or the kernel holds them`,
+        `processes ${left.join(", ")} still run after SIGKILL (owned by another user, or held by the kernel)`,
       );
   }
 

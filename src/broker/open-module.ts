@@ -9,7 +9,7 @@ import { startModule, type StartModuleOptions } from "./start-module.js";
 export interface OpenModuleOptions extends Limits {
   /** Whether the module runs in a process rather than a thread. */
   readonly exec?: boolean | undefined;
-  /** Name of a loader. Default: the file decides. */
+  /** Name of a loader. Default: depends on the file. */
   readonly loader?: string | undefined;
   /** Colon-separated directories for a bare name. Default: `FLUX_MODULE_PATH`. */
   readonly modulePath?: string | undefined;
@@ -54,6 +54,6 @@ export async function openModule(path: string, options: OpenModuleOptions = {}):
 async function confirmUnchanged({ path, digest }: ModuleInfo): Promise<void> {
   const now = await digestOf(path);
   if (now === digest) return;
-  const text = `${path}: has changed since Sluice opened it: its digest was ${digest} and is ${now}; open it again`;
+  const text = `${path}: has changed since its opening, from digest ${digest} to ${now}; open the file again`;
   throw new SluiceError("LOAD_FAILED", text, { errnum: ERRNO.EINVAL });
 }

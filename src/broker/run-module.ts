@@ -6,7 +6,7 @@ import { startModule, type StartModuleOptions } from "./start-module.js";
 export interface RunModuleOptions extends StartModuleOptions {
   /** Whether the module runs in a process rather than a thread. */
   readonly exec?: boolean | undefined;
-  /** Name of a loader. Default: the file decides. */
+  /** Name of a loader. Default: depends on the file. */
   readonly loader?: string | undefined;
   /** Colon-separated directories for a bare name. Default: `FLUX_MODULE_PATH`. */
   readonly modulePath?: string | undefined;

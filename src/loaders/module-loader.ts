@@ -150,7 +150,7 @@ export interface ModuleLoader {
   readonly name: string;
   /** The suffixes with the dot, such as `.mjs`. */
   readonly suffixes: readonly string[];
-  /** Whether this loader accepts a file with these first bytes, if no suffix decides. */
+  /** Whether this loader accepts a file with these first bytes, if no suffix matches. */
   recognises?(head: Uint8Array): boolean;
   /**
    * The name that the file exports (`moduleName`, docs/design/modules.md §5), found without running the file.

@@ -37,7 +37,7 @@ async function connected<T>(
   if (uri === undefined || uri === "") {
     throw new SluiceError(
       "BROKER_UNREACHABLE",
-      "no instance: SLUICE_URI is not set; run this under 'sluice start'",
+      "no instance: SLUICE_URI is not set; run the command under 'sluice start'",
     );
   }
   if (/^(nats|tls):/.test(uri)) return overNats(uri, limits, use);

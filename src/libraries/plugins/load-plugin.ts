@@ -55,7 +55,7 @@ export interface PluginOptions {
   readonly inProcess?: boolean | undefined;
   /** Run JavaScript and TypeScript in a separate process. Default: in this process. */
   readonly exec?: boolean | undefined;
-  /** Name of a loader. Default: the file decides. */
+  /** Name of a loader. Default: depends on the file. */
   readonly loader?: string | undefined;
   /** Cancels the load, which fails with `ECANCELED`. */
   readonly signal?: AbortSignal | undefined;

@@ -88,7 +88,7 @@ export class Restore {
     else
       throw requestError(
         "EINVAL",
-        `line ${number}: the dump has ${parsed.keys} keys, but ${this.#keys} are present`,
+        `line ${number}: ${this.#keys} keys are present instead of ${parsed.keys}`,
       );
   }
 
