@@ -255,7 +255,7 @@ class Context:
     def _effect(self, method: str, effect: Dict[str, Any]) -> None:
         if self._effects is None:
             raise ValueError(f"{method}: only setup() can change the plan")
-        if not decides(f"what {method}() does", effect):
+        if not decides(f"the effect of {method}()", effect):
             self._effects.append(effect)
 
 

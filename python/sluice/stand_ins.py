@@ -100,13 +100,13 @@ def stand_in_for(name: str) -> Any:
 def decides(what: str, *values: Any) -> bool:
     """Whether values of a plan come from a stand-in, which it records. Ignore such values.
 
-    :param what: the part of the plan that they decide, as in "and WHAT depends on it"
+    :param what: the part of the plan that they decide, as in "WHAT depends on the import"
     """
     if _report is None:
         return False
     names = {name for value in values for name in _names_in(value)}
     for name in sorted(names):
-        _report.add_use(name, f"{what} depends on it")
+        _report.add_use(name, f"{what} depends on the import")
     return bool(names)
 
 

@@ -199,26 +199,24 @@ export class Broker {
     return () => this.#shutdownListeners.delete(listener);
   }
 
-  /** Notes that the process of another rank has ended, although its connection may be open. */
+  /** Notes the end of another rank's process, even if the rank's connection is still open. */
   rankEnded(rank: number): void {
     this.#overlay.ended?.(rank);
     this.roster.ended(rank);
   }
 
-  /** The number of requests that the broker has passed on, without an answer so far. */
+  /** The number of unanswered requests that the broker has passed on. */
   get pendingRequests(): number {
     return this.#router.pendingCount;
   }
 
-  /** Keeps a line that a task of rc1 or rc3 has printed, in the log and with the output of programs. */
+  /** Stores a printed line of a task of rc1 or rc3 in the log and with the output of programs. */
   taskOutput(phase: string, { unit, stream, text }: TaskLine): void {
     this.log.append(phase, "info", unit === undefined ? text : `${unit}: ${text}`);
     if (unit !== undefined) this.#programs.task(unit, stream, text);
   }
 
-  /**
-   * The environment for programs of the instance: the broker's, with its URI and without blocked variables.
-   */
+  /** The environment for programs: the broker's environment and URI, without blocked variables. */
   programEnvironment(): Record<string, string> {
     const inherited = this.environment.inherited(this.attributes.get("broker.env-blocklist") ?? "");
     return { ...inherited, ...this.#marks(), ...(this.uri !== undefined && { SLUICE_URI: this.uri }) };
@@ -293,7 +291,7 @@ export class Broker {
     return value === undefined ? {} : { [MARK_VARIABLE]: value };
   }
 
-  /** Whether the state is to outlive the broker. An empty value counts as unset. */
+  /** Whether the state remains after the broker's end. An empty `statedir` counts as unset. */
   #keepsState(): boolean {
     return Boolean(this.#options.attributes?.["statedir"]);
   }
@@ -352,7 +350,7 @@ export class Broker {
       this.log.append(
         "broker",
         "warning",
-        `processes ${left.join(", ")} still run after SIGKILL: they belong to another user, or the kernel holds them`,
+        `processes ${left.join(", ")} still run after SIGKILL (owned by another user, or held by the kernel)`,
       );
   }
 

@@ -140,14 +140,14 @@ class Replay {
       const { errno = "no errno", message } = outcome;
       if (expected.kind === "error" && expected.errno === errno) return [];
       const wanted = expected.kind === "error" ? expected.errno : "a response";
-      return [`error: must be ${wanted}, is ${errno}: ${message}`];
+      return [`error: must be ${wanted}, not ${errno}: ${message}`];
     }
     if (expected.kind === "error") return [`error: must be ${expected.errno}, but the request succeeded`];
     const { response: shape } = this.#methodOf(method);
     const value = jsonOf(outcome.value, shape);
     if (value === undefined) {
       const [wanted, given] = isBytes(shape) ? ["raw bytes", "JSON"] : ["JSON", "raw bytes"];
-      return [`payload: must be ${wanted}, is ${given}`];
+      return [`payload: must be ${wanted}, not ${given}`];
     }
     const breaches = breachesOf(value, shape);
     return breaches.length > 0 ? breaches : differencesFrom(expected.value, value);

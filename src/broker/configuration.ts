@@ -76,7 +76,7 @@ export class Configuration {
   async #read(): Promise<ConfigTable> {
     const { read } = this.#host;
     if (read !== undefined) return read();
-    throw requestError("ENOENT", "the configuration was not read from a file; start with -c to reload it");
+    throw requestError("ENOENT", "a reload needs a configuration file; start with -c");
   }
 
   #refuseInvalid(config: JsonObject): void {

@@ -9,7 +9,7 @@ import { startModule, type StartModuleOptions } from "./start-module.js";
 export interface OpenModuleOptions extends Limits {
   /** Whether the module runs in a process rather than a thread. */
   readonly exec?: boolean | undefined;
-  /** Name of a loader. Default: the file decides. */
+  /** Name of a loader. Default: depends on the file. */
   readonly loader?: string | undefined;
   /** Colon-separated directories for a bare name. Default: `FLUX_MODULE_PATH`. */
   readonly modulePath?: string | undefined;
@@ -33,8 +33,8 @@ export interface OpenedModule extends ModuleInfo {
  * Opens a module: finds the file, chooses its loader, and reads its identity, as `sluice module info` does.
  * The code of the module does not run in this process.
  * @param path a file, or a bare name on the module path; `#NAME` after it is a module of a library
- * @throws SluiceError `LOAD_NOT_FOUND`, `UNIT_INSECURE`, `LOAD_NO_LOADER`, or `LOAD_LIBRARY` for a library
- *   that it cannot read. `ECANCELED` or `ETIMEDOUT` at a limit. A system error for an unreadable file.
+ * @throws SluiceError `LOAD_NOT_FOUND`, `UNIT_INSECURE`, `LOAD_NO_LOADER`, or `LOAD_LIBRARY` for an
+ *   unreadable library. `ECANCELED` or `ETIMEDOUT` at a limit. A system error for an unreadable file.
  */
 export async function openModule(path: string, options: OpenModuleOptions = {}): Promise<OpenedModule> {
   const { modulePath = process.env["FLUX_MODULE_PATH"] ?? "", signal, timeoutMs, ...choice } = options;
@@ -54,6 +54,6 @@ export async function openModule(path: string, options: OpenModuleOptions = {}):
 async function confirmUnchanged({ path, digest }: ModuleInfo): Promise<void> {
   const now = await digestOf(path);
   if (now === digest) return;
-  const text = `${path}: has changed since Sluice opened it: its digest was ${digest} and is ${now}; open it again`;
+  const text = `${path}: has changed since its opening, from digest ${digest} to ${now}; open the file again`;
   throw new SluiceError("LOAD_FAILED", text, { errnum: ERRNO.EINVAL });
 }

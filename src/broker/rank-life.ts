@@ -82,7 +82,7 @@ function sayAgain(attributes: Broker["attributes"], say: () => void): Pick<Timer
   return { cancel: () => timer.cancel() };
 }
 
-/** The state of a wait, such as `6 of 8 ranks have joined, 8 are needed; rank 3 is lost, rc1 of ranks 5-6 failed`. */
+/** The state of a wait, such as `6 of 8 ranks have joined (needed: 8); rank 3 is lost, rc1 of ranks 5-6 failed`. */
 function missingText(ranks: readonly RankStatus[], needed: number): string {
   const idset = (...states: RankStatus["state"][]): string | undefined => {
     const missing = ranks.filter(({ state }) => states.includes(state)).map(({ rank }) => rank);
@@ -95,7 +95,7 @@ function missingText(ranks: readonly RankStatus[], needed: number): string {
     failed && `rc1 failed: ${failed}`,
     lost && `lost: ${lost}`,
   ].filter((text) => text !== undefined);
-  return `${online} of ${ranks.length} ranks have joined, ${needed} are needed; ${missing.join("; ")}`;
+  return `${online} of ${ranks.length} ranks have joined (needed: ${needed}); ${missing.join("; ")}`;
 }
 
 function ranksText(ranks: readonly number[]): string {

@@ -6,7 +6,7 @@ import { startModule, type StartModuleOptions } from "./start-module.js";
 export interface RunModuleOptions extends StartModuleOptions {
   /** Whether the module runs in a process rather than a thread. */
   readonly exec?: boolean | undefined;
-  /** Name of a loader. Default: the file decides. */
+  /** Name of a loader. Default: depends on the file. */
   readonly loader?: string | undefined;
   /** Colon-separated directories for a bare name. Default: `FLUX_MODULE_PATH`. */
   readonly modulePath?: string | undefined;
@@ -17,10 +17,10 @@ export interface RunModuleOptions extends StartModuleOptions {
 /** A module that runs without an instance. */
 export interface LoneModule extends StartedModule {
   /**
-   * Removes the module as `module.remove` does, and cleans up. For a failed module it only cleans up.
+   * Removes the module as `module.remove` does, and cleans up. Only cleans up after a failed module.
    * @param limits at a limit, the module ends at once. The promise rejects after the end
-   * @throws SluiceError with the module's own error if it fails while it ends; `ECANCELED` or `ETIMEDOUT` at
-   *   a limit
+   * @throws SluiceError with the module's error if the module fails while it ends; `ECANCELED` or
+   *   `ETIMEDOUT` at a limit
    */
   readonly close: (limits?: Limits) => Promise<void>;
 }

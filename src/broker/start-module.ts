@@ -13,8 +13,8 @@ export interface StartModuleOptions extends Limits {
   /** Gets the log lines of the module. */
   readonly onLog?: ((level: string, text: string) => void) | undefined;
   /**
-   * The library calls it before it loads the module, with the `handle` of the started module. The function
-   * may register services for the module.
+   * Called before the load of the module, with the `handle` of the started module. May register services for
+   * the module.
    */
   readonly before?: ((handle: Handle) => Promise<void>) | undefined;
   /** Whether other threads and programs can connect, by `uri`. Default: false. */

@@ -16,8 +16,8 @@ export interface StartedModule {
   /**
    * Requests the end of the module. Resolves when it has ended. The module may send and receive messages
    * until its end. The handle stays open. Has no effect on an ended module.
-   * @throws SluiceError with the module's own error if it fails while it ends. `ECANCELED` or `ETIMEDOUT` at
-   *   a limit, after which the module still ends. {@link unload} does not wait.
+   * @throws SluiceError with the module's error if the module fails while it ends. `ECANCELED` or
+   *   `ETIMEDOUT` at a limit, after which the module still ends. {@link unload} does not wait.
    */
   readonly stop: (limits?: Limits) => Promise<void>;
   /**

@@ -42,9 +42,9 @@ export class Broker {
   readonly closed: Promise<CloseReport>;
   readonly #rank: Rank;
   readonly #options: InstanceOptions;
-  /** Abort it to cancel the start. */
+  /** Cancels the start when aborted. */
   readonly #giveUp = new AbortController();
-  /** Abort it to cancel the rest of the shutdown. */
+  /** Cancels the rest of the shutdown when aborted. */
   readonly #hurry = new AbortController();
   #phase: Promise<unknown> = Promise.resolve();
   #settings: PhaseSettings | undefined;
@@ -68,8 +68,8 @@ export class Broker {
   }
 
   /**
-   * Starts an instance. Resolves when it has carried out the plan of rc1. If the start fails, it shuts the
-   * instance down before the promise rejects.
+   * Starts an instance. Resolves after the plan of rc1. A failed start shuts the instance down before the
+   * promise rejects.
    * @throws StartError with the result of each unit, and all problems of the input. Codes: `RUN_FAILED` if
    *   a unit failed; for invalid input the code of the first problem; `BROKER_REQUEST` with `ECANCELED` or
    *   `ETIMEDOUT` at a limit. `BROKER_STATE`: a module with the policy `panic` failed, the rundir or statedir
@@ -123,7 +123,7 @@ export class Broker {
     return this.#rank.size;
   }
 
-  /** The number of requests that the broker has passed on, without an answer so far. */
+  /** The number of unanswered requests that the broker has passed on. */
   get pendingRequests(): number {
     return this.#rank.pendingRequests;
   }
@@ -250,7 +250,7 @@ export class Broker {
     return { ...closed, status: isClean ? closed.status : 1, units: result?.units ?? [] };
   }
 
-  /** rc3. Logs a failure. The shutdown continues. */
+  /** Carries out rc3, and only logs a failure. */
   async #runStop(cancelAfterMs: number | undefined): Promise<PhaseResult | undefined> {
     if (this.#settings === undefined || this.#closing !== undefined) return undefined;
     try {

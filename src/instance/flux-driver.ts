@@ -41,7 +41,7 @@ export async function startFluxDriver(
 ): Promise<FluxDriver> {
   if (!env["FLUX_URI"]) {
     throw unreachable(
-      "no Flux instance: FLUX_URI is not set; run this inside an instance, or under 'flux proxy'",
+      "no Flux instance: FLUX_URI is not set; run the command inside an instance, or under 'flux proxy'",
     );
   }
   const directory = await mkdtemp(join(tmpdir(), "sluice-flux-"));

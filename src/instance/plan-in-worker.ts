@@ -11,13 +11,13 @@ const UNITS_AT_A_TIME = 200;
 
 /**
  * Plans in a worker thread, for inputs so large that {@link plan} would block the calling thread for too
- * long. The result is the same. The calling thread computes details of the plan when the caller reads them.
+ * long. The calling thread computes details of the plan when the caller reads them.
  *
  * The thread also finds the places of problems.
  * @param catalog all composed units
  * @param input the request (or just the roots of a start), and the facts
  * @param limits at a limit, the thread ends
- * @returns the same as {@link plan}
+ * @returns the result of {@link plan}
  * @throws SluiceError `BROKER_REQUEST` with `ECANCELED` or `ETIMEDOUT` at a limit; `LOAD_FAILED` if the
  * thread cannot start
  */

@@ -17,7 +17,7 @@ export function readShuffle(text: string): Shuffle {
   if (/^\d{1,10}$/.test(text) && Number(text) <= MOST) return seeded(Number(text));
   const wrong = (message: string): SluiceError => new SluiceError("USAGE", `shuffle '${text}': ${message}`);
   if (!text.startsWith("@") || text.length === 1) {
-    throw wrong(`must be a whole number up to ${MOST}, or @FILE with a name of a unit a line`);
+    throw wrong(`must be a whole number up to ${MOST}, or @FILE with one unit name per line`);
   }
   const file = resolve(text.slice(1));
   try {

@@ -7,11 +7,11 @@ export interface UnitOutcome {
   readonly unit: string;
   readonly action: StepAction;
   /**
-   * `skipped`: a unit that it requires or needs did not start. `not-started`: the run stopped before the unit
-   * could start.
+   * `skipped`: a required or needed unit did not start. `not-started`: the run stopped before the unit could
+   * start.
    */
   readonly outcome: "done" | "failed" | "timeout" | "cancelled" | "skipped" | "not-started";
-  /** Milliseconds from its start to its end; undefined if it never started. */
+  /** Milliseconds from the unit's start to its end; undefined if the unit never started. */
   readonly durationMs: number | undefined;
   /** Why the unit is not done: for `failed`, the error of the unit. */
   readonly error: Error | undefined;

@@ -122,17 +122,17 @@ function nameFailures(picks: readonly LibraryPick[]): LibraryFailure[] {
 function hostProblems(manifest: LibraryManifest, host: LibraryHost): string[] {
   const { api, host: range, python, pythonVersion } = manifest;
   const problems: string[] = [];
-  if (!speaks(host.api, api)) problems.push(`is of library api ${api}, this host has api ${host.api}`);
+  if (!speaks(host.api, api)) problems.push(`is of library api ${api}; this host has api ${host.api}`);
   if (range !== undefined) {
     const takes = takesRelease(range, host.version);
     if (takes === undefined) problems.push(`host: '${range}' is not a range of versions`);
-    if (takes === false) problems.push(`is built for Sluice ${range}, this host is ${host.version}`);
+    if (takes === false) problems.push(`is built for Sluice ${range}; this host is ${host.version}`);
   }
   if (python !== undefined) {
     const takes = takesRelease(python, pythonVersion ?? "0.0.0");
     if (takes === undefined) problems.push(`python: '${python}' is not a range of versions`);
     if (takes === false)
-      problems.push(`needs Python ${python}, this host runs ${pythonVersion ?? "no Python"}`);
+      problems.push(`needs Python ${python}; this host runs ${pythonVersion ?? "no Python"}`);
   }
   return problems;
 }
@@ -142,7 +142,7 @@ function sharingProblems(picks: readonly LibraryPick[]): string[] {
   const alone = picks.find(({ loader = "thread" }) => loader !== "thread");
   const groups = groupsOf(picks);
   return [
-    ...(alone === undefined ? [] : [`shares its state, but '${alone.unit}' is to run in a process`]),
+    ...(alone === undefined ? [] : [`shares its state, which excludes a process for '${alone.unit}'`]),
     ...(groups.length > 1 ? [`shares its state, but is picked into the threads ${groups.join(", ")}`] : []),
   ];
 }
@@ -182,10 +182,10 @@ function kindProblems({ kind, kindVersion }: ManifestModule, host: LibraryHost):
   const spoken = Object.hasOwn(host.kinds, kind) ? host.kinds[kind] : undefined;
   if (spoken === undefined) {
     const known = Object.entries(host.kinds).map(([name, version]) => `${name} ${version}`);
-    return [`is of kind '${kind}', which this host lacks; it has ${known.join(", ")}`];
+    return [`is of kind '${kind}', which this host lacks; valid kinds: ${known.join(", ")}`];
   }
   if (kindVersion === undefined || speaks(spoken, kindVersion)) return [];
-  return [`is of kind ${kind} ${kindVersion}, this host has ${kind} ${spoken}`];
+  return [`is of kind ${kind} ${kindVersion}; this host has ${kind} ${spoken}`];
 }
 
 function compatibleProblems({ compatible }: ManifestModule, host: LibraryHost): string[] {

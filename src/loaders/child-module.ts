@@ -158,7 +158,7 @@ class ChildModule implements RunningModule {
       return { kind: "error", message: this.#fault.message, errnum: this.#fault.errnum };
     }
     if (this.#isOverdue) {
-      return { kind: "died", message: `it did not end within ${EXIT_MS} ms of closing its channel` };
+      return { kind: "died", message: `did not end within ${EXIT_MS} ms of closing its channel` };
     }
     if (status === 0) return { kind: "ok" };
     const remark = signal === null ? undefined : this.#remark?.(signal);

@@ -150,15 +150,15 @@ export interface ModuleLoader {
   readonly name: string;
   /** The suffixes with the dot, such as `.mjs`. */
   readonly suffixes: readonly string[];
-  /** Whether this loader accepts a file with these first bytes, if no suffix decides. */
+  /** Whether this loader accepts a file with these first bytes, if no suffix matches. */
   recognises?(head: Uint8Array): boolean;
   /**
    * The name that the file exports (`moduleName`, docs/design/modules.md §5), found without running the file.
    */
   readModuleName?(path: string): Promise<string | undefined>;
   /**
-   * Checks without running the file that it compiles, or that it is executable. The broker calls this method
-   * before it replaces a running module.
+   * Checks that the file compiles or is executable, without running it. The broker calls this method before
+   * it replaces a running module.
    * @throws SluiceError `LOAD_FAILED` with the place of a mistake; a system error for an unreadable file
    */
   check?(spec: Omit<ModuleSpec, "uuid" | "args" | "thread">): Promise<void>;

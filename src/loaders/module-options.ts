@@ -78,6 +78,6 @@ function failurePolicy(text: string | undefined): ModuleOptions["onFailure"] {
     case "restart":
       return text;
     default:
-      throw requestError("EINVAL", `no such failure policy '${text}'; it must be one of panic, log, restart`);
+      throw requestError("EINVAL", `no such failure policy '${text}'; valid policies: panic, log, restart`);
   }
 }

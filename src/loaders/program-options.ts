@@ -176,10 +176,7 @@ function limitsOf(
 ): Readonly<Record<string, string>> | undefined {
   for (const [name, limit] of Object.entries(value ?? {})) {
     if (!RESOURCES.includes(name))
-      throw requestError(
-        "EINVAL",
-        `unknown key '${name}' in 'limits'; it must be one of ${RESOURCES.join(", ")}`,
-      );
+      throw requestError("EINVAL", `unknown key '${name}' in 'limits'; valid keys: ${RESOURCES.join(", ")}`);
     if (typeof limit !== "string" || !/^(?:\d+|infinity):(?:\d+|infinity)$/.test(limit)) {
       throw requestError("EINVAL", `'limits.${name}' must be SOFT:HARD`);
     }
@@ -197,7 +194,7 @@ function exitPolicy(text: string | undefined): ProgramOptions["onExit"] {
     case "shutdown":
       return text;
     default:
-      throw requestError("EINVAL", `invalid 'onExit' '${text}'; it must be one of log, restart, shutdown`);
+      throw requestError("EINVAL", `invalid 'onExit' '${text}'; valid values: log, restart, shutdown`);
   }
 }
 

@@ -121,6 +121,6 @@ function noLoader(message: string): SluiceError {
 function sharedObject(path: string): SluiceError {
   return noLoader(
     `${path}: is a shared object, which no loader accepts; native code has to be a .node addon (Node-API) or a ` +
-      "program of its own; modules built for Flux run only in Flux",
+      "program; modules built for Flux run only in Flux",
   );
 }

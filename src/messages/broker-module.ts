@@ -69,7 +69,7 @@ export class BrokerModule {
     this.handle.stop(error);
   }
 
-  /** Subclasses register handlers and subscribe here. If it throws an error, the load fails. */
+  /** Subclasses register handlers and subscribe here. If the method throws an error, the load fails. */
   protected setup(): Promise<void> | void {
     return;
   }

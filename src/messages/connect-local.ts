@@ -11,8 +11,8 @@ const SCHEME = "local://";
 /**
  * Connects to a broker by its URI. The default is `SLUICE_URI`. The URI is `local:///PATH/OF/SOCKET`, or
  * `nats://HOST:PORT/INSTANCE/RANK` for a broker on another machine (docs/design/hosts.md §1).
- * @throws SluiceError `BROKER_UNREACHABLE` if the URI is invalid or no broker answers there. `errnum` is the
- *   cause. `BROKER_REQUEST` with `ECANCELED` or `ETIMEDOUT` at a limit. It then closes the socket.
+ * @throws SluiceError `BROKER_UNREACHABLE` if the URI is invalid or no broker answers. `errnum` is the cause.
+ *   `BROKER_REQUEST` with `ECANCELED` or `ETIMEDOUT` at a limit, which also closes the socket.
  */
 export async function connect(
   uri: string | undefined = process.env["SLUICE_URI"],
@@ -37,7 +37,7 @@ async function connected<T>(
   if (uri === undefined || uri === "") {
     throw new SluiceError(
       "BROKER_UNREACHABLE",
-      "no instance: SLUICE_URI is not set; run this under 'sluice start'",
+      "no instance: SLUICE_URI is not set; run the command under 'sluice start'",
     );
   }
   if (/^(nats|tls):/.test(uri)) return overNats(uri, limits, use);

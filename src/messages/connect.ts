@@ -40,7 +40,7 @@ export function connectAs(channel: Channel, kind: HandleKind): Promise<ChannelHa
 
 function readWelcome(message: Message): Welcome {
   if (message.type !== "control" || message.control !== "welcome") {
-    throw protocolError(`expected a welcome from the broker, received a ${message.type}`);
+    throw protocolError(`expected a welcome from the broker, not a ${message.type}`);
   }
   try {
     return checkWelcome(message);

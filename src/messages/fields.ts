@@ -42,8 +42,8 @@ const KINDS: Readonly<Record<FieldKind, readonly [test: (value: unknown) => bool
 };
 
 /**
- * Checks the payload of a request and returns its fields with their types. It drops fields that the spec does
- * not name. `null` in an optional field counts as missing, because Python programs send it. `json` fields
+ * Checks the payload of a request and returns its fields with their types. Drops fields that are not in the
+ * spec. `null` in an optional field counts as missing, because Python programs send it. `json` fields
  * keep `null`.
  *
  * ```ts

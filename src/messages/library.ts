@@ -30,26 +30,26 @@ export interface LibraryModule {
   readonly kind?: string;
   /** Version of the kind that the module implements, such as `1.0`. */
   readonly kindVersion?: string;
-  /** Its own semver version. */
+  /** The module's semver version. */
   readonly version?: string;
   readonly description?: string;
   /** Whether the module supports this host: true, or false or a text with the reason. */
   compatible?(host: LibraryHost): boolean | string | Promise<boolean | string>;
-  /** Modules that the user must not pick together with this one. */
+  /** Modules that the user must not pick with this module. */
   readonly conflicts?: ModuleDemands;
   /** Modules that the user must pick as well. */
   readonly requires?: ModuleDemands;
-  /** Its entry function. */
+  /** The module's entry function. */
   readonly main: ModuleMain;
 }
 
-/** Several modules in one file, which exports this as `sluiceLibrary` (docs/design/modules.md §6). */
+/** Several modules in one file, which exports them as `sluiceLibrary` (docs/design/modules.md §6). */
 export interface Library {
   /** Version of the manifest's format, `1.0`. */
   readonly api: string;
   /** Semver range of the versions of Sluice that the library supports. Default: all. */
   readonly host?: string;
-  /** Whether its picked modules run in one thread and share the variables at the top level of the file. */
+  /** Whether the library's picked modules run in one thread and share the variables at the top level of the file. */
   readonly shared?: boolean;
   readonly modules: Readonly<Record<string, LibraryModule>>;
 }

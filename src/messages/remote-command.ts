@@ -35,7 +35,7 @@ export interface RemoteCommandOptions {
 export interface RemoteEnd {
   /** The status as in a shell: the exit status, or 128 + the number of the signal. */
   readonly status: number;
-  /** Name of the signal that killed it. */
+  /** Name of the signal that killed the command. */
   readonly signal: string | undefined;
 }
 
@@ -47,9 +47,9 @@ export class RemoteCommand {
   readonly rank: number;
   /**
    * Resolves when the command has ended and `onOutput` has taken all its output. Rejects with SluiceError
-   * `BROKER_REQUEST`. `ENOENT`: the rank has no such command. `EACCES`: it is not executable. `ENOTDIR`: the
-   * rank has no such directory. `EHOSTUNREACH`: the instance has no such rank. `ECONNRESET`: the rank is
-   * lost.
+   * `BROKER_REQUEST`. `ENOENT`: the rank has no such command. `EACCES`: the command is not executable.
+   * `ENOTDIR`: the rank has no such directory. `EHOSTUNREACH`: the instance has no such rank. `ECONNRESET`:
+   * the rank is lost.
    */
   readonly ended: Promise<RemoteEnd>;
   readonly #handle: Handle;
@@ -69,20 +69,20 @@ export class RemoteCommand {
   }
 
   /**
-   * Writes to its standard input. Resolves when the command, or the pipe to it, has accepted all data.
+   * Writes to the command's standard input. Resolves when the command, or the pipe to it, has accepted all data.
    * @returns whether the command still runs and reads its standard input
    */
   async write(bytes: Uint8Array): Promise<boolean> {
     return this.#feed(encodeIo(bytes));
   }
 
-  /** Ends its standard input. */
+  /** Ends the command's standard input. */
   async endInput(): Promise<void> {
     await this.#feed({ eof: true });
   }
 
   /**
-   * Sends a signal to its process group, as soon as the group exists. Has no effect if the command has ended.
+   * Sends a signal to the command's process group, as soon as the group exists. Has no effect if the command has ended.
    */
   async signal(signal: NodeJS.Signals): Promise<void> {
     await this.#ask("exec.kill", { signum: constants.signals[signal] });

@@ -87,20 +87,20 @@ export interface Backlog {
 /** The port under a {@link Handle}: a `MessagePort`, a socket, or a pair in memory. Keeps the order of messages. */
 export interface Channel {
   /**
-   * Sends a message. Has no effect on a closed channel. It copies the payload before it returns. The caller
-   * must not change the message object after the call.
+   * Sends a message. Has no effect on a closed channel. Copies the payload at once. The caller must not
+   * change the message object after the call.
    * @throws SluiceError `BROKER_REQUEST` with `EMSGSIZE` if the wire form would be over the limits of the
    *   channel
    */
   send(message: Message): void;
   /**
-   * Sends the waiting messages at once, rather than at the end of this turn of the event loop. Call it before
-   * blocking the thread.
+   * Sends the waiting messages at once, rather than at the end of this turn of the event loop. Call `flush`
+   * before blocking the thread.
    */
   flush(): void;
   /** Sets the listener. The listener also gets messages that have arrived earlier. */
   onMessage(listener: (message: Message) => void): void;
-  /** The channel calls the listener once at its end, with the reason unless either side called `close()`. */
+  /** At its end, the channel calls the listener once, with the reason unless either side called `close()`. */
   onClose(listener: (cause: Error | undefined) => void): void;
   /** Sends waiting messages, then closes. Undelivered messages of the other end are lost. */
   close(): void;
@@ -223,7 +223,7 @@ export interface Event {
  * (docs/design/modules.md §2).
  *
  * A handle works only in the thread that made it. Every promise rejects with a `SluiceError` of code
- * `BROKER_REQUEST` and the `errnum` of the response. Common ones are `ENOSYS` (no such service or method),
+ * `BROKER_REQUEST` and the `errnum` of the response. Common values are `ENOSYS` (no such service or method),
  * `ECONNRESET` (the module has ended), `ETIMEDOUT` and `ECANCELED`.
  */
 export interface Handle {
@@ -242,8 +242,7 @@ export interface Handle {
   notify(topic: string, payload?: Payload, options?: { readonly rank?: NodeId }): void;
 
   /**
-   * Registers the handler of a method for this name and every service registered here. Replaces an earlier
-   * handler.
+   * Registers the handler of a method for the handle's name and all its services. Replaces an earlier handler.
    */
   handle(method: string, handler: RequestHandler, options?: HandlerOptions): void;
   /** Sends a response, or one of many for a streaming request. */
@@ -253,7 +252,7 @@ export interface Handle {
 
   /**
    * @param topic an event topic, or its beginning followed by `.*`, or `*`. Resolves when the broker has
-   *   confirmed it
+   *   confirmed the subscription
    */
   subscribe(topic: string, listener: (event: Event) => void, options?: SubscribeOptions): Promise<void>;
   unsubscribe(topic: string, limits?: Limits): Promise<void>;
@@ -270,7 +269,7 @@ export interface Handle {
   /** The current configuration at a dotted key, or undefined; without a key the whole configuration. */
   conf(key?: string): JsonValue | undefined;
 
-  /** Reports that the module runs, which ends its load. `run()` reports it too. */
+  /** Reports that the module runs, which ends its load. `run()` also calls this method. */
   setRunning(): void;
   /** Reports that the module runs. Resolves at shutdown or `stop`. */
   run(): Promise<void>;

@@ -63,7 +63,7 @@ function tellPromise(
   else {
     h.log(
       "notice",
-      `not durable: on ${copies}: acknowledged data survives the end of a server, not a loss of power; ` +
+      `not durable: acknowledged data on ${copies} survives the end of a server, not a loss of power; ` +
         `for durable data, use ${MAX_REPLICAS} servers in --overlay, or sync_interval: always with the argument synced=1`,
     );
   }

@@ -24,7 +24,7 @@ export async function modMain(h: Handle, ...args: string[]): Promise<void> {
   const cacheBytes = numberWithin("limit", limit, [0, Number.MAX_SAFE_INTEGER]);
   const { isDurable, why } = await durabilityOf(h);
   if (isDurable) h.log("info", `durable: ${why}`);
-  else h.log("notice", `not durable, all data is in memory only: ${why}`);
+  else h.log("notice", `not durable, with all data only in memory: ${why}`);
   const link = new BackingLink(h, {
     ...(h.rank === 0
       ? { service: BACKING_SERVICE, rank: 0 }

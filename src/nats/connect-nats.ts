@@ -159,7 +159,7 @@ function waitForGreeting(address: string, timeoutMs: number): Promise<void> {
     socket.on("data", (chunk: Buffer) => {
       said += chunk.toString("latin1");
       if (said.length < GREETING.length) return;
-      socket.destroy(said.startsWith(GREETING) ? undefined : new Error("it is not a NATS server"));
+      socket.destroy(said.startsWith(GREETING) ? undefined : new Error("not a NATS server"));
       if (said.startsWith(GREETING)) resolve();
     });
     socket.on("error", (error) =>

@@ -44,7 +44,7 @@ export function parseInstanceAddress(uri: string): InstanceAddress {
   if (servers === undefined || instance === undefined) {
     throw requestError(
       "EINVAL",
-      "it must be nats://HOST:PORT/INSTANCE/RANK, or tls://HOST:PORT/INSTANCE/RANK",
+      "the address must be nats://HOST:PORT/INSTANCE/RANK, or tls://HOST:PORT/INSTANCE/RANK",
     );
   }
   checkInstanceName(instance);
@@ -63,7 +63,10 @@ function credentialsOf(given: URLSearchParams): NatsCredentials {
   const names: Readonly<Record<string, keyof NatsCredentials>> = FILES;
   const unknown = [...given.keys()].filter((name) => names[name] === undefined);
   if (unknown.length > 0) {
-    throw requestError("EINVAL", `'${unknown.join("', '")}': known are ${Object.keys(FILES).join(", ")}`);
+    throw requestError(
+      "EINVAL",
+      `unknown parameter '${unknown.join("', '")}'; valid: ${Object.keys(FILES).join(", ")}`,
+    );
   }
   if (given.has("tls-cert") !== given.has("tls-key")) {
     throw requestError("EINVAL", "tls-cert and tls-key go together");

@@ -70,7 +70,7 @@ function parseUrl(entry: string, problems: string[]): URL | undefined {
   }
   const url = new URL(entry);
   if (url.hostname === "" || !["", "/"].includes(url.pathname) || url.search !== "" || url.hash !== "") {
-    problems.push(`'${shown}' must be nats://HOST:PORT, nothing after it`);
+    problems.push(`'${shown}' must be only nats://HOST:PORT`);
     return undefined;
   }
   return url;

@@ -44,7 +44,7 @@ async function checkExecutable(file: string): Promise<void> {
     }
     if (!isErrno(cause, "EACCES")) throw cause;
   }
-  throw new SluiceError("LOAD_FAILED", `${file}: not an executable file; run 'chmod +x' on it`, {
+  throw new SluiceError("LOAD_FAILED", `${file}: not an executable file; try: chmod +x ${file}`, {
     errnum: ERRNO.EACCES,
   });
 }

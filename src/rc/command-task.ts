@@ -34,7 +34,7 @@ export async function runCommand(
 ): Promise<void> {
   signal.throwIfAborted();
   const [file, ...args] = typeof command === "string" ? ["bash", "-c", command] : command;
-  if (file === undefined) throw new SluiceError("RUN_FAILED", "its command is empty", { unit: name });
+  if (file === undefined) throw new SluiceError("RUN_FAILED", "the command is empty", { unit: name });
   const child = startProcess(file, args, {
     ...{ detached: true, realPipes: true, env },
     stdio: ["ignore", "pipe", "pipe"],
@@ -69,7 +69,7 @@ function killedByAbort(
       onDenied(child);
       child.unref();
       releaseOutputs(child);
-      reject(new SluiceError("RUN_CANCELLED", "it belongs to another user"));
+      reject(new SluiceError("RUN_CANCELLED", "the process belongs to another user"));
     };
   });
   signal.addEventListener("abort", kill);

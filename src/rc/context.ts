@@ -11,7 +11,7 @@ export interface Context {
   /** This rank. */
   readonly rank: number;
   /**
-   * A handle of the instance. The host opens it when it reads the first file.
+   * A handle of the instance. The host opens the handle when it reads the first file.
    * @throws SluiceError `BROKER_UNREACHABLE` without an instance
    */
   readonly handle: Handle;

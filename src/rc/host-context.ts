@@ -132,23 +132,23 @@ export class HostContext implements Context {
   }
 
   loadModules(names: readonly string[]): void {
-    if (this.#isUnknown("what loadModules() does", [names])) return;
+    if (this.#isUnknown("the effect of loadModules()", [names])) return;
     this.#effect("loadModules", { kind: "load", names: nameList("loadModules", names) });
   }
 
   removeModules(names: readonly string[] | null): void {
-    if (this.#isUnknown("what removeModules() does", [names])) return;
+    if (this.#isUnknown("the effect of removeModules()", [names])) return;
     const some = names === null ? null : nameList("removeModules", names);
     this.#effect("removeModules", { kind: "remove", names: some });
   }
 
   setAlternative(service: string, unit: string): void {
-    if (this.#isUnknown("what setAlternative() does", [service, unit])) return;
+    if (this.#isUnknown("the effect of setAlternative()", [service, unit])) return;
     this.#effect("setAlternative", { kind: "alternative", service, unit });
   }
 
   enable(name: string): void {
-    if (this.#isUnknown("what enable() does", [name])) return;
+    if (this.#isUnknown("the effect of enable()", [name])) return;
     this.#effect("enable", { kind: "enable", name });
   }
 

@@ -35,7 +35,7 @@ export interface InstanceStepExecutorOptions {
 
 /**
  * Carries out the steps of a plan: modules through the broker, tasks of rc files in their host, declarative tasks as
- * processes. Every method throws an error, whose message appears after `NAME: `.
+ * processes. A failed method throws an error, whose message appears after `NAME: `.
  */
 export class InstanceStepExecutor implements StepExecutor {
   readonly #options: InstanceStepExecutorOptions;

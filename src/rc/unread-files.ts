@@ -81,7 +81,7 @@ function misplaced(path: readonly string[], { dataDir, libexecDir }: Directories
         const runlevel = RUNLEVELS.find((each) => name.startsWith(`${each}.`) && isRcFile(name));
         const part = name === "modprobe.toml" ? "modprobe.d" : runlevel && `${runlevel}.d`;
         if (part === undefined) return [];
-        return [unread(join(directory, name), "is not read", `move it into ${join(directory, part)}`)];
+        return [unread(join(directory, name), "is not read", `move the file into ${join(directory, part)}`)];
       }),
     );
 }

@@ -6,8 +6,8 @@ import { PlanRun } from "./plan-run.js";
 /**
  * Runs a plan (docs/design/planning.md §7). A step is ready when its last predecessor has ended. At most
  * `jobs` steps run at a time. The ready step with the longest remaining path starts first. The run begins
- * when the caller reads its first event. A slow reader does not delay it. If the reader leaves the loop
- * early, the run cancels the running steps. The loop ends after these steps.
+ * when the caller reads its first event. A slow reader does not delay the run. If the reader leaves the
+ * loop early, the run cancels the running steps. The loop ends after these steps.
  *
  * Failures of steps are events, never exceptions. The stream always ends with `summary`.
  * @throws SluiceError `USAGE` at once if `jobs` is not a positive integer; `INTERNAL` from the stream if the

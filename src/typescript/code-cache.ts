@@ -35,7 +35,7 @@ export class CodeCache {
     if (!isOursAlone(await lstat(directory))) {
       throw new SluiceError(
         "LOAD_FAILED",
-        `code cache ${directory} must belong to this user and be closed to others; remove it, or run 'chmod 700 ${directory}'`,
+        `code cache ${directory} must belong to this user and be closed to others; remove the cache, or run 'chmod 700 ${directory}'`,
         { errnum: ERRNO.EPERM },
       );
     }

@@ -158,7 +158,7 @@ class OwnerGuard implements FileGuard {
     const cures: string[] = [];
     const isLink = stats.isSymbolicLink();
     if (!this.#trusted.has(stats.uid)) {
-      faults.push(`is owned by user ${stats.uid}, not by root or by us`);
+      faults.push(`is owned by user ${stats.uid}, not by root or this user`);
       cures.push(`chown ${isLink ? "-h " : ""}${this.#uid} ${shellWord(at)}`);
     }
     const who = isLink ? "" : this.#writers(stats);

@@ -225,7 +225,7 @@ describe("a library that is changed", () => {
     await handle.rpc("module.load", { path: `${path}#a`, digest: text(digests["a"]) });
     put(broker, "lib.mjs", library(`a: ${SCHED}`, 'host: ">=99",'));
     await expect(handle.rpc("module.reload", { name: "a" })).rejects.toEqual(
-      refusal(/is built for Sluice >=99, this host is \d/),
+      refusal(/is built for Sluice >=99; this host is \d/),
     );
     expect(await handle.rpc("sched.alloc")).toMatchObject({ count: 1 });
     put(broker, "lib.mjs", library(`a: ${SCHED.replace("++count", "40 + ++count")}`));
@@ -482,7 +482,7 @@ describe("a library in Python", () => {
       expect.stringMatching(/#throws: is not compatible .*: compatible\(\) failed: no idea$/),
       expect.stringMatching(/#no: is not compatible .*: not with 1\.0$/),
       `${path}#none: has no function main`,
-      expect.stringMatching(new RegExp(`^${old}: needs Python <3, this host runs 3\\.`)),
+      expect.stringMatching(new RegExp(`^${old}: needs Python <3; this host runs 3\\.`)),
       `${throws}: 2: at import`,
       `${exits}: exit status 3 during the read`,
       `${loops}: is not read within the broker.library-timeout of 8 s`,

@@ -47,7 +47,7 @@ describe("the quorum", () => {
     roster.ended(3);
     expect(await phase?.exited).toBe(1);
     expect(lines()).toEqual([
-      "no quorum: 1 of 4 ranks have joined, 2 are needed; rc1 failed: rank 2; lost: ranks 1,3",
+      "no quorum: 1 of 4 ranks have joined (needed: 2); rc1 failed: rank 2; lost: ranks 1,3",
     ]);
     // A rank that comes too late changes nothing.
     come(3);
@@ -62,7 +62,7 @@ describe("the quorum", () => {
     const phase = leaderGates(broker, (text) => told.push(text)).startQuorum?.();
     broker.roster.joined(2);
     broker.roster.online(2);
-    const { level, text } = await logged("2 of 4 ranks have joined, 4 are needed; missing: ranks 1,3");
+    const { level, text } = await logged("2 of 4 ranks have joined (needed: 4); missing: ranks 1,3");
     expect(level).toBe("warning");
     expect(text).toMatch(/^waiting for ranks \(\d+ s\): /);
     expect(told).toContain(text);
@@ -75,7 +75,7 @@ describe("the quorum", () => {
     come(2);
     expect(await quorum()?.exited).toBe(1);
     expect(lines()).toEqual([
-      "no quorum within 0.01 s: 2 of 4 ranks have joined, 4 are needed; missing: ranks 1,3",
+      "no quorum within 0.01 s: 2 of 4 ranks have joined (needed: 4); missing: ranks 1,3",
     ]);
   });
 

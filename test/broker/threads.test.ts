@@ -220,7 +220,7 @@ describe("modules in one thread group", () => {
     await expect(cancelled).rejects.toMatchObject({
       errnum: ERRNO.EBUSY,
       message:
-        "south: cancelling it would end its thread group 'yard' with north, east; use --force to end them all",
+        "south: cancelling it would end its thread group 'yard' with north, east; use --force to end the group",
     });
     expect(await states(handle)).toEqual(["north", "south", "east", "west"]);
     for (const name of ["north", "south", "east"]) expect(await handle.rpc(`${name}.echo`, name)).toBe(name);

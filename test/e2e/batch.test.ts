@@ -298,7 +298,7 @@ describe("a command that others have added", () => {
     }
     expect(await box.run(["batch", "jobs"], { env })).toMatchObject({
       status: 1,
-      stderr: "sluice-batch: no instance: SLUICE_URI is not set; run this under 'sluice start'\n",
+      stderr: "sluice-batch: no instance: SLUICE_URI is not set; run the command under 'sluice start'\n",
     });
   });
 });

@@ -43,15 +43,15 @@ describe("module certify", () => {
 
   test.each([
     ["no-rank", "alloc", "rank: missing"],
-    ["rank-is-text", "alloc", 'rank: must be integer, is "0"'],
-    ["cores-are-text", "alloc", 'cores[0]: must be integer, is "0"'],
+    ["rank-is-text", "alloc", 'rank: must be integer, not "0"'],
+    ["cores-are-text", "alloc", 'cores[0]: must be integer, not "0"'],
     ["one-field-more", "alloc", "host: unknown field"],
-    ["other-cores", "alloc", "cores: must be [0,1], is [1,2]"],
+    ["other-cores", "alloc", "cores: must be [0,1], not [1,2]"],
     ["over-committed", "alloc", "response: the module answered at once, but had to wait"],
-    ["other-error", "alloc", "error: must be EPROTO, is EINVAL"],
-    ["free-says-more", "free", "payload: must be null, is {"],
+    ["other-error", "alloc", "error: must be EPROTO, not EINVAL"],
+    ["free-says-more", "free", "payload: must be null, not {"],
     ["frees-anything", "free", "error: must be EPROTO, but the request succeeded"],
-    ["never-passes", "alloc", "error: must be a response, is ETIMEDOUT"],
+    ["never-passes", "alloc", "error: must be a response, not ETIMEDOUT"],
   ])("fails the breach %s with the method and the field", async (breach, method, message) => {
     const { status, breaches } = await certify("--timeout=1", BREACHING, breach);
     expect(status).toBe(1);
@@ -101,9 +101,9 @@ describe("module certify of content-backing", () => {
     ["one-field-more", "store", "bytes: unknown field"],
     ["stores-json", "store", "error: must be EPROTO, but the request succeeded"],
     ["seven-bits", "load", "payload: must be"],
-    ["blob-as-text", "load", "payload: must be raw bytes, is JSON"],
+    ["blob-as-text", "load", "payload: must be raw bytes, not JSON"],
     ["makes-up-blobs", "load", "error: must be ENOENT, but the request succeeded"],
-    ["other-error", "load", "error: must be EINVAL, is ENOENT"],
+    ["other-error", "load", "error: must be EINVAL, not ENOENT"],
     ["keeps-the-first", "checkpoint-get", "value.root: must be"],
     ["one-record", "checkpoint-get", "value"],
     ["bare-value", "checkpoint-get", "value: missing"],
@@ -189,6 +189,6 @@ describe("module kinds", () => {
     );
     const { status, stderr } = await sandbox.run(["module", "kinds", "--diff", odd, odd]);
     expect(status).toBe(1);
-    expect(stderr).toContain("methods.alloc.request.pattern: unknown; it must be one of type, properties");
+    expect(stderr).toContain("methods.alloc.request.pattern: unknown; valid keywords: type, properties");
   });
 });

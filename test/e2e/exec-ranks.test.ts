@@ -172,8 +172,7 @@ test("attributes and the configuration are changed on ranks, and each that fails
     "sluice-getattr: rank 2: no such attribute site.owner",
     "sluice-config: rank 1: configuration key site.x is not set",
     ...ranks(3).map(
-      (rank) =>
-        `sluice-config: rank ${rank}: the configuration was not read from a file; start with -c to reload it`,
+      (rank) => `sluice-config: rank ${rank}: a reload needs a configuration file; start with -c`,
     ),
   ]);
 });

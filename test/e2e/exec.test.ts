@@ -68,7 +68,7 @@ describe("the status", () => {
     [
       ["/etc/passwd"],
       126,
-      "sluice-exec: rank 0: /etc/passwd: not an executable file; run 'chmod +x' on it\n",
+      "sluice-exec: rank 0: /etc/passwd: not an executable file; try: chmod +x /etc/passwd\n",
     ],
     [
       ["-d", "/no/such", "true"],

@@ -263,13 +263,15 @@ task("t", { after: [names.first], ranks: "0" }, (c) => { if (flag) c.print(flag)
     });
     const name = (what: string): string => `'site-tools-of-tomorrow.${what}' cannot be imported here; `;
     expect(found.map((line) => line.replace(/^(\d+ )(?:warning: )?/, "$1"))).toEqual([
-      expect.stringContaining(`12 ${name("names.first")}the after of task t depends on it`),
+      expect.stringContaining(`12 ${name("names.first")}the after of task t depends on the import`),
       expect.stringContaining(`4 ${name("hasQueue()")}a stand-in counted as true`),
       expect.stringContaining(`5 ${name("flag")}a stand-in counted as true`),
       expect.stringContaining(`6 ${name("count")}a stand-in counted as different`),
       expect.stringContaining(`7 ${name("names")}a stand-in counted as empty`),
-      expect.stringContaining(`8 ${name("hasQueue.module")}what loadModules() does depends on it`),
-      expect.stringContaining(`9 ${name("count")}an argument of a module depends on it`),
+      expect.stringContaining(
+        `8 ${name("hasQueue.module")}the effect of loadModules() depends on the import`,
+      ),
+      expect.stringContaining(`9 ${name("count")}an argument of a module depends on the import`),
       expect.stringContaining(`10 ${name("flag")}a stand-in counted as true`),
     ]);
   });

@@ -73,5 +73,5 @@ test("fault-E7: a payload nested 100,000 deep is told as that", async () => {
   const file = box.write("deep.json", "[".repeat(100_000) + "]".repeat(100_000));
   const { stderr, stdout } = await box.run(["start", ...BARE, `sluice rpc echo.it - < ${file}; echo $?`]);
   expect(stdout).toBe("1\n");
-  expect(stderr).toBe("sluice-rpc: JSON cannot express the payload: it is nested too deeply\n");
+  expect(stderr).toBe("sluice-rpc: JSON cannot express the payload: nested too deeply\n");
 });

@@ -79,7 +79,7 @@ describe("start -s 3 --overlay=nats://…", () => {
       [["--overlay=http://n1"], "'http://n1' must be nats://HOST:PORT or tls://HOST:PORT"],
       [["--overlay=nats://n1,tls://n2"], "n1: all servers must be tls://, because some are"],
       [["--overlay=tls://10.0.0.1"], "10.0.0.1: TLS cannot check an address"],
-      [["--overlay=nats://u:hush@n1/x"], "'nats://***@n1/x' must be nats://HOST:PORT, nothing after it"],
+      [["--overlay=nats://u:hush@n1/x"], "'nats://***@n1/x' must be only nats://HOST:PORT"],
       [["--creds=x"], "--creds needs --overlay"],
       [["--overlay=nats://n1", "--tls-cert=x"], "--tls-cert and --tls-key go together"],
       [["--overlay=nats://n1", "--connect-timeout=soon"], "must be seconds, a duration such as 500ms"],

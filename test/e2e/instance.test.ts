@@ -478,7 +478,7 @@ describe("a service manager", () => {
   test("that cannot be reached keeps nothing from running, and is told of in the log", async () => {
     const env = { NOTIFY_SOCKET: join(box.dir, "nobody"), PATH: "/nonexistent" };
     const broker = box.start(["broker", ...NO_RC], { env });
-    await broker.waitFor("NOTIFY_SOCKET is set, but this host has neither systemd-notify nor python3");
+    await broker.waitFor("NOTIFY_SOCKET needs systemd-notify or python3, which this host lacks");
     broker.kill("SIGTERM");
     expect(await broker.finished).toMatchObject({ status: 0 });
   });

@@ -77,7 +77,7 @@ describe("[[libraries]]", () => {
     expect(finished.stderr.split("\n")).toEqual(
       expect.arrayContaining([
         expect.stringMatching(
-          new RegExp(`^sluice-modprobe: ${bad}: is built for Sluice >=99, this host is `),
+          new RegExp(`^sluice-modprobe: ${bad}: is built for Sluice >=99; this host is `),
         ),
         `sluice-modprobe: ${bad}#bad: its version 'x' is not a version`,
         expect.stringContaining(`sluice-modprobe: ${bad}#bad: is of kind 'shed', which this host lacks`),
@@ -173,7 +173,7 @@ describe("without an instance", () => {
       "modules",
       "  good  2.1.0  sched 1.0  in order",
       "  next  -      sched 2.0  -",
-      "    refused: is of kind sched 2.0, this host has sched 1.0",
+      "    refused: is of kind sched 2.0; this host has sched 1.0",
       "",
     ]);
     const one = await box.run(["module", "info", "--json", "./lib.mjs#good"]);
@@ -226,7 +226,7 @@ modules = ["other"]
     const verified = await box.run(["modprobe", "verify"], { env });
     expect(verified.status).toBe(1);
     expect(verified.stderr).toContain(
-      `${site}:3:20: ${path}#next: is of kind sched 2.0, this host has sched 1.0 [LOAD_LIBRARY]`,
+      `${site}:3:20: ${path}#next: is of kind sched 2.0; this host has sched 1.0 [LOAD_LIBRARY]`,
     );
     expect(verified.stderr).toContain(`${path}#next: requires 'good', which is not picked [LOAD_LIBRARY]`);
     expect(verified.stderr).toContain(
@@ -238,7 +238,7 @@ modules = ["other"]
     expect(explained.status).toBe(0);
     expect(explained.stdout).toContain("next: planned, to load");
     expect(explained.stdout).toContain(
-      `  refused by the check of its library:\n    ${path}#next: is of kind sched 2.0, this host has sched 1.0\n`,
+      `  refused by the check of its library:\n    ${path}#next: is of kind sched 2.0; this host has sched 1.0\n`,
     );
     const json = await box.run(["modprobe", "explain", "--json", "next", "good"], { env });
     const [next, good] = json.stdout.trim().split("\n");

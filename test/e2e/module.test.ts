@@ -181,7 +181,7 @@ describe("sluice module load, reload and remove", () => {
       "[]",
     ]);
     expect(stderr.split("\n")[0]).toBe(
-      "sluice-module: north: cancelling it would end its thread group 'yard' with south; use --force to end them all",
+      "sluice-module: north: cancelling it would end its thread group 'yard' with south; use --force to end the group",
     );
   });
 });

@@ -224,7 +224,7 @@ describe("quorum", () => {
     expect(stderr).toMatch(/^rc1\[1\]: sluice-modprobe: boom: .*3/m);
     expect(stderr).toMatch(/^broker\.err\[1\]: rc1 failed with status 1$/m);
     expect(stderr).toMatch(
-      /^broker\.err\[0\]: no quorum: .* of 3 ranks have joined, 3 are needed; .*rc1 failed: rank 1/m,
+      /^broker\.err\[0\]: no quorum: .* of 3 ranks have joined \(needed: 3\); .*rc1 failed: rank 1/m,
     );
     expect(readFileSync(ranRc3, "utf8").trimEnd().split("\n").sort()).toEqual(["0", "1", "2"]);
     expectNothingLeft();
@@ -250,7 +250,7 @@ describe("quorum", () => {
     expect(status).toBe(1);
     expect(stdout).toBe("");
     expect(stderr).toMatch(
-      /^broker\.err\[0\]: no quorum within 1 s: 1 of 3 ranks have joined, 3 are needed; missing: ranks 1-2$/m,
+      /^broker\.err\[0\]: no quorum within 1 s: 1 of 3 ranks have joined \(needed: 3\); missing: ranks 1-2$/m,
     );
     expectNothingLeft();
   });
@@ -452,7 +452,7 @@ describe("kill -9", () => {
     const { status, stderr } = await command.finished;
     expect(status).toBe(1);
     expect(stderr).toMatch(
-      /^broker\.err\[0\]: no quorum: .* of 3 ranks have joined, 3 are needed; .*lost: rank 2$/m,
+      /^broker\.err\[0\]: no quorum: .* of 3 ranks have joined \(needed: 3\); .*lost: rank 2$/m,
     );
     expectNothingLeft();
   });

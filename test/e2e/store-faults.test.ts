@@ -72,7 +72,7 @@ test("fault-A1: without a statedir and a provider content says that nothing last
   const { stdout } = await box.run(["start", "bash", "-c", script], {
     env: { FLUX_MODPROBE_DISABLE: "content,content-backing,cron,heartbeat,kvs,kvs-watch,resource" },
   });
-  expect(stdout).toContain("not durable, all data is in memory only: no statedir is set");
+  expect(stdout).toContain("not durable, with all data only in memory: no statedir");
   expect(stdout).toContain('"durable":true');
 });
 

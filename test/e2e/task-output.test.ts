@@ -117,7 +117,7 @@ describe("fault-G11: the output of tasks", () => {
       task: true,
     });
     expect(stats).toBe("words: 7 bytes written, 7 kept, 0 dropped");
-    expect(stderr).toContain("other: no program of this name has started, and no such task has printed");
+    expect(stderr).toContain("other: no started program and no task with output has this name");
     expect(status).toBe(1);
   });
 

@@ -141,7 +141,7 @@ directory = "${sandbox.dir}"
     `${file}:6:10: warning: web: directory absent: No such file or directory [LOAD_NOT_FOUND]`,
     `${file}:7:9: warning: web: no-such-probe: command not found [LOAD_NOT_FOUND]`,
     `${file}:12:13: warning: db: directory absent: No such file or directory [LOAD_NOT_FOUND]`,
-    `${file}:24:11: warning: plain: plain.txt: not an executable file; run 'chmod +x' on it [LOAD_NOT_FOUND]`,
+    `${file}:24:11: warning: plain: plain.txt: not an executable file; try: chmod +x plain.txt [LOAD_NOT_FOUND]`,
   ]);
 });
 
@@ -190,9 +190,9 @@ test("fault-G1: files and directories that are never read are warned of, with wh
   const unread = [
     ["site/modprobe.d/x.tml", "the names of unit files end in .toml, .yaml or .yml"],
     ["site/rc1.d/x.sh", "the names of rc files end in .ts, .js, .py, .toml or .yaml"],
-    ["conf/modprobe/modprobe.toml", "move it into conf/modprobe/modprobe.d"],
-    ["conf/modprobe/rc1.ts", "move it into conf/modprobe/rc1.d"],
-    ["conf/modprobe/rc3.toml", "move it into conf/modprobe/rc3.d"],
+    ["conf/modprobe/modprobe.toml", "move the file into conf/modprobe/modprobe.d"],
+    ["conf/modprobe/rc1.ts", "move the file into conf/modprobe/rc1.d"],
+    ["conf/modprobe/rc3.toml", "move the file into conf/modprobe/rc3.d"],
   ] as const;
   for (const [file] of unread) sandbox.write(file, "");
   for (const file of [

@@ -67,7 +67,7 @@ describe("a Node-API addon that is a library", () => {
   test("is refused by a host whose Node-API is older, with both versions, and not even opened", async () => {
     const older = { ...query(aborting), nodeApiVersion: NODE_API - 1 };
     const opened = await openLibrary(createProcessLoader(), older);
-    const problem = `is built for Node-API ${NODE_API}, this host has Node-API ${NODE_API - 1}`;
+    const problem = `is built for Node-API ${NODE_API}; this host has Node-API ${NODE_API - 1}`;
     expect(opened).toEqual({ kind: "failed", path: aborting, problems: [problem] });
   });
 });

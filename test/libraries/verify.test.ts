@@ -72,19 +72,19 @@ describe("verify takes", () => {
 
 describe("verify refuses, with both versions", () => {
   test.each([
-    ["another api major", { api: "2.0" }, "/lib: is of library api 2.0, this host has api 1.0"],
-    ["a newer api minor", { api: "1.1" }, "/lib: is of library api 1.1, this host has api 1.0"],
-    ["a host out of range", { host: ">=0.4" }, "/lib: is built for Sluice >=0.4, this host is 0.3.0"],
+    ["another api major", { api: "2.0" }, "/lib: is of library api 2.0; this host has api 1.0"],
+    ["a newer api minor", { api: "1.1" }, "/lib: is of library api 1.1; this host has api 1.0"],
+    ["a host out of range", { host: ">=0.4" }, "/lib: is built for Sluice >=0.4; this host is 0.3.0"],
     ["a range that is none", { host: ">=0.3, <2" }, "/lib: host: '>=0.3, <2' is not a range of versions"],
     [
       "an interpreter out of range",
       { python: ">=3.12", pythonVersion: "3.11.2" },
-      "/lib: needs Python >=3.12, this host runs 3.11.2",
+      "/lib: needs Python >=3.12; this host runs 3.11.2",
     ],
     [
       "an interpreter where there is none",
       { python: ">=3.9" },
-      "/lib: needs Python >=3.9, this host runs no Python",
+      "/lib: needs Python >=3.9; this host runs no Python",
     ],
     [
       "a range of interpreters that is none",
@@ -94,17 +94,17 @@ describe("verify refuses, with both versions", () => {
     [
       "a kind that the host does not know",
       module({ kind: "shed" }),
-      "/lib#m: is of kind 'shed', which this host lacks; it has content-backing 1.0, sched 1.2",
+      "/lib#m: is of kind 'shed', which this host lacks; valid kinds: content-backing 1.0, sched 1.2",
     ],
     [
       "a kind newer than the host's",
       module({ kind: "sched", kindVersion: "1.3" }),
-      "/lib#m: is of kind sched 1.3, this host has sched 1.2",
+      "/lib#m: is of kind sched 1.3; this host has sched 1.2",
     ],
     [
       "another major of a kind",
       module({ kind: "content-backing", kindVersion: "2.0" }),
-      "/lib#m: is of kind content-backing 2.0, this host has content-backing 1.0",
+      "/lib#m: is of kind content-backing 2.0; this host has content-backing 1.0",
     ],
     [
       "what says that it is not compatible",
@@ -202,7 +202,7 @@ describe("verify refuses, with both versions", () => {
     ]);
     expect(
       verify({ "/lib": manifest }, [pick("/lib", "a", { loader: "process" }), pick("/lib", "b")]),
-    ).toEqual(["/lib: shares its state, but 'a' is to run in a process"]);
+    ).toEqual(["/lib: shares its state, which excludes a process for 'a'"]);
     expect(verify({ "/lib": manifest }, [pick("/lib", "a", { thread: "x" }), pick("/lib", "b")])).toEqual([]);
   });
 
@@ -213,8 +213,8 @@ describe("verify refuses, with both versions", () => {
       modules: { a: { kind: "shed" }, b: { requires: ["c"], version: "x" } },
     };
     expect(verify({ "/lib": manifest }, [pick("/lib", "a"), pick("/lib", "b")])).toEqual([
-      "/lib: is of library api 2.0, this host has api 1.0",
-      "/lib: is built for Sluice >=9, this host is 0.3.0",
+      "/lib: is of library api 2.0; this host has api 1.0",
+      "/lib: is built for Sluice >=9; this host is 0.3.0",
       expect.stringContaining("/lib#a: is of kind 'shed'"),
       "/lib#b: its version 'x' is not a version",
       "/lib#b: requires 'c', which is not picked",

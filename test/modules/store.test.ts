@@ -154,7 +154,7 @@ describe.each(PROVIDERS)("%s", (provider) => {
       const warned = await second.logged(({ level }) => level === "warning");
       if (provider !== "content-files") {
         expect(warned.text).toContain(`version ${version} cannot be read`);
-        expect(warned.text).toContain(`going on with the version before it, ${version - 1}`);
+        expect(warned.text).toContain(`continuing with the previous version, ${version - 1}`);
         expect(await second.put("next", 1)).toBeGreaterThan(version + 1);
       } else expect(warned.text).toMatch(/is damaged: \d+ bytes/);
       await second.close();

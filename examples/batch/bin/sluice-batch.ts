@@ -156,7 +156,7 @@ async function copyOutput(
 
 async function withInstance(run: (h: Handle) => Promise<void>): Promise<void> {
   if (!process.env["SLUICE_URI"])
-    throw new Error("no instance: SLUICE_URI is not set; run this under 'sluice start'");
+    throw new Error("no instance: SLUICE_URI is not set; run the command under 'sluice start'");
   const h = await connect();
   try {
     await run(h);

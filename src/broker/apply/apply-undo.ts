@@ -93,7 +93,7 @@ export class Undo {
       return undefined;
     }
     const hasChanged = await this.#hasChanged(before);
-    if (hasChanged && isUp) return "its file has changed since its start, so the new module stays";
+    if (hasChanged && isUp) return "its file has changed since its start, with the new module still loaded";
     const isFailedExchange = entry !== undefined;
     if (hasChanged && isFailedExchange) {
       await this.#drop(name);
@@ -101,7 +101,7 @@ export class Undo {
     }
     try {
       await this.#modules.exchange(name, before.request, trial);
-      return hasChanged ? "its file has changed since its start: the new file runs now" : undefined;
+      return hasChanged ? "its file has changed since its start, and runs now" : undefined;
     } catch (error) {
       await this.#drop(name);
       return `is not loaded: ${unitMessage(name, error)}`;

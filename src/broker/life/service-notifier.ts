@@ -112,8 +112,8 @@ export class ServiceNotifier {
   }
 
   #complainOfSenders(): void {
-    const names = this.#options.senders.map(({ command }) => command[0]).join(" nor ");
-    this.#options.onError(`NOTIFY_SOCKET is set, but this host has neither ${names}`);
+    const names = this.#options.senders.map(({ command }) => command[0]).join(" or ");
+    this.#options.onError(`NOTIFY_SOCKET needs ${names}, which this host lacks`);
   }
 }
 

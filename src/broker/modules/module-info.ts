@@ -31,7 +31,7 @@ export interface LibraryModuleInfo {
 
 /** The description of a module that does not run (docs/design/modules.md §4). */
 export interface ModuleInfo {
-  /** Name of the loader that loads it. */
+  /** Name of the module's loader. */
   readonly type: string;
   /** The name of the module if the load does not set another. */
   readonly name: string;

@@ -293,7 +293,7 @@ function withOwnProcess(request: LoadRequest): LoadRequest {
   const { memoryLimitBytes, loader, command } = request;
   if (memoryLimitBytes === undefined || command !== undefined) return request;
   if (loader === "thread") {
-    throw requestError("EINVAL", "a memory limit needs a process of its own; leave out the loader 'thread'");
+    throw requestError("EINVAL", "a memory limit needs a separate process; leave out the loader 'thread'");
   }
   return { ...request, exec: true };
 }

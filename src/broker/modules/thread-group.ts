@@ -26,6 +26,6 @@ export function groupRefusal(entry: ModuleEntry, all: Iterable<ModuleEntry>): Sl
   const names = others.map(({ name }) => name).join(", ");
   return requestError(
     "EBUSY",
-    `${entry.name}: cancelling it would end its thread group '${group}' with ${names}; use --force to end them all`,
+    `${entry.name}: cancelling it would end its thread group '${group}' with ${names}; use --force to end the group`,
   );
 }

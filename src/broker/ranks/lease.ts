@@ -210,7 +210,7 @@ export class Lease {
         this.#epoch,
       );
       const own = await taking.look((holder) => {
-        this.#lose(`it belongs to another broker on host ${holder.host}`);
+        this.#lose(`another broker on host ${holder.host} has the lease`);
         return Promise.resolve();
       });
       if (own === undefined || this.#isOver) return;
@@ -236,7 +236,7 @@ export class Lease {
     const patienceMs = this.#listener?.patienceMs() ?? Infinity;
     if (this.#unprovenMs() <= Math.max(patienceMs, this.#options.ttlMs)) return;
     const why = this.#missingRight === undefined ? "" : `: ${this.#missingRight}`;
-    this.#lose(`its renewal failed${why}`);
+    this.#lose(`the renewal of the lease failed${why}`);
   }
 
   #lose(why: string): void {
@@ -300,7 +300,7 @@ class Taking {
       // A wait would not help, because a server joins a cluster only after a change of its configuration.
       if (error instanceof JetStreamError && error.number === NO_CLUSTER)
         throw new LeaseMismatch(
-          `bucket ${bucket} needs ${replicas} replicas, but the NATS server belongs to no cluster; ` +
+          `the NATS server belongs to no cluster, which the ${replicas} replicas of bucket ${bucket} need; ` +
             `list only servers of one cluster (${error.message})`,
         );
       const isLate = error instanceof JetStreamError && error.number === WRONG_LAST_SEQUENCE;

@@ -51,5 +51,5 @@ export function execService(commands: ExecTable): ServiceDefinition {
 
 function outputStream(name: string): OutputStream {
   if (name === "stdout" || name === "stderr") return name;
-  throw requestError("EINVAL", `no such stream '${name}'; it must be one of stdout, stderr`);
+  throw requestError("EINVAL", `no such stream '${name}'; valid streams: stdout, stderr`);
 }

@@ -31,7 +31,7 @@ export function logService({ ring, programs, append }: LogServiceOptions): Servi
         if (known === undefined) {
           throw requestError(
             "EINVAL",
-            `no such log level '${level}'; it must be one of ${LOG_LEVELS.join(", ")}`,
+            `no such log level '${level}'; valid levels: ${LOG_LEVELS.join(", ")}`,
           );
         }
         append(call.peer.name, known, shortened(text));
@@ -61,7 +61,7 @@ export function logService({ ring, programs, append }: LogServiceOptions): Servi
         if (unknown !== undefined && follow !== true) {
           throw requestError(
             "ENOENT",
-            `${unknown}: no program of this name has started, and no such task has printed anything`,
+            `${unknown}: no started program and no task with output has this name`,
           );
         }
         const kept = programs.lines(units).filter(({ time }) => time >= since);

@@ -45,8 +45,5 @@ function readFilter(call: Call): TraceFilter {
 function messageType(text: string): Message["type"] {
   const known = MESSAGE_TYPES.find((type) => type === text);
   if (known !== undefined) return known;
-  throw requestError(
-    "EINVAL",
-    `no such message type '${text}'; it must be one of ${MESSAGE_TYPES.join(", ")}`,
-  );
+  throw requestError("EINVAL", `no such message type '${text}'; valid types: ${MESSAGE_TYPES.join(", ")}`);
 }

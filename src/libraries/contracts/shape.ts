@@ -49,7 +49,7 @@ export function readShape(value: JsonValue | undefined, path: string, isPayload 
   for (const [keyword, one] of Object.entries(value)) {
     const isValid = KEYWORDS[keyword];
     if (isValid === undefined)
-      throw wrong(`${path}.${keyword}`, `unknown; it must be one of ${Object.keys(KEYWORDS).join(", ")}`);
+      throw wrong(`${path}.${keyword}`, `unknown; valid keywords: ${Object.keys(KEYWORDS).join(", ")}`);
     if (!isValid(one)) throw wrong(`${path}.${keyword}`, "invalid value");
   }
   const { properties, items } = value;
@@ -64,15 +64,15 @@ export function readShape(value: JsonValue | undefined, path: string, isPayload 
 export function breachesOf(value: JsonValue, shape: Shape, path = ""): string[] {
   const types = typesOf(shape);
   if (types !== undefined && !types.some((type) => isOfType(value, type))) {
-    return [`${path || "payload"}: must be ${types.join(" or ")}, is ${textOf(value)}`];
+    return [`${path || "payload"}: must be ${types.join(" or ")}, not ${textOf(value)}`];
   }
   const breaches: string[] = [];
   const says = (message: string): void => void breaches.push(`${path || "payload"}: ${message}`);
   if (shape.enum !== undefined && !shape.enum.some((one) => isSame(one, value))) {
-    says(`must be one of ${shape.enum.map(textOf).join(", ")}, is ${textOf(value)}`);
+    says(`must be one of ${shape.enum.map(textOf).join(", ")}, not ${textOf(value)}`);
   }
   if (shape.minimum !== undefined && typeof value === "number" && value < shape.minimum) {
-    says(`must be at least ${shape.minimum}, is ${value}`);
+    says(`must be at least ${shape.minimum}, not ${value}`);
   }
   if (isList(value)) {
     const { items } = shape;
@@ -110,7 +110,7 @@ export function differencesFrom(recorded: JsonValue, value: JsonValue, path = ""
     );
   }
   if (isSame(recorded, value)) return [];
-  return [`${path || "payload"}: must be ${textOf(recorded)}, is ${textOf(value)}`];
+  return [`${path || "payload"}: must be ${textOf(recorded)}, not ${textOf(value)}`];
 }
 
 function isOfType(value: JsonValue, type: string): boolean {

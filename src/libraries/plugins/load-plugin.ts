@@ -55,7 +55,7 @@ export interface PluginOptions {
   readonly inProcess?: boolean | undefined;
   /** Run JavaScript and TypeScript in a separate process. Default: in this process. */
   readonly exec?: boolean | undefined;
-  /** Name of a loader. Default: the file decides. */
+  /** Name of a loader. Default: depends on the file. */
   readonly loader?: string | undefined;
   /** Cancels the load, which fails with `ECANCELED`. */
   readonly signal?: AbortSignal | undefined;
@@ -84,9 +84,9 @@ const imported = new Map<string, string>();
  * @param path of the file; relative paths start at the working directory
  * @returns an object with exactly the requested functions, which all return promises
  * @throws SluiceError `LOAD_PLUGIN` if a function is missing, the kind differs, or the plug-in does not run.
- *   `UNIT_INSECURE`, `LOAD_NO_LOADER`, or a system error for the file itself. Its functions reject with
- *   `PLUGIN_FAILED`: the errno of the error that they throw, else `EIO`; `ECONNRESET` if its process ends;
- *   `ECANCELED` after {@link unloadPlugin}
+ *   `UNIT_INSECURE`, `LOAD_NO_LOADER`, or a system error for the file itself. The plug-in's functions reject
+ *   with `PLUGIN_FAILED`: the errno of the error that they throw, else `EIO`; `ECONNRESET` if its process
+ *   ends; `ECANCELED` after {@link unloadPlugin}
  */
 export function loadPlugin<Kind extends keyof PluginKinds, Symbol extends keyof PluginKinds[Kind] & string>(
   path: string,

@@ -80,7 +80,7 @@ export function refuseWithoutHelper(options: ProgramOptions & Pick<ModuleOptions
   if (wanted.length === 0) return;
   throw new SluiceError(
     "LOAD_FAILED",
-    `${wanted.join(", ")}: this needs the helper sluice-init, which the installation did not build (the build found no C compiler)`,
+    `no helper sluice-init for ${wanted.join(", ")}, because the build found no C compiler`,
     { errnum: ERRNO.ENOSYS },
   );
 }

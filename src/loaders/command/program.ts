@@ -325,7 +325,7 @@ export class Program {
       const names = left.map(({ pid, name }) => `${pid} (${name})`).join(", ");
       handle.log(
         "warning",
-        `its main process ended (${moduleEndText(end)}) and left ${names}, which Sluice stops now; ` +
+        `the main process ended (${moduleEndText(end)}) and left ${names}, which Sluice stops now; ` +
           "a program that runs in the background needs the option that keeps it in the foreground",
       );
     }

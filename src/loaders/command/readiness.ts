@@ -125,8 +125,8 @@ async function untilLine(
 ): Promise<boolean> {
   const matcher = new LineMatcher(expression);
   say(
-    `no line of its output matches ${expression}; it has printed no line (many programs buffer their output without a terminal: ` +
-      "an option may turn this off)",
+    `no line of its output matches ${expression}; the program has printed no line (many programs buffer their output without a terminal; ` +
+      "an option may turn off the buffer)",
   );
   while (!signal.aborted) {
     const lines = events.takeLines();

@@ -81,7 +81,7 @@ export async function killProgram(program: SupervisedProgram): Promise<void> {
   const names = left.map(({ pid, state, name }) => `${pid} (${name}, state ${state})`);
   throw new SluiceError(
     "LOAD_FAILED",
-    `SIGKILL has not ended ${names.join(", ")} within ${GONE_WITHIN_MS / 1000} s; the name becomes free when they have ended`,
+    `SIGKILL has not ended ${names.join(", ")} within ${GONE_WITHIN_MS / 1000} s; the name becomes free when the processes have ended`,
     { errnum: ERRNO.EBUSY },
   );
 }
@@ -97,16 +97,16 @@ async function askToEnd(options: StopOptions, signal: AbortSignal): Promise<void
     };
     try {
       const { end, isAborted, lines } = await runOnce(once, signal);
-      if (isAborted) log("warning", "its stop command has not ended in time");
+      if (isAborted) log("warning", "the stop command has not ended in time");
       if (isAborted || isSuccess(end)) return;
       const said = lines.at(-1);
       log(
         "warning",
-        `its stop command failed: ${moduleEndText(end)}${said === undefined ? "" : `: ${said}`}`,
+        `the stop command failed: ${moduleEndText(end)}${said === undefined ? "" : `: ${said}`}`,
       );
     } catch (error) {
       if (!(error instanceof SluiceError)) throw error;
-      log("warning", `cannot run its stop command: ${error.message}`);
+      log("warning", `cannot run the stop command: ${error.message}`);
     }
   }
   const isLine = typeof command === "string";

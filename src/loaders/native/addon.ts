@@ -51,7 +51,7 @@ export async function addonProblem(
 ): Promise<string | undefined> {
   const version = await nodeApiVersion(path);
   if (version === undefined || version <= hostVersion || version === EXPERIMENTAL) return undefined;
-  return `is built for Node-API ${version}, this host has Node-API ${hostVersion}`;
+  return `is built for Node-API ${version}; this host has Node-API ${hostVersion}`;
 }
 
 /**

@@ -123,7 +123,7 @@ export class FrameDecoder {
     if (declared <= maximum) return;
     this.stop();
     throw protocolError(
-      `malformed message: it declares a ${what} of ${declared} bytes, the limit is ${maximum}`,
+      `malformed message: it declares a ${what} of ${declared} bytes, over the limit of ${maximum}`,
     );
   }
 

@@ -11,7 +11,7 @@ export function encodePayload(payload: Payload): RawPayload {
   try {
     text = JSON.stringify(payload);
   } catch (cause) {
-    const problem = cause instanceof RangeError ? "it is nested too deeply" : messageOf(cause);
+    const problem = cause instanceof RangeError ? "nested too deeply" : messageOf(cause);
     throw requestError("EINVAL", `JSON cannot express the payload: ${problem}`, cause);
   }
   // JavaScript callers may pass a function or a symbol in spite of the types; stringify then returns undefined.

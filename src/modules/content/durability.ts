@@ -22,7 +22,7 @@ export async function durabilityOf(h: Handle): Promise<Durability> {
   return statedir === undefined
     ? {
         isDurable: false,
-        why: `no statedir is set, and no provider of ${BACKING_SERVICE} is loaded or planned`,
+        why: `no statedir, and no loaded or planned provider of ${BACKING_SERVICE}`,
       }
     : { isDurable: true, why: `statedir is ${statedir}; no provider of ${BACKING_SERVICE} is loaded yet` };
 }

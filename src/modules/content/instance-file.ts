@@ -138,12 +138,12 @@ export class StateClaim {
   }
 
   #gone({ instance }: InstanceFile): Error {
-    const file = this.#provider === REMOTE ? "the bucket" : `${STORES[this.#provider] ?? ""} there`;
+    const file = this.#provider === REMOTE ? "bucket" : STORES[this.#provider];
     return requestError(
       "EEXIST",
       `statedir ${this.#directory} belongs to instance ${instance} of ${this.#provider}, ` +
-        `and ${file} is missing, empty or of another instance\n` +
-        `  hint: restore it from a backup; or create an empty store: -S content.adopt=1, then 'sluice kvs restore FILE'`,
+        `whose ${file ?? ""} is missing, empty or of another instance\n` +
+        `  hint: restore the data from a backup; or create an empty store: -S content.adopt=1, then 'sluice kvs restore FILE'`,
     );
   }
 
@@ -152,7 +152,7 @@ export class StateClaim {
     return requestError(
       "EEXIST",
       `${this.#provider} on this host lacks the data of the previous rank 0\n` +
-        `  hint: start every rank 0 with --standby, which chooses content-nats; or give all of them content-files ` +
+        `  hint: start every rank 0 with --standby, which chooses content-nats; or give every rank 0 content-files ` +
         `with a statedir on a shared file system; to create an empty store: -S content.adopt=1`,
     );
   }

@@ -28,7 +28,7 @@ export function findStore(directory: string): StorePlace {
   if (provider === REMOTE) {
     throw requestError(
       "ENOENT",
-      `${directory} has its data on NATS servers, not in files; 'sluice kvs dump' of the live instance reads all of it`,
+      `${directory} has its data on NATS servers, not in files; 'sluice kvs dump' of the live instance reads all data`,
     );
   }
   const path = join(directory, STORES[provider ?? ""] ?? "");

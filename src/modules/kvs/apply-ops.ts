@@ -82,7 +82,7 @@ async function put({ tree, counters }: Keyspace, { key, encoded }: Target, entry
     // In the order of keys, all keys below a key follow it directly. A check of the two neighbours of the new key is
     // therefore enough.
     if (before !== undefined && isBelow(encoded, before.key)) {
-      throw requestError("ENOTDIR", `cannot set ${key}: a key that it begins with is a value`);
+      throw requestError("ENOTDIR", `cannot set ${key}: a key above it is a value`);
     }
     const after = await tree.nearest(encoded, "after");
     if (after !== undefined && isBelow(after.key, encoded)) {

@@ -110,7 +110,7 @@ export async function recoverHead(
   const candidates: Candidate[] = [];
   if (newest !== undefined) candidates.push({ head: newest, name: `version ${newest.version}` });
   if (previous !== undefined)
-    candidates.push({ head: previous, name: `the version before it, ${previous.version}` });
+    candidates.push({ head: previous, name: `the previous version, ${previous.version}` });
   for (const checkpoint of checkpoints.toReversed()) {
     candidates.push({
       head: checkpoint,
@@ -143,7 +143,7 @@ async function firstReadable(
   for (const candidate of candidates) {
     const problem = await problemOf(content, candidate.head);
     if (problem === undefined) {
-      if (unreadable.length > 0) warn(`${unreadable.join("; ")}: going on with ${candidate.name}`);
+      if (unreadable.length > 0) warn(`${unreadable.join("; ")}; continuing with ${candidate.name}`);
       return candidate;
     }
     if (problem.isPartial) partly ??= candidate;

@@ -88,7 +88,7 @@ export class Restore {
     else
       throw requestError(
         "EINVAL",
-        `line ${number}: the dump has ${parsed.keys} keys, but ${this.#keys} are present`,
+        `line ${number}: ${this.#keys} keys are present instead of ${parsed.keys}`,
       );
   }
 
@@ -96,7 +96,7 @@ export class Restore {
     const encoded = encodeKey(key);
     const before = this.#lastKey;
     if (before !== undefined && encoded <= before) {
-      throw requestError("EINVAL", `line ${number}: ${key} does not come after the key before it`);
+      throw requestError("EINVAL", `line ${number}: ${key} is not after the previous key`);
     }
     if (before !== undefined && isBelow(encoded, before)) {
       throw requestError("EINVAL", `line ${number}: ${key} lies below a key that has a value`);

@@ -208,7 +208,7 @@ export class KvsStore {
             draft: { ...draft, reason, isLast },
             done: ({ newest }) => {
               if (newest === undefined)
-                reject(requestError("EINVAL", "kvs.checkpoints is 0: the store keeps none"));
+                reject(requestError("EINVAL", "kvs.checkpoints is 0, which disables checkpoints"));
               else resolve(newest);
             },
           }),

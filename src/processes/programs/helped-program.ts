@@ -310,7 +310,7 @@ function startError(text: string): Error {
   const [errnum = "0", ...step] = text.split(" ");
   const what = step.join(" ");
   const reason = strerror(Number(errnum));
-  const hint = what === "cgroup" ? "; SLUICE_NO_CGROUP=1 starts programs without one" : "";
+  const hint = what === "cgroup" ? "; SLUICE_NO_CGROUP=1 starts programs without a cgroup" : "";
   const message = what === "" || what === "exec" ? reason : `${what}: ${reason}${hint}`;
   return new SluiceError("LOAD_FAILED", message, { errnum: Number(errnum) });
 }

@@ -42,11 +42,11 @@ export class StandIns {
 
   /**
    * Records whether values of a plan come from stand-ins. The caller then ignores the values.
-   * @param what the part of the plan that the values decide, as in "and WHAT depends on it"
+   * @param what the part of the plan that the values decide, as in "WHAT depends on the import"
    */
   decides(what: string, values: readonly unknown[], line = this.#line()): boolean {
     const names = this.#namesIn(values, new Set());
-    for (const name of names) this.#addUse(name, `${what} depends on it`, { file: this.#file, line });
+    for (const name of names) this.#addUse(name, `${what} depends on the import`, { file: this.#file, line });
     return names.size > 0;
   }
 

@@ -286,7 +286,7 @@ describe("the lease", () => {
     await expect(join(`${url},nats://127.0.0.1:1`, 0)).rejects.toMatchObject({
       errnum: ERRNO.EINVAL,
       message: expect.stringMatching(
-        /needs 2 replicas.*belongs to no cluster; list only servers of one/s,
+        /belongs to no cluster, which the 2 replicas .* need; list only servers of one/s,
       ) as string,
     });
   });

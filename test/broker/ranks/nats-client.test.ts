@@ -137,10 +137,10 @@ test("an instance or rank that is not there is named, with the servers", async (
 });
 
 test.each([
-  ["nats://n1/site", "it must be nats://HOST:PORT/INSTANCE/RANK"],
+  ["nats://n1/site", "the address must be nats://HOST:PORT/INSTANCE/RANK"],
   ["nats://n1/si.te/0", "instance name 'si.te'"],
   ["tls://10.0.0.1/site/0", "TLS cannot check an address"],
-  ["nats://n1/site/0?cred=x", "'cred': known are creds, nkey, tls-ca, tls-cert, tls-key"],
+  ["nats://n1/site/0?cred=x", "unknown parameter 'cred'; valid: creds, nkey, tls-ca, tls-cert, tls-key"],
   ["tls://n1/site/0?tls-cert=x", "tls-cert and tls-key go together"],
 ])("the URI %s is refused: %s", async (uri, text) => {
   await expect(connect(uri.replace("//", "//me:hush@"))).rejects.toMatchObject({

@@ -97,10 +97,10 @@ test("without the helper what needs it is refused by name", async () => {
     load({ command: "true", user: USER, limits: { core: "0:0" }, ready: { notify: true } }),
   ).rejects.toMatchObject({
     errnum: ERRNO.ENOSYS,
-    message: expect.stringMatching(/^p: user, limits, ready.notify: this needs the helper/) as string,
+    message: expect.stringMatching(/^p: no helper sluice-init for user, limits, ready.notify,/) as string,
   });
   await expect(load({ command: "true", watchdogMs: 1000 })).rejects.toMatchObject({
-    message: expect.stringMatching(/^p: watchdog: this needs the helper/) as string,
+    message: expect.stringMatching(/^p: no helper sluice-init for watchdog,/) as string,
   });
 });
 

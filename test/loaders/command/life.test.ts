@@ -147,7 +147,7 @@ describe.each([
     const { load, remove, log } = await startStage();
     await load({ command: ["sleep", "1000"], stop: { command: "echo no luck; exit 3" } });
     await remove();
-    expect(log.map(({ text }) => text)).toContain("its stop command failed: exit status 3: no luck");
+    expect(log.map(({ text }) => text)).toContain("the stop command failed: exit status 3: no luck");
     expect(log.map(({ text }) => text)).not.toContain("did not end within 10 s of its stop, killed");
   });
 
@@ -177,7 +177,7 @@ describe.each([
     const { load, logged, dir } = await startStage();
     const daemon = `setsid bash -c 'echo $BASHPID > away; exec sleep 1000' & `;
     await load({ command: ["bash", "-c", `${daemon} until [ -s away ]; do sleep 0.02; done; exit 0`] });
-    await logged(/^its main process ended \(exit status 0\) and left \d+ \(sleep\).*in the foreground$/);
+    await logged(/^the main process ended \(exit status 0\) and left \d+ \(sleep\).*in the foreground$/);
     await logged("p exited");
     expect(isAlive(Number(readFileSync(join(dir, "away"), "utf8")))).toBe(false);
   });

@@ -92,7 +92,9 @@ describe("the output of a program", () => {
       .toEqual([expect.objectContaining({ text: "four" })]);
     expect(await outputOf(stage)).toHaveLength(4);
     expect(await outputOf(stage, { since: Date.now() / 1000 + 1000 })).toEqual([]);
-    await expect(outputOf(stage, { units: ["q"] })).rejects.toThrow("q: no program of this name has started");
+    await expect(outputOf(stage, { units: ["q"] })).rejects.toThrow(
+      "q: no started program and no task with output has this name",
+    );
   });
 
   test("comes live to what follows it", async () => {

@@ -197,13 +197,13 @@ test("trap-F1 content-nats says at the start what an answer means, and calls its
   for (const each of servers) onTestFinished(() => each.kill());
   const three = servers.map(({ url }) => url).join(",");
   for (const [urls, args, text, isDurable, replicas] of [
-    [one.url, [], "not durable: on one server", false, 1],
+    [one.url, [], "not durable: acknowledged data on one server", false, 1],
     [one.url, ["synced=1"], "durable: on one server, which write to the disk before they answer", true, 1],
     [three, [], "durable: on 3 servers, while most of them have power", true, 3],
   ] as const) {
     await withInstance({ attributes: { "overlay.nats": urls } }, async (instance) => {
       await instance.load(["content-nats", ...args]);
-      const said = await instance.logged((entry) => entry.text.includes("durable: on"));
+      const said = await instance.logged((entry) => /durable: (on|ack)/.test(entry.text));
       expect(said.text).toContain(text);
       expect(said.text.startsWith("not")).toBe(!isDurable);
       const status = await instance.rpc("content-nats.status");

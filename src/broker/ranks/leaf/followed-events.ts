@@ -113,7 +113,7 @@ export class FollowedEvents {
     const after = this.seq;
     this.#options.missed(after, seq);
     this.#recent?.clear();
-    const text = `it is unknown whether the event was published: this rank has missed events after ${after}`;
+    const text = `this rank has missed events after ${after}, possibly including the published event`;
     const unknown = requestError("ENODATA", text);
     this.#own.missed(
       own.filter((number) => number > after),

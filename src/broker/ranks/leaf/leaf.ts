@@ -348,5 +348,5 @@ export class Leaf implements Overlay {
 }
 
 function overfullError(rank: number): SluiceError {
-  return requestError("ENOBUFS", `over 64 MiB wait for rank ${rank}, which does not read them`);
+  return requestError("ENOBUFS", `over 64 MiB of messages wait for rank ${rank}, which does not read them`);
 }
