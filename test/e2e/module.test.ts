@@ -304,7 +304,7 @@ describe("sluice module trace", () => {
       sluice module remove watched`);
     expect(stdout.trimEnd().split("\n")).toEqual([
       "1",
-      "sluice-module: option '-t, --type <types>' argument 'letter' is invalid. it must be one of request, response, event, control.",
+      "sluice-module: option '-t, --type <types>' argument 'letter' is invalid. write one of request, response, event, control.",
       "status 1",
     ]);
     expect(stderr).toBe("sluice-module: invalid module name 'a.b'\n");

@@ -38,7 +38,7 @@ export async function propose(
   if (handle === undefined) {
     throw new ExitError(
       1,
-      "no instance: SLUICE_URI is not set; run this under 'sluice start', or give --uri",
+      "no instance: SLUICE_URI is not set; run the command under 'sluice start', or give --uri",
     );
   }
   const insecure = guard === INSECURE;

@@ -75,7 +75,7 @@ export function adviceLines({ isComplete, missing, doubtful, unused }: Advice): 
     missing.length + doubtful.length === 0 ? ["relations order all units that messages connect"] : [];
   const gap = isComplete
     ? []
-    : ["", "the record has only the messages of the first 60 s; with broker.learn=1 it has all"];
+    : ["", "the record has only the messages of the first 60 s; broker.learn=1 records all messages"];
   return [...news, ...lines, ...gap];
 }
 
@@ -96,12 +96,12 @@ function unusedLines(unused: Advice["unused"]): string[] {
   const shown = unused.slice(0, UNUSED_SHOWN);
   const more = unused.length - shown.length;
   return [
-    ...["", "no message used these relations; without them the run would save these times:"],
+    ...["", "no message used these relations, which made the run longer by:"],
     ...shown.map(
       ({ unit, after, savedNs, relation }) =>
         `  ${unit} after ${after}: ${timespan(savedNs)}${placeText(relation?.place)}`,
     ),
-    ...(more > 0 ? [`  and ${more} more; --json has all`] : []),
+    ...(more > 0 ? [`  and ${more} more; --json lists all`] : []),
   ];
 }
 
@@ -119,7 +119,7 @@ export function fragmentLines({ missing, unused }: Advice, headline: string): st
     if (relation === undefined || savedNs === 0) return [];
     const { unit: namer, key, name } = relation;
     const comments = [
-      `no message used ${unit} after ${after}; without it the run is ${timespan(savedNs)} shorter`,
+      `no message used ${unit} after ${after}; without this order the run is ${timespan(savedNs)} shorter`,
     ];
     return [{ unit: namer, key, edit: "-", values: [name], comments, isProposed: true }];
   });
