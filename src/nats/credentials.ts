@@ -76,7 +76,7 @@ function statsOf(path: string, problems: string[]): Stats | undefined {
 function problemOf({ uid, mode }: Stats, path: string, isSecret: boolean): string | undefined {
   const self = process.geteuid?.() ?? 0;
   if (uid !== 0 && uid !== self)
-    return `is owned by user ${uid}, not by root or by us; try: chown ${self} ${path}`;
+    return `is owned by user ${uid}, not by root or this user; try: chown ${self} ${path}`;
   if ((mode & 0o022) !== 0) return `may be written by other users; try: chmod 600 ${path}`;
   if (isSecret && (mode & 0o004) !== 0) return `may be read by other users; try: chmod 600 ${path}`;
   return undefined;

@@ -11,7 +11,7 @@ import { wholeFile } from "./source.js";
  */
 export interface FileGuard {
   /**
-   * The problems of a file, or of a directory of files: `UNIT_INSECURE` for itself, each directory above it
+   * The problems of a file, or of a directory of files: `UNIT_INSECURE` for the path itself, each directory above it
    * and each link on its path. Repeated calls return the same objects. A missing file has no problems.
    * @param path relative paths start at the working directory
    */
@@ -158,7 +158,7 @@ class OwnerGuard implements FileGuard {
     const cures: string[] = [];
     const isLink = stats.isSymbolicLink();
     if (!this.#trusted.has(stats.uid)) {
-      faults.push(`is owned by user ${stats.uid}, not by root or by us`);
+      faults.push(`is owned by user ${stats.uid}, not by root or this user`);
       cures.push(`chown ${isLink ? "-h " : ""}${this.#uid} ${shellWord(at)}`);
     }
     const who = isLink ? "" : this.#writers(stats);

@@ -165,7 +165,10 @@ async function act({ session, commands, unitArgs, log }: RouteOptions, { request
   }
   // The user has agreed to the effect shown by the page.
   if (tried && now.stdout !== shown)
-    throw new HttpError(409, "the effect of the action has changed since the page showed it; check it again");
+    throw new HttpError(
+      409,
+      "the effect of the action has changed since the page showed it; check the new effect",
+    );
   log(`runs ${command}`);
   sendJson(response, { command, ...(await runAll(commands, words)) });
 }

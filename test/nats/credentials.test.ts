@@ -101,7 +101,7 @@ describe("a file is refused", () => {
       giveTo(user, path);
       if ([0, process.geteuid?.()].includes(user.uid)) {
         expect(withHandedFiles({ directory }, false)).toEqual({ nkey: path });
-      } else expect(refusal()).toContain(`${path} is owned by user ${user.uid}, not by root or by us`);
+      } else expect(refusal()).toContain(`${path} is owned by user ${user.uid}, not by root or this user`);
     }
   });
 });

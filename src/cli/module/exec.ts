@@ -67,7 +67,9 @@ async function runInForeground(module: ForegroundModule, signal: AbortSignal): P
   signal.addEventListener("abort", stop);
   if (signal.aborted) stop();
   // `ended` rejects with the same error.
-  const started = module.ready.then(() => say(`sluice-module-exec: ${module.name} runs; Ctrl-C ends it`));
+  const started = module.ready.then(() =>
+    say(`sluice-module-exec: ${module.name} runs; Ctrl-C ends the module`),
+  );
   started.catch(() => undefined);
   await module.ended;
 }

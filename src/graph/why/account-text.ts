@@ -66,13 +66,13 @@ function adviceLines({ remedies, isExhaustive, tried }: Advice, catalog: Catalog
     return [
       indent(
         isExhaustive
-          ? "neither one change nor two put it into the plan"
+          ? "neither one change nor two put the unit into the plan"
           : `tried ${tried} changes; none of them puts the unit into the plan`,
       ),
     ];
   }
   return [
-    ...section("to put it into the plan", remedyLines(first, catalog)),
+    ...section("to put the unit into the plan", remedyLines(first, catalog)),
     ...others.flatMap((remedy) => section("or", remedyLines(remedy, catalog))),
   ];
 }

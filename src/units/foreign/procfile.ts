@@ -38,7 +38,7 @@ export function importProcfile(text: string, file: string, dotenv: string | unde
     unit.setByRule("on-exit", "shutdown", "foreman stops all processes when one process ends");
     for (const variable of variables.keys()) {
       if (variable === "PORT" || isOfTheShell(command, variable)) continue;
-      unit.lose(source, `foreman puts the value of ${variable} in place of $${variable}, the shell does not`);
+      unit.lose(source, `foreman, but not the shell, puts the value of ${variable} in place of $${variable}`);
     }
   }
   return { file, units, remarks };

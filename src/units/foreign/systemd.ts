@@ -136,7 +136,7 @@ class ServiceReader {
     else if (remains !== undefined) unit.say(remains, "as every module and task");
     if (kind === "oneshot" && !isRemaining) {
       unit.kind = "task";
-      unit.setByRule("runlevels", ["rc1"], "oneshot: it runs once at the start");
+      unit.setByRule("runlevels", ["rc1"], "oneshot: runs once at the start");
     }
     this.#command(starts, isBackground ? (type ?? remains) : undefined);
     if (type === undefined || (isBackground && kind !== "oneshot")) return;
@@ -317,7 +317,7 @@ class ServiceReader {
 
   #sayPrecedence(assignment: Assignment, other: string): void {
     if (!this.#unit.keys.has(other)) return;
-    this.#unit.lose(assignment, "EnvironmentFile= wins over Environment= in systemd, environment wins here");
+    this.#unit.lose(assignment, "EnvironmentFile= overrides Environment= in systemd, but not here");
   }
 
   #directory(assignment: Assignment): void {

@@ -174,7 +174,7 @@ describe("what differs", () => {
   ])("trap-E8 %s alone changes nothing that runs", (line) => {
     const apply = compare(recorded(program("a") + program("b")), program("a", line) + program("b"));
     expect(apply.changes).toEqual([]);
-    expect(staysLines(apply)).toEqual(["2 modules stay as they are"]);
+    expect(staysLines(apply)).toEqual(["2 modules stay unchanged"]);
   });
 
   test.each([
@@ -226,8 +226,8 @@ describe("what is loaded", () => {
     expect(actions(apply)).toEqual({ d: "remove" });
     expect(apply.unknown).toEqual(["x"]);
     expect(staysLines(apply)).toEqual([
-      "3 modules stay as they are",
-      "unchanged, because no unit describes them: x",
+      "3 modules stay unchanged",
+      "unchanged, because no unit describes these modules: x",
     ]);
   });
 
