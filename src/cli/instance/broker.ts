@@ -239,7 +239,7 @@ async function live({
     },
     onTimeout: (timeoutMs) => {
       // The modules that this kills now fail for this reason alone.
-      panic ??= `the shutdown took longer than broker.shutdown-timeout (${timeoutMs / 1000} s); Sluice killed the rest`;
+      panic ??= `the shutdown took longer than broker.shutdown-timeout (${timeoutMs / 1000} s); Sluice killed the remaining modules`;
       broker.log.append("broker", "err", panic);
     },
     onFailure: (phase, status) => {

@@ -87,7 +87,7 @@ function valueText(payload: Payload, { parse, type, scale }: StatsOptions): stri
   const value = parse === undefined ? payload : valueAt(payload, parse);
   if (typeof value !== "number") {
     if (type !== undefined || scale !== 1)
-      throw new ExitError(1, "--type and --scale need a number: name one with --parse");
+      throw new ExitError(1, "--type and --scale need a number: write its key after --parse");
     return JSON.stringify(value);
   }
   const scaled = value * scale;

@@ -27,7 +27,7 @@ function needWarnings(catalog: Catalog, unit: Unit): Diagnostic[] {
         message: `${unit.name} needs ${need}, which ${whyUnmeetable(catalog, unit, providers)}`,
         location: catalog.originOf(unit.name, "needs", need)?.location,
         related: providers.slice(0, 5).map((other) => ({
-          message: `${other.name} provides it`,
+          message: `${other.name} provides ${need}`,
           location: catalog.originOf(other.name, other.disabled ? "disabled" : "ranks")?.location,
         })),
       },

@@ -142,7 +142,7 @@ class ServiceReader {
     if (type === undefined || (isBackground && kind !== "oneshot")) return;
     if (kind === "notify") unit.set("ready", { notify: true }, type);
     else if (kind === "simple" || kind === "exec") unit.set("ready", { started: true }, type);
-    else if (kind === "oneshot") unit.say(type, isRemaining ? "see its command" : "a task");
+    else if (kind === "oneshot") unit.say(type, isRemaining ? "see the command" : "a task");
     else unit.lose(type, "ready as soon as it starts");
   }
 
@@ -269,7 +269,7 @@ class ServiceReader {
     const given = [delay, burst, interval].filter((each) => each !== undefined);
     if (restart === undefined) {
       for (const each of given)
-        if (each !== delay || unit.kind !== "task") unit.lose(each, "it is not restarted");
+        if (each !== delay || unit.kind !== "task") unit.lose(each, "the unit has no restart");
       return;
     }
     const after = delay === undefined ? "100ms" : delay.value === "0" ? "0s" : durationOf(delay.value);

@@ -64,10 +64,10 @@ function placeJson(place: Location | undefined): object {
 
 export function adviceLines({ isComplete, missing, doubtful, unused }: Advice): string[] {
   const lines = [
-    ...missing.flatMap((doubt) => ["", ...doubtLines(doubt, "before it ran")]),
+    ...missing.flatMap((doubt) => ["", ...doubtLines(doubt, `before ${doubt.unit} ran`)]),
     ...doubtful.flatMap((doubt) => [
       "",
-      ...doubtLines(doubt, "when it ran already, perhaps on behalf of another unit"),
+      ...doubtLines(doubt, `when ${doubt.unit} ran already, perhaps on behalf of another unit`),
     ]),
     ...unusedLines(unused),
   ];
@@ -80,7 +80,7 @@ export function adviceLines({ isComplete, missing, doubtful, unused }: Advice): 
 }
 
 function doubtLines({ unit, asked, topics, closesRing, add }: Doubt, when: string): string[] {
-  const said = `${unit} asked ${asked} ${when}, and no relation orders them: ${topics.join(", ")}`;
+  const said = `without a relation, ${unit} sent requests to ${asked} ${when}: ${topics.join(", ")}`;
   if (closesRing) return [said, "  an order of these two would form a cycle with the orders above"];
   if (add === undefined) return [said, "  the files no longer define this unit"];
   const { text, isReplaced } = add;
@@ -112,7 +112,7 @@ function unusedLines(unused: Advice["unused"]): string[] {
 export function fragmentLines({ missing, unused }: Advice, headline: string): string[] {
   const added = missing.flatMap(({ unit, asked, topics, closesRing, add }): UnitUpdate[] => {
     if (closesRing || add === undefined) return [];
-    const comments = [`${unit} asked ${asked} before it ran: ${topics.join(", ")}`];
+    const comments = [`${unit} sent requests to ${asked} before ${unit} ran: ${topics.join(", ")}`];
     return [{ unit, key: "after", edit: "+", values: [add.name], comments }];
   });
   const proposed = unused.flatMap(({ unit, after, savedNs, relation }): UnitUpdate[] => {
