@@ -57,7 +57,7 @@ async function theInstance(named: string | undefined, options: StopOptions): Pro
   if (found.instance !== undefined) return found.instance;
   throw new ExitError(
     1,
-    `${found.uri}: 'sluice start' has not started it; try: sluice shutdown --uri ${found.uri}`,
+    `${found.uri}: not an instance of 'sluice start'; try: sluice shutdown --uri ${found.uri}`,
   );
 }
 

@@ -119,7 +119,7 @@ test("trap-E14 module reload says where the files say something else than what r
   ]);
   expect(await reload("old")).toEqual([
     0,
-    "sluice-module: old: the files have changed (no file defines it now); run 'sluice modprobe apply old' to apply the change\n",
+    "sluice-module: old: the files have changed (no file defines the unit now); run 'sluice modprobe apply old' to apply the change\n",
   ]);
   expect((await box.run(["modprobe", "apply"])).status).toBe(0);
   expect(await reload("api")).toEqual([0, ""]);
@@ -272,7 +272,7 @@ describe("on several ranks", () => {
     ]);
     expect(stderr.split("\n").filter((line) => line.startsWith("sluice-modprobe: "))).toEqual([
       expect.stringMatching(/^sluice-modprobe: rolled back: rank 1: one: exit status 3 before it was ready/),
-      "sluice-modprobe: apply refused, the instance is unchanged: rank 1: one: no-such: command not found",
+      "sluice-modprobe: apply refused without a change of the instance: rank 1: one: no-such: command not found",
     ]);
   });
 });

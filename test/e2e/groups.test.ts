@@ -131,7 +131,7 @@ test("commands that show units take @GROUP for its units", async () => {
     { name: "db", status: "planned" },
   ]);
   expect(await run("list-dependencies", file, "@web")).toBe("api\n└── db\nui\nwarm\nbye\n");
-  expect(await run("graph", "--format", "mermaid", file, "@batch")).toContain('["jobs<br/>not asked for"]');
+  expect(await run("graph", "--format", "mermaid", file, "@batch")).toContain('["jobs<br/>not requested"]');
   expect(await run("rc1", "--dry-run", file)).toBe("load db\nload api\nload ui\nrun warm\n");
   expect(await run("rc1", "--dry-run", file, "--group=batch")).toBe("load jobs\nrun crunch\n");
   expect(await run("plan", file, "--group=front")).toContain("load ui\n");

@@ -227,7 +227,7 @@ describe("sluice module stats and debug", () => {
     ]);
     expect(stderr.trimEnd().split("\n")).toEqual([
       "sluice-module: no value at 'rx.letters'",
-      "sluice-module: --type and --scale need a number: write its key after --parse",
+      "sluice-module: --type and --scale need --parse with the key of a number",
       "sluice-module: ./nowhere.mjs: no module is loaded from this file",
       "sluice-module: No service matching ghost.debug is registered",
     ]);

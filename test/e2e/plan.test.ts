@@ -91,7 +91,7 @@ describe("fault-G9: beside a lock", () => {
         'cron.args: ["sync=y"] instead of ["sync=x"]',
         `    args = ["sync=y"] of cron ${file(1, 13)}`,
         `    disabled = true of gpu ${file(6, 12)}`,
-        "  probe: no file defines it",
+        "  probe: no file defines the unit",
         `    ranks = "0-1" of heartbeat ${file(3, 19)}`,
         `    priority = 900 of content-files ${file(2, 26)}`,
       ]),

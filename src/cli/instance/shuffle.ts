@@ -217,7 +217,7 @@ function linesOf({ seeds, doubts, starts, failed }: ShuffleVerdict): string[] {
   return [
     `${triedText(tried)} fails (${starts} starts): ${failureText(failure)}`,
     ...findingLines(finding),
-    `to reproduce it: ${again}`,
+    `to reproduce the failure: ${again}`,
   ];
 }
 

@@ -113,7 +113,7 @@ function chainCommand(): Command {
         return;
       }
       printLine(headlineText(headlineOf(record)));
-      printLine('After "@" is the start of a unit, after "+" its duration.');
+      printLine('"@" marks the start of a unit, "+" marks a duration.');
       printLine("");
       chainLines(chain).forEach(printLine);
       if (next.length > 0) printLine("\nnext to the chain:");

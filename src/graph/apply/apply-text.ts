@@ -68,7 +68,7 @@ function causeText(cause: ApplyCause): string {
     case "follows":
       return `follows ${cause.source}`;
     case "left-out":
-      return cause.reason === undefined ? "no file defines it now" : reasonText(cause.reason);
+      return cause.reason === undefined ? "no file defines the unit now" : reasonText(cause.reason);
   }
 }
 

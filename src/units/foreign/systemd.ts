@@ -357,7 +357,7 @@ class ServiceReader {
     const known = (this.#unit.keys.get("success")?.value ?? []) as readonly (string | number)[];
     const all = [...new Set(["SIGHUP", "SIGINT", "SIGTERM", ...known, ...more])];
     const before = this.#unit.keys.get("success")?.from ?? [];
-    this.#unit.setByRule("success", all, "systemd treats them as success", ...before, ...from);
+    this.#unit.setByRule("success", all, "systemd treats these as success", ...before, ...from);
   }
 
   #memory(assignment: Assignment): void {

@@ -241,7 +241,7 @@ describe("what is loaded", () => {
     expect(applyLines(apply)).toEqual([
       "+ load     q     new                             /site/units.toml:11:8",
       "- remove   f     q was picked for s by priority",
-      "- remove   gone  no file defines it now",
+      "- remove   gone  no file defines the unit now",
       "f and q have the same command: f ends before q starts",
       "gone and q have the same command: gone ends before q starts",
     ]);
