@@ -31,7 +31,7 @@ export function recordedTimeline(record: RunRecord): Timeline {
 
 /**
  * Predicts the time that a recorded run would have taken with changes. The prediction replays the edited plan by
- * the runner's own rules and priorities, with the recorded time of each unit. Without changes the result is the
+ * the runner's rules and priorities, with the recorded time of each unit. Without changes the result is the
  * recorded time. For a failed run, the replay has only the units that started.
  *
  * The prediction ignores the effects of units on the speed of others. If they compete for processors, running more of

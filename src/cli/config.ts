@@ -157,7 +157,7 @@ function builtin(): Command {
     .option("--json", "one JSON object: name to value")
     .addHelpText(
       "after",
-      "\nSLUICE_DATADIR, SLUICE_LIBEXECDIR and SLUICE_CONFDIR change the first three directories." +
+      "\nSLUICE_DATADIR, SLUICE_LIBEXECDIR and SLUICE_CONFDIR change the first three paths." +
         "\n\nExample:\n  sluice config builtin datadir",
     )
     .action((name: string | undefined, options: { readonly json?: boolean }) => {

@@ -20,7 +20,7 @@ export function command(): Command {
     .argument("<file...>", "a Procfile, files of process-compose, or .service files of systemd")
     .addHelpText(
       "after",
-      "\nWrites a fragment to standard output. A key without an equivalent becomes a comment with its line. Such a key makes the status 3." +
+      "\nWrites a fragment to standard output. A key without an equivalent becomes a comment with its line, and makes the status 3." +
         "\n\nExample:\n  sluice import Procfile > stack.toml",
     )
     .action(importFiles);

@@ -170,8 +170,7 @@ export interface Plan {
    */
   readonly leftOut: ReadonlyMap<string, Reason>;
   /**
-   * The provider picked for each service that the plan uses, even if the plan leaves the provider out. The first
-   * read computes the map.
+   * The unit picked for each service that the plan uses, even a left-out unit. The first read computes the map.
    */
   readonly picks: ReadonlyMap<string, Unit>;
   readonly warnings: readonly Diagnostic[];

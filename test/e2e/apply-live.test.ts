@@ -272,7 +272,7 @@ describe("on several ranks", () => {
     ]);
     expect(stderr.split("\n").filter((line) => line.startsWith("sluice-modprobe: "))).toEqual([
       expect.stringMatching(/^sluice-modprobe: rolled back: rank 1: one: exit status 3 before it was ready/),
-      "sluice-modprobe: apply refused without a change of the instance: rank 1: one: no-such: command not found",
+      "sluice-modprobe: apply refused without a change: rank 1: one: no-such: command not found",
     ]);
   });
 });

@@ -353,7 +353,7 @@ describe("modprobe apply --on=flux", () => {
     expect({ status, stderr }).toEqual({
       status: 1,
       stderr:
-        "sluice-modprobe: apply refused without a change of the instance: kvs: Flux does not support watchdogMs for modules: remove it from the unit\n",
+        "sluice-modprobe: apply refused without a change: kvs: Flux does not support watchdogMs for modules: remove it from the unit\n",
     });
     expect(news()).toEqual([]);
   });

@@ -128,7 +128,7 @@ describe("start -f --detach", () => {
     expect(await namesIn("shop/stack.toml")).toEqual(["api", "db"]);
     const again = await box.run(["start", "-f", "shop/stack.toml", "--detach"]);
     expect([again.status, again.stdout]).toEqual([0, first.stdout]);
-    const words = `${file} runs already: instance stack (pid ${pid}); the instance stays unchanged`;
+    const words = `${file} runs already: instance stack (pid ${pid}); nothing changes`;
     expect(again.stderr).toContain(words);
     const foreground = await box.run(["start", "-f", file]);
     expect([foreground.status, foreground.stderr]).toEqual([1, `sluice-start: ${words}\n`]);

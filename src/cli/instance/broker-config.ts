@@ -41,7 +41,7 @@ export async function reloadedConfig(options: BrokerConfigOptions): Promise<Conf
   const problems = checked.diagnostics.map(renderDiagnostic).join("\n");
   throw requestError(
     "EINVAL",
-    `the new configuration is invalid; the broker keeps the old configuration\n${problems}`,
+    `the configuration is invalid; the broker keeps the old configuration\n${problems}`,
   );
 }
 

@@ -65,7 +65,7 @@ export function command(): Command {
     )
     .option(
       "--rundir <dir>",
-      "directory for the sockets, for this user alone (default: a new one; for a rank other than 0, the directory of SLUICE_URI)",
+      "directory for the sockets, for this user alone (default: a new one; for a rank other than 0, the one of SLUICE_URI)",
     )
     .addOption(new Option("-S, --setattr <name=value>", "set an attribute").argParser(collect(assignment)))
     .option("--standby", "as a second rank 0: wait until the first is lost, then take over")

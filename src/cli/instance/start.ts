@@ -178,7 +178,7 @@ async function claim(
   const claimed = await claimStack(files[0], process.env, register);
   if (claimed.kind === "claimed") return claimed.registration;
   const { name, pid } = claimed.instance;
-  say(`${files[0]} runs already: instance ${name} (pid ${pid}); the instance stays unchanged`);
+  say(`${files[0]} runs already: instance ${name} (pid ${pid}); nothing changes`);
   // The requested instance in the background runs.
   if (view instanceof DetachedView) view.ready(claimed.instance);
   else process.exitCode = 1;

@@ -20,7 +20,7 @@ export function infoCommand(): Command {
   return withUri(withInsecure(new Command("info")))
     .description("describe a module without starting it")
     .argument("<path|name>", "a file, or a name on the module path; FILE#NAME is a module of a library")
-    .option("--exec", "describe the module for a separate process")
+    .option("--exec", "describe the module in its own process")
     .option("--loader <name>", "describe the module for this loader")
     .option(
       "--json",

@@ -129,7 +129,7 @@ function remove(): Command {
     .argument("<module|path>", "name of the module, or the path of its load")
     .option(
       "-f, --force",
-      "remove the module even if other modules use it; no error if the module is not loaded; with --cancel, end the thread group too",
+      "remove the module even if others use it; no error for an unloaded module; with --cancel, end the thread group too",
     )
     .option("--cancel", "end the thread or process of the module at once, without a clean end")
     .addHelpText("after", "\nExample:\n  sluice module remove --cancel motd")

@@ -30,9 +30,7 @@ export function applyLines({ changes, renamings }: ApplyPlan): string[] {
 /** `7 modules stay unchanged`, and the modules without a unit. */
 export function staysLines({ stays, unknown }: Pick<ApplyPlan, "stays" | "unknown">): string[] {
   const count = stays.length === 1 ? "1 module stays unchanged" : `${stays.length} modules stay unchanged`;
-  return unknown.length === 0
-    ? [count]
-    : [count, `unchanged, because no unit describes these modules: ${unknown.join(", ")}`];
+  return unknown.length === 0 ? [count] : [count, `unchanged, without a unit: ${unknown.join(", ")}`];
 }
 
 function whatText(change: ApplyChange): string {

@@ -140,7 +140,7 @@ function neverPickedWarnings(catalog: Catalog, unit: Unit, best: ReadonlyMap<str
   return [
     {
       ...neverPicked(catalog, unit, "provides", message),
-      hint: `lower the priority of ${unit.name} to keep it as a spare, or set alternatives.${shared[0] ?? ""} = "${unit.name}"`,
+      hint: `give ${unit.name} a lower priority as a spare, or set alternatives.${shared[0] ?? ""} = "${unit.name}"`,
     },
   ];
 }

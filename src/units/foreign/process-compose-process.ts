@@ -56,7 +56,7 @@ export class ProcessReader {
     const isTask = this.#isCompleted();
     if (isTask) {
       unit.kind = "task";
-      unit.setByRule("runlevels", ["rc1"], "other units wait until this task completes");
+      unit.setByRule("runlevels", ["rc1"], "other units wait for this task");
       for (const key of ["environment", "environment-file"]) {
         for (const each of unit.keys.get(key)?.from ?? []) unit.lose(each, "a task has no such key");
         unit.keys.delete(key);
@@ -256,7 +256,7 @@ export class ProcessReader {
     const line = this.#file.plainText(value);
     if (line === undefined || line === "" || !isExpression(line))
       this.#lose([key], value, variableText(value));
-    else if (this.#unit.keys.has("ready")) this.#lose([key], value, "the process has a readiness_probe");
+    else if (this.#unit.keys.has("ready")) this.#lose([key], value, "see readiness_probe");
     else this.#unit.set("ready", { log: line }, this.#at(key));
   }
 

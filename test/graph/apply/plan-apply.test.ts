@@ -225,10 +225,7 @@ describe("what is loaded", () => {
     const apply = compare([...old, stranger], text, { roots: ["a"], kept: ["b"] });
     expect(actions(apply)).toEqual({ d: "remove" });
     expect(apply.unknown).toEqual(["x"]);
-    expect(staysLines(apply)).toEqual([
-      "3 modules stay unchanged",
-      "unchanged, because no unit describes these modules: x",
-    ]);
+    expect(staysLines(apply)).toEqual(["3 modules stay unchanged", "unchanged, without a unit: x"]);
   });
 
   test("by a plan goes when no file defines it any more, and when another provider was picked", () => {

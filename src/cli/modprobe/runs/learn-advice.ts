@@ -75,7 +75,7 @@ export function adviceLines({ isComplete, missing, doubtful, unused }: Advice): 
     missing.length + doubtful.length === 0 ? ["relations order all units that messages connect"] : [];
   const gap = isComplete
     ? []
-    : ["", "the record has only the messages of the first 60 s; broker.learn=1 records all messages"];
+    : ["", "the record has only the messages of the first 60 s; broker.learn=1 records all"];
   return [...news, ...lines, ...gap];
 }
 
@@ -112,7 +112,7 @@ function unusedLines(unused: Advice["unused"]): string[] {
 export function fragmentLines({ missing, unused }: Advice, headline: string): string[] {
   const added = missing.flatMap(({ unit, asked, topics, closesRing, add }): UnitUpdate[] => {
     if (closesRing || add === undefined) return [];
-    const comments = [`${unit} sent requests to ${asked} before ${unit} ran: ${topics.join(", ")}`];
+    const comments = [`requests to ${asked} before ${unit} ran: ${topics.join(", ")}`];
     return [{ unit, key: "after", edit: "+", values: [add.name], comments }];
   });
   const proposed = unused.flatMap(({ unit, after, savedNs, relation }): UnitUpdate[] => {
