@@ -7,7 +7,7 @@ export interface ChainLink {
   readonly durationNs: number;
   /** How much longer the unit could have taken without making the run longer. */
   readonly slackNs: number;
-  /** Why the unit waited for the next link of the chain. `start`: the last link, which did not wait. */
+  /** Why the unit waited for the next link of the chain. `start` marks the last link, which did not wait. */
   readonly waitedFor: "dependency" | "slot" | "start";
   /** How long the ready unit waited for a slot. */
   readonly slotWaitNs: number;

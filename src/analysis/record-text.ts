@@ -55,7 +55,7 @@ function headOf(line: string): Omit<RunRecord, "events"> | string {
   const head = parsed(line);
   if (!isObject(head) || head["format"] !== FORMAT) return "is not the head of a recorded run";
   const { version, command, rank, sluice, plan, messages } = head;
-  if (version !== VERSION) return `is of version ${String(version)}; this Sluice reads version ${VERSION}`;
+  if (version !== VERSION) return `has version ${String(version)} instead of the readable version ${VERSION}`;
   if (typeof command !== "string" || typeof sluice !== "string" || !isIndex(rank)) {
     return "lacks command, rank or sluice";
   }

@@ -11,13 +11,13 @@ export interface RecordedStep {
    * first.
    */
   readonly expectedMs: number;
-  /** Whether the request names the unit, rather than only another unit that requires it. */
+  /** Whether the request names the unit itself. */
   readonly root: boolean;
-  /** The indices of its direct predecessors. An index at or above the number of steps is a barrier. */
+  /** The indices of the direct predecessors. An index at or above the number of steps is a barrier. */
   readonly after: readonly number[];
-  /** The indices of the steps of the units that it requires. */
+  /** The indices of the steps of the required units. */
   readonly requires: readonly number[];
-  /** For each of its needs, the steps that satisfy it. At least one must run. */
+  /** For each need, the steps that satisfy it. At least one of them must run. */
   readonly needs: readonly (readonly number[])[];
   /** Whether the unit is an ordinary program, whose messages the broker does not record. */
   readonly isProgram?: true | undefined;

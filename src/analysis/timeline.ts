@@ -8,7 +8,7 @@ export type Wait =
   | { readonly kind: "none" }
   /** The step waited for the last of its predecessors. */
   | { readonly kind: "dependency"; readonly step: number }
-  /** The step was ready and waited for a free slot. `step` is the step whose slot it got. */
+  /** The step was ready and waited for a free slot. `step` held this slot before. */
   | { readonly kind: "slot"; readonly step: number };
 
 /** When a step ran, and why it started at that time. Times are nanoseconds since the start of the run. */

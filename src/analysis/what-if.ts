@@ -10,7 +10,7 @@ export interface Supposition {
   readonly jobs?: number | undefined;
   /** Units to leave out. Each must be in the plan. */
   readonly without?: readonly string[] | undefined;
-  /** Units with another duration: the recorded one divided by the factor. Each must be in the plan. Factors are above 0. */
+  /** Units with another duration: the recorded time divided by a factor above 0. Each unit must be in the plan. */
   readonly faster?: ReadonlyMap<string, number> | undefined;
   /** Direct relations to leave out. Orders through other units stay. */
   readonly unordered?: readonly Edge[] | undefined;
@@ -20,7 +20,7 @@ export interface Supposition {
 export interface Prediction {
   readonly recorded: Timeline;
   readonly predicted: Timeline;
-  /** The units that the prediction leaves out: those of the request, and those that depend on them. */
+  /** The units that the prediction leaves out: the requested units, and the units that depend on them. */
   readonly removed: readonly Removed[];
 }
 
@@ -30,9 +30,9 @@ export function recordedTimeline(record: RunRecord): Timeline {
 }
 
 /**
- * Predicts the time that a recorded run would have taken with changes. It replays the edited plan by the
- * runner's own rules and priorities, with the recorded time of each unit. Without changes it predicts the
- * recorded time. If the run failed, it replays only the units that started.
+ * Predicts the time that a recorded run would have taken with changes. The prediction replays the edited plan by
+ * the runner's rules and priorities, with the recorded time of each unit. Without changes the result is the
+ * recorded time. For a failed run, the replay has only the units that started.
  *
  * The prediction ignores the effects of units on the speed of others. If they compete for processors, running more of
  * them at a time gains less than predicted.

@@ -17,7 +17,7 @@ export function withConfig(command: Command, pathFlags: string): Command {
     inputs.push(input);
     return inputs;
   };
-  const path = new Option(pathFlags, "configuration file or directory of them");
+  const path = new Option(pathFlags, "configuration file or directory");
   const value = new Option("--conf <key=value|file>", "configuration value or file");
   return command
     .addOption(path.argParser((text: string) => add({ kind: "path", path: text })))

@@ -157,7 +157,7 @@ function builtin(): Command {
     .option("--json", "one JSON object: name to value")
     .addHelpText(
       "after",
-      "\nSLUICE_DATADIR, SLUICE_LIBEXECDIR and SLUICE_CONFDIR change the first three." +
+      "\nSLUICE_DATADIR, SLUICE_LIBEXECDIR and SLUICE_CONFDIR change the first three paths." +
         "\n\nExample:\n  sluice config builtin datadir",
     )
     .action((name: string | undefined, options: { readonly json?: boolean }) => {
@@ -177,7 +177,7 @@ function builtin(): Command {
       }
       const value = all.get(name);
       if (value === undefined)
-        throw new ExitError(1, `no such builtin '${name}'; it must be one of ${[...all.keys()].join(", ")}`);
+        throw new ExitError(1, `no such builtin '${name}'; write one of ${[...all.keys()].join(", ")}`);
       if (options.json) printJson(value);
       else printLine(value);
     });

@@ -61,10 +61,10 @@ function add(): Command {
   return withUri(new Command("add"))
     .description("add a command that runs at the times or events of one option")
     .addOption(
-      new Option("--interval <seconds>", "run it repeatedly, with this time in between").argParser(seconds),
+      new Option("--interval <seconds>", "run repeatedly, with this time in between").argParser(seconds),
     )
-    .option("--event <topic>", "run it at each event of this topic")
-    .option("--crontab <setting>", "run it at the times of five fields, or of six with seconds first")
+    .option("--event <topic>", "run at each event of this topic")
+    .option("--crontab <setting>", "run at the times of five fields, or of six with seconds first")
     .argument("<name>")
     .argument("<command...>", "a shell line")
     .passThroughOptions()

@@ -31,7 +31,7 @@ function pub(): Command {
   return withUri(new Command("pub"))
     .description("publish an event")
     .argument("<topic>")
-    .argument("[json]", "payload; - reads it from standard input")
+    .argument("[json]", "payload; - reads standard input")
     .option("--raw", "send the payload as raw bytes")
     .option("--json", "print {seq}")
     .addHelpText("after", "\nExample:\n  sluice event pub site.alarm '{\"rack\":4}'")

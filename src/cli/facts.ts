@@ -49,7 +49,7 @@ export function withCache(command: Command): Command {
 /** Adds `--on`. */
 export function withOn(command: Command): Command {
   return command.addOption(
-    new Option("--on <system>", "drive the live instance of FLUX_URI, of another system")
+    new Option("--on <system>", "use the live instance of another system, at FLUX_URI")
       .choices(["flux"])
       .conflicts(["uri", "onRanks"]),
   );

@@ -20,7 +20,7 @@ export function command(): Command {
     .argument("<file...>", "a Procfile, files of process-compose, or .service files of systemd")
     .addHelpText(
       "after",
-      "\nWrites a fragment to standard output. A key without an equivalent becomes a comment with its line; the status is then 3." +
+      "\nWrites a fragment to standard output. A key without an equivalent becomes a comment with its line, and makes the status 3." +
         "\n\nExample:\n  sluice import Procfile > stack.toml",
     )
     .action(importFiles);
@@ -39,7 +39,7 @@ async function importFiles(files: readonly string[]): Promise<void> {
     for (const line of fragmentLines(each)) printLine(line);
   }
   if (imported.every(isComplete)) return;
-  throw new ExitError(3, "some keys are not carried over, see the comments");
+  throw new ExitError(3, "the comments list the keys that are not carried over");
 }
 
 /** @throws ExitError for a file of another kind, or one that is invalid in its format */

@@ -49,7 +49,7 @@ function put(): Command {
     .description("set keys in one commit")
     .argument(
       "<key=value...>",
-      "the value as JSON, or else a string; - reads it from standard input",
+      "the value as JSON, or else a string; - reads standard input",
       collect(operation),
     )
     .option("--json", "print {version}")

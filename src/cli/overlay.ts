@@ -41,7 +41,7 @@ function forgetCommand(): Command {
 
 function statusCommand(): Command {
   return withUri(new Command("status"))
-    .description("show the state of each rank, and since when")
+    .description("show each rank's state and its start")
     .option(
       "--json",
       "one JSON object: state (full, partial), size, ranks: [{rank, state, since}]; over hosts each with host, server, lag; with a lease also epoch",

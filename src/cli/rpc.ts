@@ -16,7 +16,7 @@ interface RpcCommandOptions {
 export function command(): Command {
   return withUri(new Command("rpc"))
     .argument("<topic>", "SERVICE.METHOD")
-    .argument("[json]", "payload; - reads it from standard input")
+    .argument("[json]", "payload; - reads standard input")
     .addOption(new Option("-r, --rank <rank>", "send the request to this rank").argParser(wholeNumber))
     .addOption(new Option("-t, --timeout <seconds>", "fail after this time").argParser(seconds))
     .option("--stream", "print every response of a streaming request")

@@ -10,7 +10,7 @@ export function command(): Command {
   return withRanks(new Command("setattr"))
     .argument("<attribute>", "attribute; created if it is new")
     .argument("[value]", "a string")
-    .option("-e, --expunge", "remove the attribute, except one of the broker itself")
+    .option("-e, --expunge", "remove the attribute, unless the broker defines it")
     .addHelpText(
       "after",
       "\nExample:\n  sluice setattr broker.module-nopanic 1\n  sluice setattr -r all site.owner night-shift",

@@ -14,7 +14,7 @@ export function command(): Command {
   return withUri(new Command("stop"))
     .argument(
       "[instance]",
-      "its first file, pid, name or directory (default: that of SLUICE_URI, else the only one)",
+      "its first file, pid, name or directory (default: the instance of SLUICE_URI, else the only one)",
     )
     .option("-f, --file <file>", "the instance that 'sluice start -f' has started from this file")
     .addHelpText(
@@ -55,7 +55,10 @@ async function theInstance(named: string | undefined, options: StopOptions): Pro
     throw new ExitError(1, `${found.instances.length} instances run: ${namesOf(found.instances)}; name one`);
   }
   if (found.instance !== undefined) return found.instance;
-  throw new ExitError(1, `${found.uri}: sluice did not start it; try: sluice shutdown --uri ${found.uri}`);
+  throw new ExitError(
+    1,
+    `${found.uri}: not an instance of 'sluice start'; try: sluice shutdown --uri ${found.uri}`,
+  );
 }
 
 function realPath(file: string): string {

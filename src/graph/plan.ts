@@ -17,7 +17,7 @@ import type { Plan, PlanInput, PlanRequest, Step } from "./types.js";
 import { computeViability } from "./viability.js";
 
 /**
- * Makes a plan: which units run, in which order, and why the others do not. The same input always gives an
+ * Makes a plan: which units run, in which order, and why other units do not run. The same input always gives an
  * identical plan (docs/design/planning.md §3–6).
  *
  * @param catalog all composed units

@@ -248,7 +248,7 @@ function missingRequirements(situation: Situation, membership: Membership, facts
       message: `${name} requires ${which}, which stays out: ${reasonText(reason)}`,
       location: index.catalog.originOf(name, "requires", required)?.location,
       related: [],
-      hint: `'load ${provider}' loads it whatever its conditions`,
+      hint: `'load ${provider}' ignores conditions`,
     });
   });
   return found;

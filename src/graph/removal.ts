@@ -148,7 +148,7 @@ function stillInUse(index: CatalogIndex, named: ReadonlySet<number>, staying: Ui
       severity: "error",
       message: `${unitAt(index, unit).name} still in use by ${names.join(", ")}`,
       related: [],
-      hint: "--recursive also removes them",
+      hint: "--recursive also removes these units",
     });
   }
   return errors;

@@ -150,7 +150,7 @@ function stayingOut({ catalog, facts }: GroupBasis, group: string, unit: Unit): 
       message: `${unit.name} of group ${group} stays out: ${reasonText(reason)}`,
       location: catalog.originOf(unit.name, "groups", group)?.location,
       related: [],
-      hint: `'load ${unit.name}' loads it whatever its conditions`,
+      hint: `'load ${unit.name}' ignores conditions`,
     },
   ];
 }

@@ -138,7 +138,7 @@ export type Explanation =
       readonly kind: "planned";
       readonly unit: string;
       readonly action: Step["action"];
-      /** The chain from a root to the unit. Each unit requests the next one. Empty for removals. */
+      /** The chain from a root to the unit. Each unit requires the next unit. Empty for removals. */
       readonly chain: readonly AskedFor[];
     }
   /** The unit runs already. */
@@ -170,13 +170,13 @@ export interface Plan {
    */
   readonly leftOut: ReadonlyMap<string, Reason>;
   /**
-   * The provider picked for each service that the plan uses, planned or not. The first read computes the map.
+   * The unit picked for each service that the plan uses, even a left-out unit. The first read computes the map.
    */
   readonly picks: ReadonlyMap<string, Unit>;
   readonly warnings: readonly Diagnostic[];
   /**
    * Why a unit is in the plan or stays out.
-   * @param name a unit, or a service, which stands for its picked provider
+   * @param name a unit, or a service, which means its picked provider
    * @returns undefined if no unit or service has that name
    */
   explain(name: string): Explanation | undefined;

@@ -11,8 +11,8 @@ import { wholeFile } from "./source.js";
  */
 export interface FileGuard {
   /**
-   * The problems of a file, or of a directory of files: `UNIT_INSECURE` for itself, each directory above it
-   * and each link on its path. Repeated calls return the same objects. A missing file has no problems.
+   * The problems of a file, or of a directory of files: `UNIT_INSECURE` for the path, each directory above it
+   * and each link on it. Repeated calls return the same objects. A missing file has no problems.
    * @param path relative paths start at the working directory
    */
   check(path: string): readonly Diagnostic[];

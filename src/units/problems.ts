@@ -127,12 +127,12 @@ function explainError(error: ValidationError, place: Place, base: Path, known: r
     case "const":
       return invalidValue(key, value, path, `write ${key} = ${String(error.params["allowedValue"])}`);
     case "minimum":
-      return invalidValue(key, value, path, `it must be at least ${String(error.params["limit"])}`);
+      return invalidValue(key, value, path, `the minimum is ${String(error.params["limit"])}`);
     case "maximum":
-      return invalidValue(key, value, path, `it must be at most ${String(error.params["limit"])}`);
+      return invalidValue(key, value, path, `the maximum is ${String(error.params["limit"])}`);
     case "minItems":
     case "minLength":
-      return invalidValue(key, value, path, "it must not be empty");
+      return invalidValue(key, value, path, "an empty value is invalid");
     case "oneOf":
       return invalidValue(key, value, path, "write either command or plugin");
     case "anyOf":
@@ -267,7 +267,7 @@ function invalidValue(key: string, value: unknown, path: Path, rule?: string): P
  * it may be a secret.
  */
 export function nulProblem(key: string, path: Path): Problem {
-  const message = `invalid value for config key '${key}': it has a NUL character`;
+  const message = `invalid value for config key '${key}': NUL character`;
   return { code: "UNIT_INVALID_VALUE", message, path, part: "value" };
 }
 

@@ -34,7 +34,7 @@ export interface Alternative {
   readonly origin: Origin;
 }
 
-/** All composed and validated units, in load order. Immutable. Only `compose` makes it. */
+/** All composed and validated units, in load order. Immutable. Made only by `compose`. */
 export interface Catalog {
   readonly units: readonly Unit[];
   readonly byName: ReadonlyMap<string, Unit>;

@@ -152,8 +152,7 @@ async function act({ session, commands, unitArgs, log }: RouteOptions, { request
   if (session.mode === "offline") throw new HttpError(409, "the page has no instance");
   const body = (await readJson(request)) as Readonly<Record<string, unknown>>;
   const { action, dryRun, shown } = body;
-  if (!isAction(action))
-    throw new HttpError(400, `no such action; it must be one of ${ACTION_NAMES.join(", ")}`);
+  if (!isAction(action)) throw new HttpError(400, `no such action; write one of ${ACTION_NAMES.join(", ")}`);
   const unit = body["unit"] === undefined && isForAll(action) ? undefined : unitIn(body["unit"]);
   const setting = { unitArgs, size: session.size };
   const { commands: words, dryRun: trial } = actionOf(action, unit, setting);
@@ -166,7 +165,10 @@ async function act({ session, commands, unitArgs, log }: RouteOptions, { request
   }
   // The user has agreed to the effect shown by the page.
   if (tried && now.stdout !== shown)
-    throw new HttpError(409, "the effect of the action has changed since the page showed it; check it again");
+    throw new HttpError(
+      409,
+      "the effect of the action has changed since the page showed it; check the new effect",
+    );
   log(`runs ${command}`);
   sendJson(response, { command, ...(await runAll(commands, words)) });
 }

@@ -22,10 +22,10 @@ export function readTokenFile(path: string): string {
   } catch (cause) {
     throw refuse(systemMessage(cause), cause);
   }
-  if ((mode & 0o077) !== 0) throw refuse(`other users may read it; chmod 600 ${path}`);
+  if ((mode & 0o077) !== 0) throw refuse(`other users may read the file; chmod 600 ${path}`);
   if (text.length < SHORTEST_TOKEN || !/^[\x21-\x7e]+$/.test(text)) {
     throw refuse(
-      `it must hold one word of at least ${SHORTEST_TOKEN} ASCII characters, such as 'openssl rand -hex 32' prints`,
+      `a token is one word of at least ${SHORTEST_TOKEN} ASCII characters, such as 'openssl rand -hex 32' prints`,
     );
   }
   return text;

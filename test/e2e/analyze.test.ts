@@ -73,7 +73,7 @@ describe("of a recorded run", () => {
     ]);
     expect(chain.slice(3)).toEqual([
       "",
-      "next to it:",
+      "next to the chain:",
       expect.stringMatching(/^ {2}right @.*, slack [\d.]+m?s/),
     ]);
     expect(await json("critical-chain", "right")).toMatchObject({

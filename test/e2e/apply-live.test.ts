@@ -68,7 +68,7 @@ test("an instance of files is brought to what they say, from any directory, and 
   const apply = (...words: string[]): Promise<Finished> =>
     box.run(["modprobe", "apply", ...words], { cwd: "/" });
   const nothing = await apply("--detailed-exitcode");
-  expect(nothing).toMatchObject({ status: 0, stdout: "2 modules stay as they are\n", stderr: "" });
+  expect(nothing).toMatchObject({ status: 0, stdout: "2 modules stay unchanged\n", stderr: "" });
   const changed = program("db", 'args = ["1"]') + program("api", 'follows = ["db"]') + program("web");
   box.write("stack.toml", changed);
   const dry = await apply("--dry-run", "--json", "--detailed-exitcode");
@@ -98,7 +98,7 @@ test("a module that module load has started out of a file is compared with what 
   await startStack(`load = ["db"]\n${program("db")}${program("api")}`);
   expect((await box.run(["module", "load", "api"])).status).toBe(0);
   const same = await box.run(["modprobe", "apply", "--detailed-exitcode"]);
-  expect([same.status, same.stdout]).toEqual([0, "2 modules stay as they are\n"]);
+  expect([same.status, same.stdout]).toEqual([0, "2 modules stay unchanged\n"]);
   box.write("stack.toml", `load = ["db"]\n${program("db")}${program("api", "", '"exec sleep 2000"')}`);
   expect(actions(reportIn(await box.run(["modprobe", "apply", "--json"])))).toEqual(["reload api"]);
   await expectStopped();
@@ -119,14 +119,14 @@ test("trap-E14 module reload says where the files say something else than what r
   ]);
   expect(await reload("old")).toEqual([
     0,
-    "sluice-module: old: the files have changed (no file defines it now); run 'sluice modprobe apply old' to apply the change\n",
+    "sluice-module: old: the files have changed (no file defines the unit now); run 'sluice modprobe apply old' to apply the change\n",
   ]);
   expect((await box.run(["modprobe", "apply"])).status).toBe(0);
   expect(await reload("api")).toEqual([0, ""]);
   box.write("stack.toml", "[[modules]]\nname = 7\n");
   expect(await reload("api")).toEqual([
     0,
-    "sluice-module: api: the files have errors, so Sluice cannot compare the module with them; 'sluice modprobe verify' lists them\n",
+    "sluice-module: api: Sluice cannot compare the module with the files, which have errors; 'sluice modprobe verify' lists the errors\n",
   ]);
   await expectStopped();
 });
@@ -236,7 +236,7 @@ describe("on several ranks", () => {
     expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
     expect(stdout.split("\n")).toEqual([
       ...["same", "0", "all1", "all1 one1 two", "all1 two"],
-      ...["rank 1: 3 modules stay as they are", "rank 2: 2 modules stay as they are", "0", ""],
+      ...["rank 1: 3 modules stay unchanged", "rank 2: 2 modules stay unchanged", "0", ""],
     ]);
     const report = reportIn({
       status,
@@ -272,7 +272,7 @@ describe("on several ranks", () => {
     ]);
     expect(stderr.split("\n").filter((line) => line.startsWith("sluice-modprobe: "))).toEqual([
       expect.stringMatching(/^sluice-modprobe: rolled back: rank 1: one: exit status 3 before it was ready/),
-      "sluice-modprobe: apply refused, the instance is unchanged: rank 1: one: no-such: command not found",
+      "sluice-modprobe: apply refused without a change: rank 1: one: no-such: command not found",
     ]);
   });
 });

@@ -162,7 +162,7 @@ describe("module kinds", () => {
       contract.methods["alloc"]?.errors.push("EINVAL");
     });
     expect(status).toBe(1);
-    expect(stderr).toContain("sched 1.0 is too low: after 1.0 it must be 1.1 or higher");
+    expect(stderr).toContain("sched 1.0 is too low after 1.0; the minimum is 1.1");
   });
 
   test("says major for what breaks modules or callers, and refuses a version that says less", async () => {
@@ -180,7 +180,7 @@ describe("module kinds", () => {
       "  major  alloc.response.rank: field is removed",
       "  major  free: method is removed",
     ]);
-    expect(stderr).toContain("sched 1.1 is too low: after 1.0 it must be 2.0 or higher");
+    expect(stderr).toContain("sched 1.1 is too low after 1.0; the minimum is 2.0");
   });
 
   test("refuses a contract whose exchanges or shapes promise what is not checked", async () => {

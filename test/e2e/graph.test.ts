@@ -82,7 +82,7 @@ describe("graph draws", () => {
       const drawn = await sandbox.run(["modprobe", "graph", "-o", "plan.svg"], { env });
       expect(drawn.status).toBe(0);
       expect(drawn.stderr).toMatch(
-        /^sluice-modprobe: \d+ of \d+ units share a box with others; 'graph NAME' shows the neighbourhood of one\n$/,
+        /^sluice-modprobe: \d+ of \d+ units share a box with others; 'graph NAME' shows the neighbourhood of one unit\n$/,
       );
       const cards = [...within(parseXml(readFileSync(at("plan.svg"), "utf8")))].filter(
         ({ attributes }) => attributes.get("class")?.startsWith("card") === true,

@@ -23,7 +23,7 @@ test("trap-D2: import has status 0 when all was carried over, and 3 when anythin
   expect(part.status).toBe(3);
   expect(part.stdout).toMatch(/^after = \["db"\] # api\.service:2$/m);
   expect(part.stdout).toMatch(/^# db\.service:3: not carried over: Nice=5: /m);
-  expect(part.stderr).toBe("sluice-import: some keys are not carried over, see the comments\n");
+  expect(part.stderr).toBe("sluice-import: the comments list the keys that are not carried over\n");
 });
 
 test("import says what it cannot read, with its place, and prints nothing then", async () => {

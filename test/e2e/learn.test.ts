@@ -85,6 +85,6 @@ describe("modprobe learn", () => {
     expect(JSON.parse(json)).toMatchObject({ isComplete: true, missing: [], doubtful: [] });
     expect(text).toContain("relations order all units that messages connect");
     expect(learned.status).toBe(1);
-    expect(learned.stderr).toContain("its record has no messages");
+    expect(learned.stderr).toContain("the run has no record of messages");
   });
 });

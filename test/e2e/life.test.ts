@@ -73,7 +73,7 @@ test("a shutdown that outlasts its time-out names the time-out last, as the caus
     { env },
   );
   expect(stderr.trimEnd().split("\n").at(-1)).toBe(
-    "sluice-broker: the shutdown took longer than broker.shutdown-timeout (0.5 s); Sluice killed the rest",
+    "sluice-broker: the shutdown took longer than broker.shutdown-timeout (0.5 s); Sluice killed the remaining modules",
   );
   expect(status).toBe(137);
   expectNothingLeft();

@@ -208,7 +208,7 @@ test("start --detach shows the view too, and with --quiet only what runs now", a
   const { type, waitFor } = bound(await open(100));
   const lines = [
     "SLUICE_URI=local://DIR/local-0",
-    "sluice-start: stack runs (pid N); 'sluice stop' ends it",
+    "sluice-start: stack runs (pid N); 'sluice stop' ends the instance",
     "$",
   ];
   for (const [flag, told] of [

@@ -117,7 +117,7 @@ describe("served", () => {
   });
 
   test.each([
-    [["--listen", "127.0.0.1:0"], "every user of this machine can reach that address: it needs --token-file"],
+    [["--listen", "127.0.0.1:0"], "an address that every user of this machine can reach needs --token-file"],
     [
       ["--listen", "0.0.0.0:0"],
       "an address that other machines can reach needs --token-file, --tls-cert and --tls-key",

@@ -91,7 +91,7 @@ describe("wrong usage", () => {
     },
     {
       args: ["modprobe", "analyze", "frob"],
-      says: "sluice-modprobe: unknown command 'frob'; it must be one of blame, critical-chain, plot, what-if",
+      says: "sluice-modprobe: unknown command 'frob'; write one of blame, critical-chain, plot, what-if",
     },
     {
       args: ["modprobe", "analyze", "plot", "-o", "boot.png"],

@@ -227,7 +227,7 @@ describe("sluice module stats and debug", () => {
     ]);
     expect(stderr.trimEnd().split("\n")).toEqual([
       "sluice-module: no value at 'rx.letters'",
-      "sluice-module: --type and --scale need a number: name one with --parse",
+      "sluice-module: --type and --scale need --parse with the key of a number",
       "sluice-module: ./nowhere.mjs: no module is loaded from this file",
       "sluice-module: No service matching ghost.debug is registered",
     ]);
@@ -304,7 +304,7 @@ describe("sluice module trace", () => {
       sluice module remove watched`);
     expect(stdout.trimEnd().split("\n")).toEqual([
       "1",
-      "sluice-module: option '-t, --type <types>' argument 'letter' is invalid. it must be one of request, response, event, control.",
+      "sluice-module: option '-t, --type <types>' argument 'letter' is invalid. write one of request, response, event, control.",
       "status 1",
     ]);
     expect(stderr).toBe("sluice-module: invalid module name 'a.b'\n");

@@ -54,7 +54,7 @@ test("a lock made twice is the same to the byte, a comment does not change it, a
       `    priority = 100 of content-sqlite (${shipped}:${lineOfPriority}:12)`,
       "",
     ].join("\n"),
-    stderr: `sluice-modprobe: the plan is not the one locked in ${at("a.lock")}\n`,
+    stderr: `sluice-modprobe: the plan differs from the plan in ${at("a.lock")}\n`,
   });
   await modprobe("plan", "--size", "4", "--lock", at("c.lock"));
   expect(await modprobe("diff", at("a.lock"), at("c.lock"))).toMatchObject({
@@ -91,7 +91,7 @@ describe("fault-G9: beside a lock", () => {
         'cron.args: ["sync=y"] instead of ["sync=x"]',
         `    args = ["sync=y"] of cron ${file(1, 13)}`,
         `    disabled = true of gpu ${file(6, 12)}`,
-        "  probe: no file defines it",
+        "  probe: no file defines the unit",
         `    ranks = "0-1" of heartbeat ${file(3, 19)}`,
         `    priority = 900 of content-files ${file(2, 26)}`,
       ]),

@@ -124,11 +124,11 @@ describe("start -f --detach", () => {
     const { pid = 0, uri = "", name, files } = instance ?? {};
     expect([name, files]).toEqual(["stack", [file]]);
     expect(first.stdout).toBe(`SLUICE_URI=${uri}\n`);
-    expect(first.stderr).toBe(`sluice-start: stack runs (pid ${pid}); 'sluice stop' ends it\n`);
+    expect(first.stderr).toBe(`sluice-start: stack runs (pid ${pid}); 'sluice stop' ends the instance\n`);
     expect(await namesIn("shop/stack.toml")).toEqual(["api", "db"]);
     const again = await box.run(["start", "-f", "shop/stack.toml", "--detach"]);
     expect([again.status, again.stdout]).toEqual([0, first.stdout]);
-    const words = `${file} runs already: instance stack (pid ${pid}); it stays unchanged`;
+    const words = `${file} runs already: instance stack (pid ${pid}); nothing changes`;
     expect(again.stderr).toContain(words);
     const foreground = await box.run(["start", "-f", file]);
     expect([foreground.status, foreground.stderr]).toEqual([1, `sluice-start: ${words}\n`]);

@@ -32,7 +32,7 @@ test("fault-G13: counts are in words, and a close name is no hint while its file
   const env = { FLUX_MODPROBE_PATH_APPEND: join(sandbox.dir, "site") };
   const { stderr } = await sandbox.run(["modprobe", "run", "--dry-run", rc], { env });
   expect(stderr).toContain("no such module or task 'u9'");
-  expect(stderr).toContain("site/modprobe.d/b.toml could not be read, and may define this unit");
+  expect(stderr).toContain("site/modprobe.d/b.toml, which may define this unit");
   expect(stderr).not.toContain("did you mean");
 });
 

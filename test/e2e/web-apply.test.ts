@@ -91,7 +91,7 @@ test("an apply shows its dry run first, does that, and the plan is drawn anew", 
   await expectAccessible(page);
   await yes.click();
   await dialog.getByText("done", { exact: true }).waitFor();
-  expect(await run("modprobe", "apply", "--dry-run")).toBe("2 modules stay as they are\n");
+  expect(await run("modprobe", "apply", "--dry-run")).toBe("2 modules stay unchanged\n");
 });
 
 test("an apply to the chosen unit names it, and leaves the others", async () => {
@@ -112,7 +112,7 @@ test("an apply that would do something else by now than what was shown is refuse
   writeFileSync(stack, stackOf("exec sleep 3001", "echo on port; exec sleep 1002"));
   await yes.click();
   await dialog
-    .getByText("the effect of the action has changed since the page showed it; check it again")
+    .getByText("the effect of the action has changed since the page showed it; check the new effect")
     .waitFor();
   expect(await run("modprobe", "apply", "--dry-run")).toContain("~ reload   db");
 });

@@ -195,7 +195,7 @@ test("trap-I12: the token of the metrics opens them and nothing else, and they a
 });
 
 test.each([
-  ["that others may read", 0o640, "x".repeat(20), "other users may read it"],
+  ["that others may read", 0o640, "x".repeat(20), "other users may read the file"],
   ["that is short", 0o600, "short", "at least 16"],
   ["with spaces", 0o600, "some words that are long enough", "one word"],
 ])("a token file %s is refused with WEB_TOKEN", (_, mode, text, says) => {

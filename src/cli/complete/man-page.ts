@@ -22,7 +22,7 @@ const ENVIRONMENT: readonly (readonly [name: string, meaning: string])[] = [
   ],
   ["FLUX_MODPROBE_PATH_APPEND", "Directories with units and rc files, after the usual ones."],
   ["FLUX_SCHED_MODULE", "With the value none, plans use no provider of sched or feasibility."],
-  ["FLUX_MODPROBE_DISABLE", "Units that plans leave out. A service stands for all its providers."],
+  ["FLUX_MODPROBE_DISABLE", "Units that plans leave out. A service means all its providers."],
   ["FLUX_MODULE_PATH", "Directories in which Sluice finds modules by name, before the shipped modules."],
   ["SLUICE_DEBUG", "If set, errors include their stacks and causes."],
   ["NO_COLOR", "If set, output has no colours."],

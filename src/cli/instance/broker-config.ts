@@ -39,7 +39,10 @@ export async function reloadedConfig(options: BrokerConfigOptions): Promise<Conf
   const checked = await readChecked(options);
   if (checked.ok) return checked.value.table;
   const problems = checked.diagnostics.map(renderDiagnostic).join("\n");
-  throw requestError("EINVAL", `the new configuration is invalid; the broker keeps the old one\n${problems}`);
+  throw requestError(
+    "EINVAL",
+    `the configuration is invalid; the broker keeps the old configuration\n${problems}`,
+  );
 }
 
 /** Checks the files each time, because they may have another owner now. */

@@ -53,19 +53,19 @@ export function command(): Command {
   const logged = withOverlay(withLogFile(withInsecure(configured)));
   return withGroupOption(withFiles(withModules(logged), "-f, --file <file>"))
     .addOption(
-      new Option("--rank <n>", "rank of this broker; auto: over hosts, a free rank")
+      new Option("--rank <n>", "rank of this broker, or auto over hosts: a free rank")
         .argParser(rankNumber)
         .default(0),
     )
     .addOption(
       new Option(
         "--size <n>",
-        "number of brokers (default: 1; for a rank other than 0, that of the instance)",
+        "number of brokers (default: 1; for a rank other than 0, the size of the instance)",
       ).argParser(positiveInteger),
     )
     .option(
       "--rundir <dir>",
-      "directory for the sockets, for this user alone (default: a new one; for a rank other than 0, that of SLUICE_URI)",
+      "directory for the sockets, for this user alone (default: a new one; for a rank other than 0, the one of SLUICE_URI)",
     )
     .addOption(new Option("-S, --setattr <name=value>", "set an attribute").argParser(collect(assignment)))
     .option("--standby", "as a second rank 0: wait until the first is lost, then take over")
@@ -239,7 +239,7 @@ async function live({
     },
     onTimeout: (timeoutMs) => {
       // The modules that this kills now fail for this reason alone.
-      panic ??= `the shutdown took longer than broker.shutdown-timeout (${timeoutMs / 1000} s); Sluice killed the rest`;
+      panic ??= `the shutdown took longer than broker.shutdown-timeout (${timeoutMs / 1000} s); Sluice killed the remaining modules`;
       broker.log.append("broker", "err", panic);
     },
     onFailure: (phase, status) => {

@@ -51,7 +51,7 @@ export async function startDetached(isQuiet: boolean): Promise<void> {
   await view?.close();
   // The URI in the form for `export $(sluice start --detach …)`.
   printLine(`SLUICE_URI=${ready.uri}`);
-  say(`sluice-start: ${ready.name} runs (pid ${ready.pid}); 'sluice stop' ends it`);
+  say(`sluice-start: ${ready.name} runs (pid ${ready.pid}); 'sluice stop' ends the instance`);
   child.unref();
 }
 

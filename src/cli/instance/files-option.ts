@@ -40,7 +40,7 @@ export function withFiles(command: Command, flags = "--file <file>"): Command {
 export function withGroupOption(command: Command): Command {
   const option = new Option(
     "--group <group>",
-    "start only the units of this group in the files, and what they require; may be repeated",
+    "start only the units of this group in the files, and their requirements; may be repeated",
   );
   return command.addOption(option.argParser(collect(String)));
 }

@@ -47,7 +47,7 @@ function absolutePicks(text: string): string {
     if (pick?.member !== undefined) {
       return `${pick.file.includes("/") ? resolve(pick.file) : pick.file}#${pick.member}`;
     }
-    throw new InvalidArgumentError(`'${entry}' picks no module: it must be FILE#NAME or FILE:NAME.`);
+    throw new InvalidArgumentError(`'${entry}' picks no module: write FILE#NAME or FILE:NAME.`);
   });
   return picks.join(",");
 }

@@ -31,7 +31,7 @@ const FILES = [
   ["nkey", "--nkey", "file with the seed of a key for the NATS servers"],
   ["tlsCa", "--tls-ca", "file with the authorities for the certificates of the servers"],
   ["tlsCert", "--tls-cert", "file with the certificate of this broker"],
-  ["tlsKey", "--tls-key", "file with the key of that certificate"],
+  ["tlsKey", "--tls-key", "file with the private key of this broker"],
 ] as const;
 
 /** Adds the flags of an overlay over hosts (docs/design/hosts.md §1). */

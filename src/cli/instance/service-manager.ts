@@ -41,7 +41,7 @@ export function takeServiceManager(isContainer: boolean): ServiceManager {
   // Descriptors for another process do not count.
   const count = env["LISTEN_PID"] === String(pid) ? Number(env["LISTEN_FDS"] ?? 0) : 0;
   for (const name of VARIABLES) Reflect.deleteProperty(env, name);
-  if (count > 1) throw new ExitError(1, `LISTEN_FDS is ${count}; a broker has one socket, its local one`);
+  if (count > 1) throw new ExitError(1, `LISTEN_FDS is ${count}; a broker has one socket only`);
   return { notifySocket, isManaged, watchdogMs, socketFd: count === 1 ? FIRST_FD : undefined };
 }
 

@@ -70,7 +70,7 @@ export function command(): Command {
 async function run(program: readonly string[], options: ShuffleOptions): Promise<void> {
   requireFilesOfGroups(options);
   for (const [name] of options.setattr ?? []) {
-    if (OWN_ATTRIBUTES.includes(name)) throw new UsageError(`-S ${name}: each start gets its own`);
+    if (OWN_ATTRIBUTES.includes(name)) throw new UsageError(`-S ${name}: each start has another value`);
   }
   const starts = new Starts(program, options);
   let verdict: ShuffleVerdict;
@@ -217,7 +217,7 @@ function linesOf({ seeds, doubts, starts, failed }: ShuffleVerdict): string[] {
   return [
     `${triedText(tried)} fails (${starts} starts): ${failureText(failure)}`,
     ...findingLines(finding),
-    `to reproduce it: ${again}`,
+    `to reproduce: ${again}`,
   ];
 }
 
@@ -231,7 +231,7 @@ function findingLines(finding: Finding): string[] {
       ];
     }
     case "not-repeated":
-      return ["the order is not the only cause, because it did not fail again"];
+      return ["the order is not the only cause, because a repeat succeeded"];
     case "every-order":
       return ["the order is not the cause, because other orders fail too"];
     case "no-order":

@@ -89,7 +89,7 @@ export function command(): Command {
     .option("-v, --verbose", "show each step")
     .addOption(new Option("-q, --quiet", "show no live view of rc1 on a terminal").conflicts("verbose"))
     .option("--detach", "return once all modules are ready; 'sluice stop' ends the instance")
-    .addOption(new Option("--detached <how>", "is the process in the background").hideHelp())
+    .addOption(new Option("--detached <how>", "marks the process in the background").hideHelp())
     .addHelpText(
       "after",
       "\nExamples:\n  sluice start -f stack.toml\n  sluice start -S statedir=/var/lib/site sluice module list" +
@@ -178,7 +178,7 @@ async function claim(
   const claimed = await claimStack(files[0], process.env, register);
   if (claimed.kind === "claimed") return claimed.registration;
   const { name, pid } = claimed.instance;
-  say(`${files[0]} runs already: instance ${name} (pid ${pid}); it stays unchanged`);
+  say(`${files[0]} runs already: instance ${name} (pid ${pid}); nothing changes`);
   // The requested instance in the background runs.
   if (view instanceof DetachedView) view.ready(claimed.instance);
   else process.exitCode = 1;

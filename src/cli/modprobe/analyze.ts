@@ -72,7 +72,7 @@ function refuseUnknownView(analyze: Command): void {
   const [name] = analyze.args;
   if (name === undefined) return;
   const views = analyze.commands.map((command) => command.name());
-  const hint = didYouMean(name, views) ?? `it must be one of ${views.join(", ")}`;
+  const hint = didYouMean(name, views) ?? `write one of ${views.join(", ")}`;
   throw new UsageError(`unknown command '${name}'; ${hint}`);
 }
 
@@ -113,10 +113,10 @@ function chainCommand(): Command {
         return;
       }
       printLine(headlineText(headlineOf(record)));
-      printLine('After "@" is the start of a unit, after "+" its duration.');
+      printLine('"@" marks the start of a unit, "+" marks a duration.');
       printLine("");
       chainLines(chain).forEach(printLine);
-      if (next.length > 0) printLine("\nnext to it:");
+      if (next.length > 0) printLine("\nnext to the chain:");
       for (const link of next) printLine(`  ${linkText(link)}`);
     });
 }

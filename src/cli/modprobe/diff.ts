@@ -27,7 +27,7 @@ export function command(): Command {
   diff.options.find((option) => option.long === "--rank")?.argParser(collect(wholeNumber));
   return diff
     .argument("[a]", "a lock, a rank, or a configuration file or directory")
-    .argument("[b]", "another one")
+    .argument("[b]", "another lock, rank or path")
     .option("--json", "an array of {ranks, change, causes}")
     .addHelpText(
       "after",

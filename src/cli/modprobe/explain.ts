@@ -26,9 +26,9 @@ export function command(): Command {
   return withStartOptions(withFacts(new Command("explain")))
     .argument(
       "<unit...>",
-      "units, services (which stand for their picked providers), or @GROUP for the units of a group",
+      "units, services (which mean their picked providers), or @GROUP for the units of a group",
     )
-    .option("--json", "one JSON object for each name; docs/explain.md describes it")
+    .option("--json", "one JSON object for each name, as in docs/explain.md")
     .addHelpText("after", "\nExample:\n  sluice modprobe explain --rank 3 --size 16 cron content-backing")
     .action(async (names: readonly string[], options: ExplainOptions) => {
       await withPlanningContext(options, async (context) => {

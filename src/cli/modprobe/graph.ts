@@ -119,7 +119,7 @@ async function draw(
   if (drawn.foldedUnits > 0) {
     const all = picture.nodes.length;
     say(
-      `${PREFIX}: ${drawn.foldedUnits} of ${all} units share a box with others; 'graph NAME' shows the neighbourhood of one`,
+      `${PREFIX}: ${drawn.foldedUnits} of ${all} units share a box with others; 'graph NAME' shows the neighbourhood of one unit`,
     );
   }
   return drawn.format === "svg" ? drawn.text : drawn.bytes;

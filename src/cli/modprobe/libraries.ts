@@ -87,13 +87,13 @@ export function libraryDiagnostics({ catalog }: Plan, found: UnitLibraries | und
       severity: "error" as const,
       message: refusalText(failure),
       location: first,
-      related: more.map((location) => ({ message: "picked here, too", location })),
+      related: more.map((location) => ({ message: "also picked here", location })),
     };
   });
   const copies = [...found.otherCopies].map(([path, copy]) => ({
     code: "LOAD_LIBRARY" as const,
     severity: "warning" as const,
-    message: `${path}: was made with Sluice ${copy}, this is ${found.version}`,
+    message: `${path}: made with Sluice ${copy}, not ${found.version}`,
     location: undefined,
     related: [],
   }));

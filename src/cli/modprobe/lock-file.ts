@@ -24,7 +24,7 @@ export function readLock(path: string): PlanLock {
   if (!isLock(value)) throw new ExitError(1, `${path}: not a plan locked by this version of sluice`);
   const { hash, ...lock } = value;
   if (hash !== hashOf(lock))
-    throw new ExitError(1, `${path}: its hash does not match its plan; write it again with --lock`);
+    throw new ExitError(1, `${path}: its hash does not match its plan; write a new file with --lock`);
   return lock;
 }
 

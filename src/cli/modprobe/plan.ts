@@ -109,6 +109,6 @@ export async function check(
     const differences = diffSides(writtenSide(locked), found);
     if (differences.length === 0) print("the left-out units or their reasons have changed");
     for (const line of differences.flatMap(differenceLines)) print(line);
-    throw new ExitError(1, `the plan is not the one locked in ${path}`);
+    throw new ExitError(1, `the plan differs from the plan in ${path}`);
   });
 }

@@ -17,7 +17,7 @@ export function command(): Command {
   return withOnRanks(withJobs(withUnitOptions(withFacts(new Command("remove")))))
     .argument("<module...>", "loaded units or services, @GROUP for the loaded modules of a group, or all")
     .option("--dry-run", "print the steps without running them; without an instance, after an rc1")
-    .option("--recursive", "also remove the units that use them")
+    .option("--recursive", "also remove dependent units")
     .option("-v, --verbose", "show each step")
     .addHelpText("after", "\nExample:\n  sluice modprobe remove --recursive --dry-run kvs")
     .action((names: readonly string[], options: RemoveOptions) =>

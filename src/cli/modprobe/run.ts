@@ -43,7 +43,7 @@ export function command(): Command {
 export function phaseCommand(runlevel: Runlevel): Command {
   return withGroupOption(withRunOptions(new Command(runlevel)))
     .option("--timing [file]", "store [{name, starttime, duration}] in the KVS, and in the file")
-    .addOption(new Option("--phase", "wait for the orders of the broker that started this").hideHelp())
+    .addOption(new Option("--phase", "wait for the orders of the broker").hideHelp())
     .addHelpText("after", `\nExample:\n  sluice modprobe ${runlevel} --dry-run`)
     .action((options: RunOptions) =>
       options.phase === true
@@ -63,7 +63,7 @@ async function runPhase(runlevel: Runlevel, options: RunOptions): Promise<void> 
 
 function withRunOptions(command: Command): Command {
   return withOnRanks(withJobs(withUnitOptions(withFacts(command))))
-    .option("-v, --verbose", "print each file that it reads, and each unit as it starts and ends")
+    .option("-v, --verbose", "print the files that Sluice reads, and each unit at its start and end")
     .option("--dry-run", "print the steps without running them")
     .option(
       "--show-deps",

@@ -9,7 +9,7 @@ export function command(): Command {
   return withUnitOptions(withFacts(new Command("show")))
     .argument(
       "<unit>",
-      "unit, service (which stands for the provider that a plan would pick), or @GROUP for the units of a group",
+      "unit, service (which means the provider that a plan would pick), or @GROUP for the units of a group",
     )
     .addHelpText("after", "\nExample:\n  sluice modprobe show content-sqlite")
     .action(async (name: string, options: FactOptions & UnitOptions) => {

@@ -29,7 +29,7 @@ export function command(): Command {
     .addHelpText(
       "after",
       "\nInside an instance, or with --uri, the module runs in the foreground as a client of the instance, until it ends or" +
-        "\nCtrl-C. The module serves its name there; the instance does not list it." +
+        "\nCtrl-C. The module serves its name without an entry in 'sluice module list'." +
         "\n\nWithout an instance, each line of standard input is a request, METHOD [JSON]; the command prints the response as a line of JSON, or null." +
         "\nAt the end of input the command shuts the module down; the status is 1 if a request or the module failed." +
         "\n\nExample:\n  echo 'ping {\"n\":1}' | sluice module-exec ./motd.mjs greeting=hello",
@@ -67,7 +67,9 @@ async function runInForeground(module: ForegroundModule, signal: AbortSignal): P
   signal.addEventListener("abort", stop);
   if (signal.aborted) stop();
   // `ended` rejects with the same error.
-  const started = module.ready.then(() => say(`sluice-module-exec: ${module.name} runs; Ctrl-C ends it`));
+  const started = module.ready.then(() =>
+    say(`sluice-module-exec: ${module.name} runs; Ctrl-C ends the module`),
+  );
   started.catch(() => undefined);
   await module.ended;
 }

@@ -20,8 +20,8 @@ export function infoCommand(): Command {
   return withUri(withInsecure(new Command("info")))
     .description("describe a module without starting it")
     .argument("<path|name>", "a file, or a name on the module path; FILE#NAME is a module of a library")
-    .option("--exec", "describe it for a process of its own")
-    .option("--loader <name>", "describe it for this loader")
+    .option("--exec", "describe the module in its own process")
+    .option("--loader <name>", "describe the module for this loader")
     .option(
       "--json",
       "one JSON object: type, name, path, services, digest, size, api, kind, version, description; for a library, also modules",

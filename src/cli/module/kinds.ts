@@ -146,7 +146,7 @@ function diff(old: string, now: string, { json }: KindsOptions): void {
   else diffLines(found).forEach(printLine);
   if (!found.isUnderstated) return;
   const { kind, from, to, needed } = found;
-  throw new ExitError(1, `${now}: ${kind} ${to} is too low: after ${from} it must be ${needed} or higher`);
+  throw new ExitError(1, `${now}: ${kind} ${to} is too low after ${from}; the minimum is ${needed}`);
 }
 
 function diffLines({ kind, from, to, changes }: ContractDiff): string[] {

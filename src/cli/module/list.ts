@@ -13,7 +13,7 @@ interface ListOptions extends RankOptions {
 export function listCommand(): Command {
   return withRanks(new Command("list"))
     .description("list the loaded modules")
-    .option("-l, --long", "print their paths too, and mark files that have changed since the load")
+    .option("-l, --long", "print paths too, and mark files that have changed since the load")
     .option("-a, --all", "list the services of the broker too")
     .option("--json", "an array in the form of module.list, with the rank if the command names ranks")
     .addHelpText("after", "\nExample:\n  sluice module list -l")

@@ -129,9 +129,9 @@ function remove(): Command {
     .argument("<module|path>", "name of the module, or the path of its load")
     .option(
       "-f, --force",
-      "remove the module even if others use it; no error if it is not loaded; with --cancel, end its thread group too",
+      "remove the module even if others use it; no error for an unloaded module; with --cancel, end the thread group too",
     )
-    .option("--cancel", "end its thread or process at once, without a clean end of the module")
+    .option("--cancel", "end the thread or process of the module at once, without a clean end")
     .addHelpText("after", "\nExample:\n  sluice module remove --cancel motd")
     .action(async (name: string, options: RemoveOptions) => {
       const request = {

@@ -28,7 +28,7 @@ async function otherwiseText(name: string, context: PlanningContext): Promise<st
     session.startHosts(files);
     const read = await readUnits(files, session, context, planning);
     if (!read.ok) {
-      return "the files have errors, so Sluice cannot compare the module with them; 'sluice modprobe verify' lists them";
+      return "Sluice cannot compare the module with the files, which have errors; 'sluice modprobe verify' lists the errors";
     }
     const causes = await differencesFrom(read.value.catalog, name, handle);
     if (causes.length === 0) return undefined;

@@ -25,10 +25,7 @@ export function statsCommand(): Command {
     .addOption(new Option("-R, --rusage [whose]", "resource usage of self, children or thread instead"))
     .option("-c, --clear", "clear the statistics of the module")
     .addOption(
-      new Option(
-        "-C, --clear-all",
-        "clear the statistics of the modules of that name on all ranks",
-      ).conflicts("clear"),
+      new Option("-C, --clear-all", "clear the statistics of the module on all ranks").conflicts("clear"),
     )
     .addHelpText("after", "\nExample:\n  sluice module stats -p rx.request kvs")
     .action((name: string | undefined, options: StatsOptions) => {
@@ -87,7 +84,7 @@ function valueText(payload: Payload, { parse, type, scale }: StatsOptions): stri
   const value = parse === undefined ? payload : valueAt(payload, parse);
   if (typeof value !== "number") {
     if (type !== undefined || scale !== 1)
-      throw new ExitError(1, "--type and --scale need a number: name one with --parse");
+      throw new ExitError(1, "--type and --scale need --parse with the key of a number");
     return JSON.stringify(value);
   }
   const scaled = value * scale;

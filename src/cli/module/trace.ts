@@ -151,7 +151,7 @@ function oneLine(text: string): string {
 function messageTypes(text: string): readonly Message["type"][] {
   return text.split(",").map((word) => {
     const known = MESSAGE_TYPES.find((type) => type === word);
-    if (known === undefined) throw new InvalidArgumentError(`it must be one of ${MESSAGE_TYPES.join(", ")}.`);
+    if (known === undefined) throw new InvalidArgumentError(`write one of ${MESSAGE_TYPES.join(", ")}.`);
     return known;
   });
 }

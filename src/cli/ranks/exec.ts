@@ -32,11 +32,11 @@ export function command(): Command {
     .option("-n, --no-input", "do not pass on standard input; the input of the commands is empty")
     .addOption(new Option("--labelio", "as --label-io").hideHelp())
     .addOption(new Option("--noinput", "as --no-input").hideHelp())
-    .option("-v, --verbose", "show on which ranks the command starts, and how it ends there")
+    .option("-v, --verbose", "show each start and end of the command, with the rank")
     .addHelpText(
       "after",
       `
-Exits with the highest status of all ranks. 128+N: signal N ended it; 127: not found; 126: not executable;
+Exits with the highest status of all ranks. 128+N: ended by signal N; 127: not found; 126: not executable;
 68: the rank is unreachable.
 
 Example:

@@ -55,7 +55,7 @@ export function ranksIn(set: RankSet, size: number, status = 1): number[] {
     for (let rank = low; rank <= Math.min(high, size - 1); rank++) ranks.push(rank);
   }
   if (ranks.length === 0) {
-    throw new ExitError(status, `no rank of this instance is in ${set.text}; it has ${ranksOfSize(size)}`);
+    throw new ExitError(status, `${set.text} has no rank of this instance, which has ${ranksOfSize(size)}`);
   }
   return ranks;
 }

@@ -71,7 +71,7 @@ async function serve(options: MetricsOptions, listen: Listen, handle: Handle): P
     );
   }
   if (listen.kind === "tcp" && tokenFile === undefined) {
-    throw new UsageError("every user of this machine can reach that address: it needs --token-file");
+    throw new UsageError("an address that every user of this machine can reach needs --token-file");
   }
   const server = await startMetrics({
     ...{ handle, listen, allowedHosts: allowedHost, tls: tlsOf(options) },

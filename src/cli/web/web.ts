@@ -42,7 +42,7 @@ export function command(): Command {
     .option("--open", "open the page in a browser")
     .option(
       "--token-file <file>",
-      "file with the token that opens the page; without it each start makes a new token",
+      "file with the token that opens the page (default: a new token for each start)",
     )
     .option("--metrics-token-file <file>", "file with a token that opens only /metrics")
     .option("--tls-cert <file>", "certificate, for addresses that other machines can reach")
@@ -154,7 +154,7 @@ function tellAddress(options: WebCommandOptions, url: string | undefined, token:
   const isShown = process.stdout.isTTY && token !== undefined && tokenFile === undefined;
   printLine(isShown ? token.address(url) : url);
   if (token === undefined) return;
-  if (tokenFile !== undefined) say(`sluice web: its token is in ${tokenFile}`);
+  if (tokenFile !== undefined) say(`sluice web: the token is in ${tokenFile}`);
   const isKnown = isShown || tokenFile !== undefined;
   if (isKnown && open !== true) return;
   const { file, page } = token.write(url, process.env["XDG_RUNTIME_DIR"] || tmpdir());

@@ -27,12 +27,10 @@ export function applyLines({ changes, renamings }: ApplyPlan): string[] {
   ];
 }
 
-/** `7 modules stay as they are`, and the modules without a unit. */
+/** `7 modules stay unchanged`, and the modules without a unit. */
 export function staysLines({ stays, unknown }: Pick<ApplyPlan, "stays" | "unknown">): string[] {
-  const count = stays.length === 1 ? "1 module stays as it is" : `${stays.length} modules stay as they are`;
-  return unknown.length === 0
-    ? [count]
-    : [count, `unchanged, because no unit describes them: ${unknown.join(", ")}`];
+  const count = stays.length === 1 ? "1 module stays unchanged" : `${stays.length} modules stay unchanged`;
+  return unknown.length === 0 ? [count] : [count, `unchanged, without a unit: ${unknown.join(", ")}`];
 }
 
 function whatText(change: ApplyChange): string {
@@ -68,7 +66,7 @@ function causeText(cause: ApplyCause): string {
     case "follows":
       return `follows ${cause.source}`;
     case "left-out":
-      return cause.reason === undefined ? "no file defines it now" : reasonText(cause.reason);
+      return cause.reason === undefined ? "no file defines the unit now" : reasonText(cause.reason);
   }
 }
 

@@ -92,7 +92,7 @@ export interface ApplyPlan {
   readonly plan: Plan;
   /** Loads, then reloads, restarts and changes, each in the order of the plan; then removals. */
   readonly changes: readonly ApplyChange[];
-  /** Names of modules of the plan that stay as they are. */
+  /** Names of modules of the plan that stay unchanged. */
   readonly stays: readonly string[];
   /** Names of running modules without a unit: they do not change. */
   readonly unknown: readonly string[];

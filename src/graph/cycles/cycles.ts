@@ -117,7 +117,7 @@ function describeRound({ edges, unitCount }: Cycle): string {
   const shown = names.slice(0, NAMES_SHOWN);
   const left = names.length - shown.length;
   const round = [...shown, ...(left > 0 ? [`… (${left} more)`] : []), ...names.slice(0, 1)].join(" → ");
-  return unitCount === edges.length ? round : `${round} (one of several among ${unitCount} units)`;
+  return unitCount === edges.length ? round : `${round} (one of several cycles among ${unitCount} units)`;
 }
 
 function edgeNotes({ from, to, sources }: Edge): Related[] {

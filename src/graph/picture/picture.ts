@@ -9,7 +9,7 @@ import type { Plan } from "../types.js";
 export interface PictureNode {
   readonly name: string;
   readonly kind: "module" | "task";
-  /** Why the plan leaves it out; undefined if the plan has it. */
+  /** Why the plan leaves the unit out; undefined for a planned unit. */
   readonly leftOut: string | undefined;
   /** Services that this unit serves and that other units provide too. */
   readonly serves: readonly string[];

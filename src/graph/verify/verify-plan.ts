@@ -107,6 +107,6 @@ function unreached(catalog: Catalog, { name }: Unit): Diagnostic {
     message: `${name} is in no plan: no rc file loads it, and no loaded unit requires it`,
     location: catalog.originOf(name, "name")?.location,
     related: [],
-    hint: `load = ["${name}"] in a file of rc1.d, or list it in the requires of another unit`,
+    hint: `load = ["${name}"] in a file of rc1.d, or in requires of another unit`,
   };
 }

@@ -27,7 +27,7 @@ function needWarnings(catalog: Catalog, unit: Unit): Diagnostic[] {
         message: `${unit.name} needs ${need}, which ${whyUnmeetable(catalog, unit, providers)}`,
         location: catalog.originOf(unit.name, "needs", need)?.location,
         related: providers.slice(0, 5).map((other) => ({
-          message: `${other.name} provides it`,
+          message: `${other.name} provides ${need}`,
           location: catalog.originOf(other.name, other.disabled ? "disabled" : "ranks")?.location,
         })),
       },
@@ -140,7 +140,7 @@ function neverPickedWarnings(catalog: Catalog, unit: Unit, best: ReadonlyMap<str
   return [
     {
       ...neverPicked(catalog, unit, "provides", message),
-      hint: `lower its priority to keep it as a spare, or set alternatives.${shared[0] ?? ""} = "${unit.name}"`,
+      hint: `give ${unit.name} a lower priority as a spare, or set alternatives.${shared[0] ?? ""} = "${unit.name}"`,
     },
   ];
 }

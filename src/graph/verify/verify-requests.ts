@@ -89,7 +89,7 @@ function unordered(
   { service, provider, sent, isLater }: Unordered,
 ): Diagnostic {
   const what = provider.name === service ? service : `${service} (${provider.name})`;
-  const how = isLater ? `${what} comes after it` : `nothing orders ${unit.name} after ${what}`;
+  const how = isLater ? `${what} comes later` : `nothing orders ${unit.name} after ${what}`;
   const key = unit.after.length === 0 ? "after" : '"after+"';
   const line = `${key} = ["${service}"]`;
   return {
@@ -103,6 +103,6 @@ function unordered(
     })),
     hint: isLater
       ? `send the request once ${unit.name} runs, or reverse the order: ${line}`
-      : `add ${line} to ${unit.name}, or send the request once it runs`,
+      : `add ${line} to ${unit.name}, or send the request once ${unit.name} runs`,
   };
 }

@@ -41,7 +41,7 @@ function unknownFollowWarnings(
   return unknown.map((name) => ({
     code: "UNIT_FOLLOWS_UNKNOWN",
     severity: "warning",
-    message: `${unit.name} follows ${name}, which no unit provides; Sluice ignores it`,
+    message: `${unit.name} follows ${name}, which no unit provides and Sluice ignores`,
     location: catalog.originOf(unit.name, "follows", name)?.location,
     related: [],
     hint: hint(name),
@@ -61,7 +61,7 @@ function unknownNameWarnings(
     message:
       key === "needs"
         ? `${unit.name} needs ${name}, which no unit provides, and is always left out`
-        : `${unit.name} is ${key} ${name}, which no unit provides; Sluice ignores it`,
+        : `${unit.name} is ${key} ${name}, which no unit provides and Sluice ignores`,
     location: catalog.originOf(unit.name, key, name)?.location,
     related: [],
     hint: hint(name),

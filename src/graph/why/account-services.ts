@@ -72,7 +72,7 @@ export function choiceBetween(
     text:
       key === "priority"
         ? `priority ${other.priority} against ${picked.priority} of ${picked.name}`
-        : `the same priority ${picked.priority}, and ${picked.name} is defined later`,
+        : `the same priority ${picked.priority} as ${picked.name}, which is defined later`,
     statements,
   };
 }

@@ -41,7 +41,7 @@ function statusText({ name, unit, status, action }: Account): string {
 }
 
 function serviceLines({ service, picked, providers }: ServiceAccount): string[] {
-  const head = picked === undefined ? `${service}: not asked for` : `${service}: ${picked} was picked`;
+  const head = picked === undefined ? `${service}: not requested` : `${service}: ${picked} was picked`;
   const others = providers.filter(({ unit }) => unit !== picked);
   return section(head, others.flatMap(candidacyLines));
 }
@@ -66,13 +66,13 @@ function adviceLines({ remedies, isExhaustive, tried }: Advice, catalog: Catalog
     return [
       indent(
         isExhaustive
-          ? "neither one change nor two put it into the plan"
+          ? "neither one change nor two put the unit into the plan"
           : `tried ${tried} changes; none of them puts the unit into the plan`,
       ),
     ];
   }
   return [
-    ...section("to put it into the plan", remedyLines(first, catalog)),
+    ...section("to put the unit into the plan", remedyLines(first, catalog)),
     ...others.flatMap((remedy) => section("or", remedyLines(remedy, catalog))),
   ];
 }

@@ -79,6 +79,6 @@ export interface Account {
   /** The units before it, with their relations; empty for a left-out unit. */
   readonly after: readonly OrderCause[];
   readonly before: readonly OrderCause[];
-  /** The changes that would put it into the plan; undefined for a planned unit, and without a search. */
+  /** The changes that would put the unit into the plan; undefined for a planned unit, and without a search. */
   readonly advice: Advice | undefined;
 }

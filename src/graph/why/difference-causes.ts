@@ -58,7 +58,7 @@ function causesOfPresence(input: AccountInput | undefined, unit: string): Causes
 
 function causeOfMissing(input: AccountInput | undefined, unit: string): Causes {
   if (input === undefined || input.plan.catalog.byName.has(unit)) return undefined;
-  return [cause(unit, "no file defines it", [])];
+  return [cause(unit, "no file defines the unit", [])];
 }
 
 function causesOfKey(

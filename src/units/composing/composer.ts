@@ -75,7 +75,8 @@ export class Composer {
   /** The hint for an unknown name. */
   hintFor(name: string, known: Iterable<string>): string | undefined {
     // A similar name is the wrong hint if an unread file may define this very name.
-    if (this.#unread !== undefined) return `${this.#unread} could not be read, and may define this unit`;
+    if (this.#unread !== undefined)
+      return `Sluice could not read ${this.#unread}, which may define this unit`;
     return this.#hintsLeft-- > 0 ? didYouMean(name, known) : undefined;
   }
 

@@ -28,7 +28,7 @@ function unknownOptionTargets({ sources, providers }: ComposedCatalog): Diagnost
       {
         code: "UNIT_UNKNOWN_UNIT",
         severity: "warning",
-        message: `setopt: no such module or service ${quoted(change.target)}; this has no effect`,
+        message: `setopt: no such module or service ${quoted(change.target)}; the call has no effect`,
         location: change.source.locate([], "value"),
         related: [],
         hint: didYouMean(change.target, providers.keys()),
@@ -83,7 +83,7 @@ function isFragment({ source }: Setting): boolean {
 function noEffect(draft: UnitDraft, update: Setting, key: UnitKey | undefined): Diagnostic[] {
   const location = placeOf(update, key);
   if (location === undefined) return [];
-  const what = key === undefined ? "sets nothing" : `leaves ${key} as it is`;
+  const what = key === undefined ? "sets nothing" : `does not change ${key}`;
   return [
     {
       code: "UNIT_NO_EFFECT",

@@ -23,7 +23,7 @@ function defines({ definitions }: Fragment, name: string): boolean {
 
 /** Sluice reads the files of one directory in the order of their names. */
 function cure(file: string, later: string): string {
-  if (dirname(file) !== dirname(later)) return "write this in a file that Sluice reads after it";
+  if (dirname(file) !== dirname(later)) return "write this line in an even later file";
   return `name this file ${nameAfter(basename(file), basename(later))}`;
 }
 

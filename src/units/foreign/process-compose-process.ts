@@ -56,7 +56,7 @@ export class ProcessReader {
     const isTask = this.#isCompleted();
     if (isTask) {
       unit.kind = "task";
-      unit.setByRule("runlevels", ["rc1"], "others wait until it has completed");
+      unit.setByRule("runlevels", ["rc1"], "other units wait for this task");
       for (const key of ["environment", "environment-file"]) {
         for (const each of unit.keys.get(key)?.from ?? []) unit.lose(each, "a task has no such key");
         unit.keys.delete(key);
@@ -256,7 +256,7 @@ export class ProcessReader {
     const line = this.#file.plainText(value);
     if (line === undefined || line === "" || !isExpression(line))
       this.#lose([key], value, variableText(value));
-    else if (this.#unit.keys.has("ready")) this.#lose([key], value, "it has a readiness_probe");
+    else if (this.#unit.keys.has("ready")) this.#lose([key], value, "see readiness_probe");
     else this.#unit.set("ready", { log: line }, this.#at(key));
   }
 
@@ -319,7 +319,7 @@ export class ProcessReader {
     const { backoff_seconds: backoff, max_restarts: most } = availability;
     const from = [...known("backoff_seconds", isCount(backoff)), ...known("max_restarts", isCount(most))];
     if (exits || (onFailure !== "restart" && onExit !== "restart")) {
-      for (const each of from) unit.lose(each, "it is not restarted");
+      for (const each of from) unit.lose(each, "the unit has no restart");
       return;
     }
     const delay = isCount(backoff) ? `${backoff}s` : "1s";

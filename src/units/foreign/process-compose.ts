@@ -123,6 +123,6 @@ class FileReader implements ProcessFile {
     }
     if (!hasDotenv) return;
     for (const unit of units.values())
-      unit.setByRule("environment-file", ["-.env"], "process-compose reads it");
+      unit.setByRule("environment-file", ["-.env"], "process-compose reads this file");
   }
 }

@@ -22,7 +22,7 @@ export function importProcfile(text: string, file: string, dotenv: string | unde
     if (source.text === "" || source.text.startsWith("#")) continue;
     const [, name, command] = /^([A-Za-z0-9_-]+):\s*(\S.*)$/.exec(written) ?? [];
     if (name === undefined || command === undefined) {
-      remarks.push({ ...source, why: "not a line of a process; foreman ignores it", isLost: true });
+      remarks.push({ ...source, why: "not a line of a process; foreman ignores the line", isLost: true });
       continue;
     }
     const unit = new UnitSketch(unitName(name, names), source);
@@ -31,14 +31,14 @@ export function importProcfile(text: string, file: string, dotenv: string | unde
     const port = String(base + (units.length - 1) * PORT_STEP);
     unit.set("command", withPort(command, port), source);
     const from = variables.has("PORT") ? "PORT of .env" : String(BASE_PORT);
-    unit.setByRule("environment", { PORT: port }, `${from}, and ${PORT_STEP} more a line`);
-    if (dotenv !== undefined) unit.setByRule("environment-file", ["-.env"], "foreman reads it");
+    unit.setByRule("environment", { PORT: port }, `${from}, plus ${PORT_STEP} for each line`);
+    if (dotenv !== undefined) unit.setByRule("environment-file", ["-.env"], "foreman reads this file");
     unit.setByRule("stop", { timeout: "5s" }, "foreman waits for this time");
     unit.setByRule("on-failure", "panic", "foreman stops all processes when one process ends");
     unit.setByRule("on-exit", "shutdown", "foreman stops all processes when one process ends");
     for (const variable of variables.keys()) {
       if (variable === "PORT" || isOfTheShell(command, variable)) continue;
-      unit.lose(source, `foreman puts the value of ${variable} in place of $${variable}, the shell does not`);
+      unit.lose(source, `foreman, but not the shell, puts the value of ${variable} in place of $${variable}`);
     }
   }
   return { file, units, remarks };

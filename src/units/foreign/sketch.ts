@@ -45,7 +45,7 @@ export class UnitSketch {
   set(key: string, value: FragmentValue, ...from: readonly SourceKey[]): void {
     // The replacement command must not run, whatever keys the source has.
     if (key === "disabled" && this.#isWithoutCommand) {
-      for (const each of from) this.say(each, "the unit is disabled until its command is written");
+      for (const each of from) this.say(each, "the unit is disabled until the command is written");
       return;
     }
     this.keys.set(key, { value, from });
@@ -84,7 +84,7 @@ export class UnitSketch {
     this.lose(key, `${why}; the unit is disabled`);
     this.#isWithoutCommand = true;
     this.setByRule("command", ["false"], "in place of the command that is not carried over");
-    this.setByRule("disabled", true, "until its command is written");
+    this.setByRule("disabled", true, "until the command is written");
   }
 }
 

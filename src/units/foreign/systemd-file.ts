@@ -30,7 +30,7 @@ export function readAssignments(text: string): {
       remarks.push({
         line,
         text: written,
-        why: "not an assignment in a section; systemd ignores it",
+        why: "not an assignment in a section; systemd ignores the line",
         isLost: true,
       });
       continue;

@@ -136,13 +136,13 @@ class ServiceReader {
     else if (remains !== undefined) unit.say(remains, "as every module and task");
     if (kind === "oneshot" && !isRemaining) {
       unit.kind = "task";
-      unit.setByRule("runlevels", ["rc1"], "oneshot: it runs once at the start");
+      unit.setByRule("runlevels", ["rc1"], "oneshot: runs once at the start");
     }
     this.#command(starts, isBackground ? (type ?? remains) : undefined);
     if (type === undefined || (isBackground && kind !== "oneshot")) return;
     if (kind === "notify") unit.set("ready", { notify: true }, type);
     else if (kind === "simple" || kind === "exec") unit.set("ready", { started: true }, type);
-    else if (kind === "oneshot") unit.say(type, isRemaining ? "see its command" : "a task");
+    else if (kind === "oneshot") unit.say(type, isRemaining ? "see the command" : "a task");
     else unit.lose(type, "ready as soon as it starts");
   }
 
@@ -269,7 +269,7 @@ class ServiceReader {
     const given = [delay, burst, interval].filter((each) => each !== undefined);
     if (restart === undefined) {
       for (const each of given)
-        if (each !== delay || unit.kind !== "task") unit.lose(each, "it is not restarted");
+        if (each !== delay || unit.kind !== "task") unit.lose(each, "the unit has no restart");
       return;
     }
     const after = delay === undefined ? "100ms" : delay.value === "0" ? "0s" : durationOf(delay.value);
@@ -317,7 +317,7 @@ class ServiceReader {
 
   #sayPrecedence(assignment: Assignment, other: string): void {
     if (!this.#unit.keys.has(other)) return;
-    this.#unit.lose(assignment, "EnvironmentFile= wins over Environment= in systemd, environment wins here");
+    this.#unit.lose(assignment, "EnvironmentFile= overrides Environment= in systemd, but not here");
   }
 
   #directory(assignment: Assignment): void {
@@ -357,7 +357,7 @@ class ServiceReader {
     const known = (this.#unit.keys.get("success")?.value ?? []) as readonly (string | number)[];
     const all = [...new Set(["SIGHUP", "SIGINT", "SIGTERM", ...known, ...more])];
     const before = this.#unit.keys.get("success")?.from ?? [];
-    this.#unit.setByRule("success", all, "systemd treats them as success", ...before, ...from);
+    this.#unit.setByRule("success", all, "systemd treats these as success", ...before, ...from);
   }
 
   #memory(assignment: Assignment): void {

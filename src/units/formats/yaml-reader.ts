@@ -54,10 +54,7 @@ export class YamlReader {
   #readAlias(alias: Alias): unknown {
     const anchored = this.#anchors.get(alias.source);
     if (anchored?.value === undefined) {
-      this.#report(
-        anchored === undefined ? "unknown anchor" : "recursive alias: its anchor contains it",
-        alias,
-      );
+      this.#report(anchored === undefined ? "unknown anchor" : "recursive alias inside its anchor", alias);
       return null;
     }
     this.targets.set(alias, anchored.node);

@@ -9,7 +9,7 @@ import { YamlReader } from "./yaml-reader.js";
 
 /** The parser takes a second and 100 MB for each megabyte; TOML takes a twentieth of both. */
 const TEXT_LIMIT = 2 ** 20;
-const TOO_LONG = "YAML over 1 MiB is not read; write it in TOML";
+const TOO_LONG = "Sluice reads no YAML over 1 MiB; use TOML";
 const PROBLEM_LIMIT = 20;
 
 /** The first YAML file loads it, because that takes 40 ms. */

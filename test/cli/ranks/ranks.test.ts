@@ -24,7 +24,7 @@ describe("ranks of an instance of 4", () => {
     ["4", "rank 4: "],
     ["2-6,8", "ranks 4-6,8: "],
     ["0-4294967294", "ranks >3: "],
-    [">3", "no rank of this instance is in >3; it has ranks 0-3"],
+    [">3", ">3 has no rank of this instance, which has ranks 0-3"],
   ])("%s is refused, naming what is not there", (text, said) => {
     expect(() => ranksIn(setOf(text), 4, 68)).toThrow(said);
     let status: number | undefined;

@@ -174,7 +174,7 @@ describe("what differs", () => {
   ])("trap-E8 %s alone changes nothing that runs", (line) => {
     const apply = compare(recorded(program("a") + program("b")), program("a", line) + program("b"));
     expect(apply.changes).toEqual([]);
-    expect(staysLines(apply)).toEqual(["2 modules stay as they are"]);
+    expect(staysLines(apply)).toEqual(["2 modules stay unchanged"]);
   });
 
   test.each([
@@ -225,10 +225,7 @@ describe("what is loaded", () => {
     const apply = compare([...old, stranger], text, { roots: ["a"], kept: ["b"] });
     expect(actions(apply)).toEqual({ d: "remove" });
     expect(apply.unknown).toEqual(["x"]);
-    expect(staysLines(apply)).toEqual([
-      "3 modules stay as they are",
-      "unchanged, because no unit describes them: x",
-    ]);
+    expect(staysLines(apply)).toEqual(["3 modules stay unchanged", "unchanged, without a unit: x"]);
   });
 
   test("by a plan goes when no file defines it any more, and when another provider was picked", () => {
@@ -241,7 +238,7 @@ describe("what is loaded", () => {
     expect(applyLines(apply)).toEqual([
       "+ load     q     new                             /site/units.toml:11:8",
       "- remove   f     q was picked for s by priority",
-      "- remove   gone  no file defines it now",
+      "- remove   gone  no file defines the unit now",
       "f and q have the same command: f ends before q starts",
       "gone and q have the same command: gone ends before q starts",
     ]);

@@ -119,7 +119,7 @@ describe("a cycle", () => {
     );
     const [error] = cyclesOf(catalogOf(units));
     expect(error?.message).toBe(
-      "nodes are in a cycle: u697 → u698 → u699 → u700 → u697 (one of several among 2000 units)",
+      "nodes are in a cycle: u697 → u698 → u699 → u700 → u697 (one of several cycles among 2000 units)",
     );
   });
 

@@ -396,7 +396,7 @@ describe("an update in a file that is read before the definition", () => {
     ["d/99-site.toml", "d/motd.toml", "motd", "name this file zz-99-site.toml"],
     ["d/a.toml", "d/zz-motd.toml", "greeting", "name this file zzz-a.toml"],
     ["d/zz-a.toml", "d/zzzmotd.toml", "motd", "name this file zzzz-zz-a.toml"],
-    ["a/modprobe.d/z.toml", "b/modprobe.d/a.toml", "motd", "write this in a file that Sluice reads after it"],
+    ["a/modprobe.d/z.toml", "b/modprobe.d/a.toml", "motd", "write this line in an even later file"],
   ])("fault-G2: %s is told of %s", (early, late, name, cure) => {
     const [error, ...others] = errorsOf(composeFiles({ [early]: `[${name}]\nranks = "0"\n`, [late]: MOTD }));
     expect(others).toEqual([]);

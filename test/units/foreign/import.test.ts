@@ -144,7 +144,7 @@ test("trap-D6: each line of a Procfile has its port, by a rule that is told; the
     Object.values(unitsOf(imported(name))).map((unit) => unit["environment"]);
   expect(ports("node/Procfile")).toEqual([{ PORT: "5000" }, { PORT: "5100" }, { PORT: "5200" }]);
   expect(ports("rails/Procfile")).toEqual(["3000", "3100", "3200", "3300"].map((PORT) => ({ PORT })));
-  expect(textOf(imported("rails/Procfile"))).toContain("# PORT of .env, and 100 more a line");
+  expect(textOf(imported("rails/Procfile"))).toContain("# PORT of .env, plus 100 for each line");
   expect(Object.keys(unitsOf(imported("rails/Procfile")))).toEqual(["web", "worker", "worker-2", "css"]);
   const { web, api } = unitsOf(imported("node/Procfile"));
   expect([web?.["command"], api?.["command"]]).toEqual([

@@ -190,7 +190,7 @@ function report(
   for (const { rank, incomplete } of end.ranks) {
     for (const { unit, why } of incomplete) say(`${PREFIX}: ${label(ranks, rank)}${unit}: ${why}`);
   }
-  const back = end.isRefused ? "apply refused, the instance is unchanged" : end.outcome.replace("-", " ");
+  const back = end.isRefused ? "apply refused without a change" : end.outcome.replace("-", " ");
   for (const { rank, failures } of end.ranks) {
     for (const { unit, message, lines } of failures) {
       say(`${PREFIX}: ${back}: ${label(ranks, rank)}${unit === "" ? message : `${unit}: ${message}`}`);

@@ -64,10 +64,10 @@ function placeJson(place: Location | undefined): object {
 
 export function adviceLines({ isComplete, missing, doubtful, unused }: Advice): string[] {
   const lines = [
-    ...missing.flatMap((doubt) => ["", ...doubtLines(doubt, "before it ran")]),
+    ...missing.flatMap((doubt) => ["", ...doubtLines(doubt, `before ${doubt.unit} ran`)]),
     ...doubtful.flatMap((doubt) => [
       "",
-      ...doubtLines(doubt, "when it ran already, perhaps on behalf of another unit"),
+      ...doubtLines(doubt, `when ${doubt.unit} ran already, perhaps on behalf of another unit`),
     ]),
     ...unusedLines(unused),
   ];
@@ -75,12 +75,12 @@ export function adviceLines({ isComplete, missing, doubtful, unused }: Advice): 
     missing.length + doubtful.length === 0 ? ["relations order all units that messages connect"] : [];
   const gap = isComplete
     ? []
-    : ["", "the record has only the messages of the first 60 s; with broker.learn=1 it has all"];
+    : ["", "the record has only the messages of the first 60 s; broker.learn=1 records all"];
   return [...news, ...lines, ...gap];
 }
 
 function doubtLines({ unit, asked, topics, closesRing, add }: Doubt, when: string): string[] {
-  const said = `${unit} asked ${asked} ${when}, and no relation orders them: ${topics.join(", ")}`;
+  const said = `without a relation, ${unit} sent requests to ${asked} ${when}: ${topics.join(", ")}`;
   if (closesRing) return [said, "  an order of these two would form a cycle with the orders above"];
   if (add === undefined) return [said, "  the files no longer define this unit"];
   const { text, isReplaced } = add;
@@ -96,12 +96,12 @@ function unusedLines(unused: Advice["unused"]): string[] {
   const shown = unused.slice(0, UNUSED_SHOWN);
   const more = unused.length - shown.length;
   return [
-    ...["", "no message used these relations; without them the run would save these times:"],
+    ...["", "no message used these relations, which made the run longer by:"],
     ...shown.map(
       ({ unit, after, savedNs, relation }) =>
         `  ${unit} after ${after}: ${timespan(savedNs)}${placeText(relation?.place)}`,
     ),
-    ...(more > 0 ? [`  and ${more} more; --json has all`] : []),
+    ...(more > 0 ? [`  and ${more} more; --json lists all`] : []),
   ];
 }
 
@@ -112,14 +112,14 @@ function unusedLines(unused: Advice["unused"]): string[] {
 export function fragmentLines({ missing, unused }: Advice, headline: string): string[] {
   const added = missing.flatMap(({ unit, asked, topics, closesRing, add }): UnitUpdate[] => {
     if (closesRing || add === undefined) return [];
-    const comments = [`${unit} asked ${asked} before it ran: ${topics.join(", ")}`];
+    const comments = [`requests to ${asked} before ${unit} ran: ${topics.join(", ")}`];
     return [{ unit, key: "after", edit: "+", values: [add.name], comments }];
   });
   const proposed = unused.flatMap(({ unit, after, savedNs, relation }): UnitUpdate[] => {
     if (relation === undefined || savedNs === 0) return [];
     const { unit: namer, key, name } = relation;
     const comments = [
-      `no message used ${unit} after ${after}; without it the run is ${timespan(savedNs)} shorter`,
+      `no message used ${unit} after ${after}; without this order the run is ${timespan(savedNs)} shorter`,
     ];
     return [{ unit: namer, key, edit: "-", values: [name], comments, isProposed: true }];
   });

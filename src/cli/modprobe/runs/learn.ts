@@ -52,4 +52,4 @@ async function teach(record: RunRecord, context: PlanningContext, options: Learn
 }
 
 const NO_MESSAGES =
-  "its record has no messages\n  hint: rc1, run and load record them where they load modules into an instance";
+  "the run has no record of messages\n  hint: rc1, run and load record messages inside an instance";

@@ -36,7 +36,7 @@ export function withRunChoice(command: Command): Command {
 }
 
 const HINT =
-  "rc1, rc3, run and load record each run inside an instance; after its end, its runs are in its statedir " +
+  "rc1, rc3, run and load record each run inside an instance; the runs of an ended instance are in its statedir " +
   "(--statedir DIR)";
 
 /**
