@@ -35,7 +35,10 @@ export async function withInstance<T>(
 async function requiredInstance(options: { readonly uri?: string }): Promise<string> {
   const uri = await namedOrOnlyInstance(options);
   if (uri !== undefined) return uri;
-  throw new ExitError(1, "no instance: SLUICE_URI is not set; run under 'sluice start', or give --uri");
+  throw new ExitError(
+    1,
+    "no instance: SLUICE_URI is not set; run the command under 'sluice start', or give --uri",
+  );
 }
 
 /**

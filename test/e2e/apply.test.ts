@@ -24,6 +24,6 @@ test("without an instance there is nothing to apply to", async () => {
   const { status, stderr } = await box.run(["modprobe", "apply"]);
   expect([status, stderr]).toEqual([
     1,
-    "sluice-modprobe: no instance: SLUICE_URI is not set; run under 'sluice start', or give --uri\n",
+    "sluice-modprobe: no instance: SLUICE_URI is not set; run the command under 'sluice start', or give --uri\n",
   ]);
 });

@@ -64,7 +64,7 @@ describe("fault-G15: in another shell", () => {
     const none = await box.run(["module", "list"], { env: { SLUICE_URI: "" } });
     expect([none.status, none.stderr]).toEqual([
       1,
-      "sluice-module: no instance: SLUICE_URI is not set; run under 'sluice start', or give --uri\n",
+      "sluice-module: no instance: SLUICE_URI is not set; run the command under 'sluice start', or give --uri\n",
     ]);
     await instance.stop();
   });

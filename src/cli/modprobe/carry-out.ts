@@ -163,7 +163,7 @@ export function refuseWithoutInstance(
   purpose = "load modules into",
 ): void {
   if (handle !== undefined) return;
-  const remedy = "run under 'sluice start', or give --uri";
+  const remedy = "run the command under 'sluice start', or give --uri";
   throw new ExitError(1, `no instance to ${purpose}: SLUICE_URI is not set; ${remedy}`);
 }
 

@@ -36,7 +36,10 @@ export async function propose(
 ): Promise<Proposal> {
   const { handle, guard } = context;
   if (handle === undefined) {
-    throw new ExitError(1, "no instance: SLUICE_URI is not set; run under 'sluice start', or give --uri");
+    throw new ExitError(
+      1,
+      "no instance: SLUICE_URI is not set; run the command under 'sluice start', or give --uri",
+    );
   }
   const insecure = guard === INSECURE;
   const recorded = await recordedIn(handle);
