@@ -1,7 +1,7 @@
 """The names that Python files written for Flux import, as thin aliases of :mod:`sluice`.
 
-On the path only in the hosts of modules and rc files, and under ``sluice python``. For all other names,
-an ``ImportError`` or ``AttributeError`` reports that Sluice does not provide them.
+The package is on the path only in the hosts of modules and rc files, and under ``sluice python``. For all
+other names, an ``ImportError`` or ``AttributeError`` reports that Sluice does not provide them.
 """
 
 import sys

@@ -13,7 +13,7 @@ CHECKPOINT_LOOKUPS = ("content.checkpoint-get", "content-backing.checkpoint-get"
 
 
 def event_topics(topic: str) -> "tuple[str, ...]":
-    """The topics of Sluice for a topic of Flux, which includes all topics that begin with its words."""
+    """The topics of Sluice that match a topic of Flux and all topics below that topic."""
     if topic in ("", "*"):
         return ("*",)
     return (topic,) if topic.endswith(".*") else (topic, f"{topic}.*")

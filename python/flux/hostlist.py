@@ -16,7 +16,7 @@ MAX_RANGES = 10240
 """The most ranges between brackets."""
 
 MAX_NUMBER = 1 << 25
-"""The largest number in a range: a name with a larger one is never part of a range."""
+"""The largest number in a range: a name with a larger number is never part of a range."""
 
 _split = _pattern(r"(?:[^\[\]\t, ]|\[[^\[\]]*\])+|[^\t, ]").findall
 _is_bracketed = _pattern(r"([^\[\]]*)\[([^\[\]]*)\](.*)").fullmatch
@@ -42,8 +42,8 @@ def _host(name: str, with_number: bool = True) -> _Host:
 
 
 def _are_of_one_width(first: _Host, second: _Host) -> bool:
-    """Whether two numbers can be in one range: one of them has the same digits at the width of the
-    other."""
+    """Whether one range can contain two numbers. One number must have the same digits at the width of the
+    other number."""
     return any(
         f"{one.number:0{one.width}}" == f"{one.number:0{other.width}}"
         for one, other in ((first, second), (second, first))
@@ -129,7 +129,7 @@ class Hostlist:
         self._hosts: List[_Host] = list(_of(arg))
 
     def encode(self) -> str:
-        """The list as text: brackets contain neighbours that differ only in the number."""
+        """The list as text, with brackets for neighbours that differ only in the number."""
         parts: List[str] = []
         index = 0
         while index < len(self._hosts):

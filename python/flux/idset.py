@@ -41,7 +41,7 @@ def _parse(text: str) -> List[_Range]:
 
 
 def _append(ranges: List[_Range], low: int, high: int) -> None:
-    """Adds a range that begins after the last one, or within it."""
+    """Adds a range that begins within or after the last range."""
     if ranges and low <= ranges[-1][1] + 1:
         ranges[-1] = (ranges[-1][0], max(high, ranges[-1][1]))
     else:
@@ -215,12 +215,12 @@ class IDset:
         return index >= 0 and number <= self._ranges[index][1]
 
     def set(self, start: int, end: "int | None" = None) -> "IDset":
-        """Adds an id, or all from ``start`` to ``end``. Returns the set."""
+        """Adds an id, or all ids from ``start`` to ``end``. Returns the set."""
         self._ranges = _union(self._ranges, [_bounds(start, end)])
         return self
 
     def clear(self, start: int, end: "int | None" = None) -> "IDset":
-        """Removes an id, or all from ``start`` to ``end``. Returns the set."""
+        """Removes an id, or all ids from ``start`` to ``end``. Returns the set."""
         self._ranges = _difference(self._ranges, [_bounds(start, end)])
         return self
 

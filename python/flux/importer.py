@@ -12,7 +12,7 @@ __all__ = ["import_path"]
 
 
 def import_path(file_path: str) -> ModuleType:
-    """Imports a file, whatever its suffix. The module has the name of the file without its suffix.
+    """Imports a file with any suffix. The module has the name of the file without its suffix.
 
     :raises BaseException: the exception of the file
     """

@@ -1,4 +1,4 @@
-"""``flux.kvs``: values by key. ``put`` collects values, ``commit`` makes them durable together."""
+"""``flux.kvs``: values by key. ``put`` collects values. ``commit`` makes them durable together."""
 
 from typing import Any, Dict, List
 from weakref import WeakKeyDictionary

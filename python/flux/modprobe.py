@@ -14,7 +14,7 @@ __all__ = ["Context", "ModuleList", "run_all_rc_scripts", "task"]
 
 
 def rc_scripts(runlevel: int) -> List[str]:
-    """Paths of the executable files of ``rcN.d`` in the configuration directory and in those of ``FLUX_RC_EXTRA``.
+    """Paths of executable files of ``rcN.d`` in the configuration directory and the directories of ``FLUX_RC_EXTRA``.
 
     The files of each directory are in the order of their names. Missing directories have no effect.
     """

@@ -20,7 +20,7 @@ from ._absent import absent
 __all__ = ["kill", "rexec_bg", "wait"]
 
 OUTPUT_PIECES = 256
-"""The number of pieces of its last output that a command keeps for ``wait()``."""
+"""The number of last pieces of output that a command keeps for ``wait()``."""
 
 _commands: "List[SubprocessBackgroundRexecRPC]" = []
 
@@ -55,7 +55,7 @@ class SubprocessBackgroundRexecRPC:
         return {"pid": self._pid, "rank": self._rank}
 
     def get_pid(self) -> int:
-        """The id of its process on its rank."""
+        """The process id of the command on its rank."""
         return int(self.get()["pid"])
 
     def get_rank(self) -> int:
@@ -116,17 +116,17 @@ class SubprocessWaitRPC:
         return int(self.get()["status"])
 
     def get_output(self) -> List[Dict[str, Any]]:
-        """Its last output, each piece with ``stream``, ``rank``, ``data`` and perhaps ``encoding``."""
+        """The last output of the command, each piece with ``stream``, ``rank``, ``data`` and perhaps ``encoding``."""
         return list(self.get()["output"])
 
     @property
     def stdout(self) -> bytes:
-        """Its last standard output."""
+        """The last standard output."""
         return self._bytes("stdout")
 
     @property
     def stderr(self) -> bytes:
-        """Its last standard error."""
+        """The last standard error."""
         return self._bytes("stderr")
 
     def _bytes(self, stream: str) -> bytes:

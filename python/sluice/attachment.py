@@ -10,7 +10,7 @@ from .reactor import READ, WRITE
 class Attachable(Protocol):
     """The part of a handle that an event loop uses."""
 
-    #: Its attachment to an event loop; None without one.
+    #: The attachment to an event loop; None without one.
     attachment: Any
     #: Called when ``wants()`` or ``timeout()`` may have changed.
     on_change: Optional[Callable[[], None]]
@@ -21,11 +21,11 @@ class Attachable(Protocol):
 
     @property
     def stopped(self) -> bool:
-        """Whether its event loop has to end."""
+        """Whether the event loop has to end."""
 
     @property
     def failure(self) -> Optional[BaseException]:
-        """The error that stopped its event loop."""
+        """The error that stopped the event loop."""
 
     def fileno(self) -> int:
         """The descriptor to wait for."""
@@ -40,7 +40,7 @@ class Attachable(Protocol):
         """Handles the messages that have arrived."""
 
     def entering(self) -> None:
-        """Called when its event loop is about to begin."""
+        """Called when the event loop is about to begin."""
 
 
 class Awaitable(Protocol):
@@ -51,7 +51,7 @@ class Awaitable(Protocol):
         """The handle that sent the request."""
 
     def is_ready(self) -> bool:
-        """Whether ``get()`` would not wait."""
+        """Whether ``get()`` returns without a wait."""
 
     def then(self, callback: Callable[[Any], Any]) -> Any:
         """Calls the callback when the future is ready."""
@@ -127,7 +127,7 @@ def attach(handle: Attachable) -> None:
     """Makes the running event loop dispatch this handle. If the loop already dispatches the handle, the
     call has no effect.
 
-    :raises RuntimeError: no event loop runs, or the handle belongs to another open one
+    :raises RuntimeError: no event loop runs, or the handle belongs to another open loop
     """
     loop = asyncio.get_running_loop()
     if handle.attachment is not None and handle.attachment.loop.is_closed():

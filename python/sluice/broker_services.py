@@ -18,7 +18,7 @@ OnEnd = Callable[[OSError], Any]
 class Subscription(NamedTuple):
     """A topic that the handle has subscribed to."""
 
-    #: The request whose error ends it.
+    #: The request whose error ends the subscription.
     future: Future
     #: One for each call of ``event_subscribe``.
     ends: List[Optional[OnEnd]]
@@ -50,13 +50,12 @@ class BrokerServices:
         raise NotImplementedError
 
     def end_with(self, error: OSError) -> None:
-        """Fails a module with an error, and ends the connection of a client with it."""
+        """Fails a module, or ends the connection of a client, with an error."""
         raise NotImplementedError
 
     @claimed
     def event_subscribe(self, topic: str, on_end: Optional[OnEnd] = None) -> None:
-        """Subscribes this handle to a topic, for message watchers. Waits until the broker has confirmed
-        it.
+        """Subscribes this handle to a topic, for message watchers. Waits for the broker's confirmation.
 
         :param topic: a topic, its beginning followed by ``.*``, or ``*``
         :param on_end: called once with an ``OSError`` of ``ENODATA`` when missed events end the
@@ -114,7 +113,7 @@ class BrokerServices:
         return self.rpc(f"event.publish.{topic}", payload)
 
     def service_register(self, name: str) -> Future:
-        """Serves another name too. ``get()`` fails with ``EEXIST`` if another module owns the service."""
+        """Registers another service. ``get()`` fails with ``EEXIST`` if another module owns the service."""
         return self.rpc("service.add", {"name": name})
 
     def service_unregister(self, name: str) -> Future:

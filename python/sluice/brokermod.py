@@ -110,13 +110,13 @@ class BrokerModule:
     def subscription_ended(self, topic: str, error: OSError) -> None:
         """Called with ``ENODATA`` when missed events end the subscription of an ``@event_handler``.
 
-        By default the module fails. A subclass may call ``self.handle.event_subscribe``, and read again
-        what the events report.
+        By default the module fails. A subclass may call ``self.handle.event_subscribe``, and read the
+        reported state again.
         """
         self.stop_error(error)
 
     def _handlers(self) -> Iterator[Tuple[Callable[..., Any], _Handler]]:
-        # The base classes' first: watchers of a subclass win, because later watchers come before earlier ones.
+        # Base classes first, because later watchers take precedence over earlier watchers.
         names: Dict[str, None] = {}
         for cls in reversed(type(self).__mro__):
             names.update(dict.fromkeys(vars(cls)))

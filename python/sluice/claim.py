@@ -1,4 +1,4 @@
-"""One call at a time: several threads may use a handle, but only one after the other."""
+"""Lets several threads use a handle, one call at a time."""
 
 import errno
 from functools import wraps

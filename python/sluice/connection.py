@@ -47,7 +47,7 @@ class Connection:
 
     @property
     def gone(self) -> bool:
-        """Whether no more messages will arrive: the broker disconnected, or this end closed."""
+        """Whether the broker disconnected, or this end closed."""
         return self._stream.gone
 
     @property
@@ -61,7 +61,7 @@ class Connection:
         return self._stream.cause
 
     def gone_error(self) -> OSError:
-        """The error of a call that needs the broker: ``ECONNRESET``, or that of ``disconnect()``."""
+        """The error of a call that needs the broker: ``ECONNRESET``, or the error of ``disconnect()``."""
         if self._error is not None:
             return request_error(self._error.errno or errno.ECONNRESET, message_of(self._error))
         return request_error(errno.ECONNRESET, "the connection to the broker has ended")
@@ -75,7 +75,7 @@ class Connection:
         broker has disconnected.
 
         :raises OSError: ``ECONNRESET`` after ``close()``; ``EMSGSIZE`` for a message over a limit of the
-            wire form; ``EINVAL`` for one without wire form
+            wire form; ``EINVAL`` for a message without wire form
         """
         if self._closed:
             raise self.gone_error()

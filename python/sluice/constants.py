@@ -4,7 +4,7 @@ RPC_NORESPONSE = 1
 """Flag of a request that gets no response."""
 
 RPC_STREAMING = 2
-"""Flag of a request that gets many responses. The last has errnum ``ENODATA``."""
+"""Flag of a request that gets many responses. The last response has errnum ``ENODATA``."""
 
 NODEID_ANY = 0xFFFFFFFF
 """Sends a request to this rank if it has the service, else to the ranks towards rank 0."""
@@ -16,7 +16,7 @@ REACTOR_NOWAIT = 1
 """Flag of ``reactor_run()``: one pass that never waits."""
 
 REACTOR_ONCE = 2
-"""Flag of ``reactor_run()``: waits once, then one pass."""
+"""Flag of ``reactor_run()``: one wait and one pass."""
 
 MSGTYPE_REQUEST = 1
 MSGTYPE_RESPONSE = 2

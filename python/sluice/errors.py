@@ -25,7 +25,7 @@ def request_error(errnum: int, text: Optional[str] = None) -> OSError:
 
 
 def errnum_of(error: BaseException) -> Optional[int]:
-    """The POSIX number of an error: its own for an ``OSError``, ``EINVAL`` for a ``ValueError``, else
+    """The POSIX number of an error: the ``errno`` of an ``OSError``, ``EINVAL`` for a ``ValueError``, else
     None."""
     if isinstance(error, OSError) and isinstance(error.errno, int) and 0 < error.errno <= _LAST_ERRNUM:
         return error.errno
@@ -33,8 +33,8 @@ def errnum_of(error: BaseException) -> Optional[int]:
 
 
 def message_of(error: BaseException) -> str:
-    """The text of an error for users, without the number that ``str(OSError)`` puts in front; never
-    empty."""
+    """The text of an error for users, never empty, without the number that ``str(OSError)`` puts in
+    front."""
     if isinstance(error, OSError) and error.strerror and error.filename is None:
         return str(error.strerror)
     if isinstance(error, KeyError) and error.args:

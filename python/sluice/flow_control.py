@@ -1,4 +1,4 @@
-"""Flow control: requests wait here while the broker holds them (docs/wire-protocol.md)."""
+"""Flow control: keeps requests while the broker holds them (docs/wire-protocol.md)."""
 
 from collections import deque
 from typing import Deque
@@ -23,8 +23,8 @@ class FlowControl:
         self._held: Deque[bytes] = deque()
 
     def receive(self, message: Message) -> bool:
-        """Handles a control message ``status`` that holds or resumes requests. Returns whether the
-        message was one."""
+        """Handles a control message ``status`` that holds or resumes requests. Returns False for
+        any other message."""
         if message.type != "control" or message.control != "status" or message.raw not in (_HOLD, _SEND):
             return False
         self._holding = message.raw == _HOLD

@@ -1,7 +1,7 @@
 """``flux python -m sluice.flux_driver SOCKET``: lets Sluice drive a live Flux instance (docs/design/flux.md §2).
 
-Uses the wire form of docs/wire-protocol.md on its standard input and output, and with each client of the
-socket. It translates the requests of Sluice to a broker. All other requests go to Flux unchanged. Each
+Uses the wire form of docs/wire-protocol.md on standard input and output, and with each client of the
+socket. Translates the requests of Sluice to a broker. All other requests go to Flux unchanged. Each
 request has its own thread and ``flux.Flux()``, so that modules load at the same time.
 """
 
@@ -236,7 +236,7 @@ class Connection:
                     workers.submit(self._answer, message)
 
     def send(self, message: Message) -> None:
-        """Sends a message. Any thread may call it. A disconnected client gets no message."""
+        """Sends a message, from any thread. A disconnected client gets no message."""
         with self._sending:
             try:
                 self._write(encode_message(message))

@@ -1,4 +1,4 @@
-"""How Sluice has loaded modules into a Flux instance, which Flux does not report
+"""Records the requests with which Sluice loaded modules into Flux, because Flux does not report them
 (docs/design/flux.md §2).
 
 The record is a file in the directory of the instance. Several drivers may use it at the same time.
@@ -33,7 +33,7 @@ class FluxRecord:
         self._held: Optional[int] = None
 
     def loaded(self, name: str, request: Dict[str, Any], path: Optional[str]) -> None:
-        """Notes a loaded module, as the last one."""
+        """Appends the note of a loaded module."""
         with self._changed() as entries:
             entries.pop(name, None)
             entries[name] = {"request": request, "digest": digest_of(path)}
@@ -119,8 +119,8 @@ def digest_of(path: Optional[str]) -> Optional[str]:
 def described(module: Dict[str, Any], entry: Optional[Dict[str, Any]], asked: Optional[Dict[str, Any]]) -> Dict[str, Any]:
     """A module in the form of ``module.record``.
 
-    For a module that Sluice has not loaded, it returns the requested options, because Flux does not
-    report the real ones.
+    For a module that Sluice has not loaded, the options come from ``asked``, because Flux does not
+    report the real options.
 
     :param module: in the form of ``module.list`` of the driver
     :param entry: the note of its load

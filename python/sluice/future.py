@@ -72,7 +72,7 @@ class Future:
         return self._owner.claim
 
     def is_ready(self) -> bool:
-        """Whether ``get()`` would not wait."""
+        """Whether ``get()`` returns without a wait."""
         return bool(self._responses) or self._error is not None
 
     @claimed

@@ -194,7 +194,7 @@ class Sluice(BrokerServices):
         """Handles waiting input and due timers without a wait. Returns the number of messages, callbacks
         and timers handled.
 
-        One call handles at most 64. ``timeout()`` is 0 while more wait.
+        The number is at most 64. ``timeout()`` is 0 while messages, callbacks or due timers wait.
 
         :raises OSError: ``EBUSY`` inside a handler or callback, or during a call of another thread
         :raises Exception: the exception of a callback, except in a module, which fails with it
@@ -215,7 +215,7 @@ class Sluice(BrokerServices):
 
     @claimed
     def reactor_run(self, flags: int = 0) -> int:
-        """Handles messages and timers until ``reactor_stop()``, or until it has nothing to wait for.
+        """Handles messages and timers until ``reactor_stop()``, or until nothing is outstanding.
 
         In a module the call lasts until the shutdown. The first call reports that the module runs.
 
@@ -249,7 +249,7 @@ class Sluice(BrokerServices):
         self._reactor.restart()
 
     def end_with(self, error: OSError) -> None:
-        """Fails a module with an error, and ends the connection of a client with it."""
+        """Fails a module, or ends the connection of a client, with an error."""
         if self.is_module:
             self._reactor.stop_error(error)
         else:

@@ -44,7 +44,7 @@ def forget_environment(variable: str) -> str:
 
 
 def import_file(path: str, name: str) -> ModuleType:
-    """Imports a file, whatever its suffix.
+    """Imports a file with any suffix.
 
     :param name: the module's name in ``sys.modules``
     :raises BaseException: the exception of the file

@@ -116,7 +116,7 @@ def _report(path: str, question: Mapping[str, Any]) -> Dict[str, Any]:
 def main(argv: List[str]) -> int:
     """The command.
 
-    :returns: the exit status: 0, also for a faulty library, which it reports; 2 for wrong usage
+    :returns: the exit status: 0, also for a reported fault of the library; 2 for wrong usage
     """
     if len(argv) != 3 or not argv[1].isdigit():
         print("usage: python3 -m sluice.library FD PATH", file=sys.stderr)

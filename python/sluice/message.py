@@ -120,7 +120,7 @@ class Message:
 
     @property
     def payload(self) -> Any:
-        """A JSON value, bytes, or None. The first use parses it.
+        """A JSON value, bytes, or None. The first use parses the payload.
 
         :raises OSError: ``EPROTO`` if it is invalid JSON
         """

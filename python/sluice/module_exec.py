@@ -188,7 +188,7 @@ def _limit_memory(limit: int) -> None:
 def main(argv: List[str]) -> int:
     """The command.
 
-    :returns: the exit status: 0, also for a failed module, which it reports to the broker; 2 for wrong usage
+    :returns: the exit status: 0, also for a reported failure of the module; 2 for wrong usage
     """
     uri = forget_environment(URI_VARIABLE)
     arguments = argv[1:]

@@ -39,8 +39,8 @@ class ModuleSluice(handle.Sluice):
         return self._ran
 
     def set_running(self) -> None:
-        """Reports that the module runs, which ends its load. ``reactor_run()`` and ``run()`` report it
-        too."""
+        """Reports that the module runs, which ends its load. ``reactor_run()`` and ``run()`` call
+        ``set_running()`` too."""
         if self._ran:
             return
         self._ran = True
@@ -112,7 +112,7 @@ def register_default_handlers(h: ModuleSluice) -> None:
         h.stop_serving()
 
     def ping(request: Message) -> None:
-        # The payload as it came, unparsed.
+        # The unparsed payload.
         h.respond(request, request.raw)
 
     def stats_get(request: Message) -> None:
@@ -158,7 +158,7 @@ def _subscription_answered(future: Future, h: ModuleSluice, topic: str) -> None:
     except OSError as error:
         if error.errno == errno.ENODATA and not h.gone:
             _subscribe(h, topic)
-        # The module itself may subscribe to the topic, or end that.
+        # The module itself may subscribe to the topic, or unsubscribe from the topic.
         elif error.errno != errno.ECANCELED:
             h.log("err", f"stats-clear: {message_of(error)}")
 

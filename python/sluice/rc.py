@@ -182,7 +182,7 @@ class Context:
         return default if decides("a value of the configuration", name) else self._host.mirror.conf(name, default)
 
     def getenv(self, name: str, default: Any = None) -> Any:
-        """A variable of the local environment, else of the broker's, else the default."""
+        """A variable of the local environment, else of the broker, else the default."""
         return default if decides("a variable", name) else self._host.mirror.env(name, default)
 
     def setenv(self, name: Union[str, Mapping[str, Optional[str]]], value: Optional[str] = None) -> None:
@@ -205,7 +205,7 @@ class Context:
     def setopt(self, module: str, options: str, overwrite: bool = False) -> None:
         """Appends to the arguments of a module that loads later, or replaces them.
 
-        :param module: a unit, or a service, which stands for its provider
+        :param module: a unit, or a service, which means its provider
         :param options: split on white space
         """
         if decides("an argument of a module", module, options):

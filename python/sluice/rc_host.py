@@ -43,7 +43,7 @@ class _Reply:
 
 
 class Host:
-    """Reads rc files, keeps their tasks, and runs them. It is the ``RcHost`` of contexts.
+    """Reads rc files, keeps their tasks, and runs them. Implements ``RcHost`` for contexts.
 
     :param sock: connected to the runner
     """
@@ -90,7 +90,7 @@ class Host:
             reply.done.set()
 
     def _cancel(self, task: str) -> None:
-        """Kills the task's commands. Its thread continues until the runner kills this process,
+        """Kills the task's commands. The task's thread continues until the runner kills this process,
         after the other tasks."""
         for child in list(self._running.get(task, [])):
             try:
@@ -102,7 +102,7 @@ class Host:
     # -- for contexts ---------------------------------------------------------------------------------------------
 
     def send(self, message: Mapping[str, Any]) -> None:
-        """Sends one line to the runner. Any thread may call it.
+        """Sends one line to the runner, from any thread.
 
         :raises OSError: ``EPIPE`` or ``ECONNRESET`` if the runner has ended
         """
@@ -257,7 +257,7 @@ class Host:
 
 
 def _missing(report: "Optional[stand_ins.Report]") -> Dict[str, Any]:
-    """The report about stand-ins for the runner."""
+    """The report to the runner about stand-ins."""
     if report is None:
         return {}
     names = [{"name": name, "line": line} for name, line in report.names.items()]

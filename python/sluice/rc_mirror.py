@@ -56,7 +56,7 @@ class Mirror:
         return value if value is not None else self._broker_env.get(name, default)
 
     def set_env(self, values: Mapping[str, Optional[str]]) -> None:
-        """Sets variables of this process. None unsets a variable, also that of the broker."""
+        """Sets variables of this process. None unsets a variable, also in the broker."""
         for name, value in values.items():
             if value is None:
                 os.environ.pop(name, None)

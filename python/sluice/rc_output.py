@@ -15,11 +15,11 @@ class TaskOutput:
     """Replaces standard output and error in this process.
 
     The thread of a ``print()`` determines its task. Output of commands on inherited descriptors comes
-    through two pipes. The host reads them at once when a task prints or ends, so that the order is correct.
+    through two pipes. The host reads the pipes at once when a task prints or ends, so that the order is correct.
     If only one task runs, the output belongs to that task.
 
     :param emit: sends ``(task or None, "stdout" or "stderr", text)``
-    :param running: the task that runs, if there is exactly one
+    :param running: the running task, if exactly one task runs
     """
 
     def __init__(self, emit: Emit, running: Callable[[], Optional[str]]) -> None:

@@ -1,4 +1,4 @@
-"""The event loop of a handle, and the four calls that let another loop drive it (docs/design/embedding.md §3)."""
+"""The event loop of a handle, and four calls that let another loop drive the handle (docs/design/embedding.md §3)."""
 
 import errno
 from collections import deque
@@ -19,7 +19,7 @@ WRITE = 2
 
 
 DISPATCH_LIMIT = 64
-"""The most messages that one ``dispatch()`` handles, so that the outer event loop can continue."""
+"""The most messages, callbacks and timers that one ``dispatch()`` handles, so that the outer event loop continues."""
 
 
 class Scheduled(Protocol):
@@ -94,7 +94,7 @@ class Reactor:
         """Handles waiting input and due timers without a wait. Returns the number of messages, callbacks
         and timers handled.
 
-        One call handles at most 64. ``timeout()`` is 0 while more wait.
+        The number is at most 64. ``timeout()`` is 0 while messages, callbacks or due timers wait.
 
         :raises OSError: ``EBUSY`` inside a handler or callback, or during a call of another thread
         :raises Exception: the exception of a callback, except in a module
@@ -139,7 +139,7 @@ class Reactor:
 
     @claimed
     def run(self, flags: int = 0) -> int:
-        """Dispatches until ``stop()``, or until it has nothing to wait for.
+        """Dispatches until ``stop()``, or until nothing is outstanding.
 
         :param flags: ``REACTOR_NOWAIT`` for one pass that never waits, ``REACTOR_ONCE`` for one wait and one pass
         :returns: number of messages, callbacks and timers handled
@@ -254,7 +254,7 @@ class Reactor:
         self.stop()
 
     def close(self, error: OSError) -> None:
-        """Handles the end of the connection: from then on only callbacks of pending requests run.
+        """Handles the end of the connection. Afterwards only callbacks of pending requests run.
 
         :param error: of the requests
         """

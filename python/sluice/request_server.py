@@ -42,7 +42,7 @@ class RequestServer:
         return list(self._handlers)
 
     def handle(self, method: str, handler: Callable[[Message], Any], allow_guest: bool = False) -> None:
-        """Sets the default handler of a method, which it has in every service of this handle.
+        """Sets the default handler of a method in every service of this handle.
 
         :param method: the topic after its first dot
         :param allow_guest: whether guests may call it

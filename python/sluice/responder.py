@@ -32,7 +32,7 @@ class Responder:
         self._answer(request, 0, None, payload, last=not request.streaming)
 
     def respond_error(self, request: Message, errnum: int, text: Optional[str] = None) -> None:
-        """Sends the error response, which is the last one. ``ENODATA`` ends a stream without an error.
+        """Sends an error as the last response. ``ENODATA`` ends a stream without an error.
 
         :param errnum: POSIX number
         :param text: for users; by default the requester shows the text of the number

@@ -1,6 +1,6 @@
-"""``python3 -m sluice.sd_notify NAME=VALUE…``: reports the state of a service to its manager, see sd_notify(3).
+"""``python3 -m sluice.sd_notify NAME=VALUE…``: reports the state of a service to its manager (sd_notify(3)).
 
-For brokers on machines without ``systemd-notify``, because Node has no Unix datagram sockets.
+Brokers on machines without ``systemd-notify`` run this program, because Node has no Unix datagram sockets.
 """
 
 import os

@@ -98,9 +98,9 @@ def stand_in_for(name: str) -> Any:
 
 
 def decides(what: str, *values: Any) -> bool:
-    """Whether values of a plan come from a stand-in, which it records. Ignore such values.
+    """Returns and records whether values of a plan come from a stand-in. Ignore such values.
 
-    :param what: the part of the plan that they decide, as in "WHAT depends on the import"
+    :param what: the part of the plan that the values decide, as in "WHAT depends on the import"
     """
     if _report is None:
         return False
@@ -143,7 +143,7 @@ def _answers(answer: Any, what: str) -> Callable[..., Any]:
 
 
 class StandIn:
-    """Replaces a missing import: its attributes, calls and items are stand-ins too.
+    """Replaces a missing import. Its attributes, calls and items are stand-ins too.
 
     :param name: the name in the file
     """

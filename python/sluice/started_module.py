@@ -1,6 +1,6 @@
 """Runs one module without an instance (docs/design/embedding.md §2).
 
-A helper in Node hosts the broker of the module, which is the same as that of ``runModule`` in JavaScript.
+A helper in Node hosts the broker of the module, the same broker as for ``runModule`` in JavaScript.
 The client sends commands to the helper and receives reports, as lines of JSON over a socket. The client
 starts no thread. Calls that wait for a report read the socket.
 """
@@ -44,8 +44,7 @@ class _Helper:
     def __init__(self) -> None:
         self._socket, theirs = socket.socketpair()
         try:
-            # In a session of its own: Ctrl-C reaches only the program, which then decides how to end the
-            # module.
+            # In a separate session, so that Ctrl-C reaches only the program, which then ends the module.
             self._process = subprocess.Popen([*_NODE, _HELPER], stdin=theirs, start_new_session=True)
         except FileNotFoundError:
             self._socket.close()
@@ -112,7 +111,7 @@ class StartedModule:
     """A module that ``run_module()`` runs without an instance.
 
     The end of a ``with`` block stops and unloads the module. A call during a call of another thread
-    raises an ``OSError`` of ``EBUSY``. ``handle`` has a claim of its own.
+    raises an ``OSError`` of ``EBUSY``. ``handle`` has a separate claim.
     """
 
     def __init__(self, helper: _Helper, name: str, uri: str) -> None:
@@ -151,7 +150,7 @@ class StartedModule:
         :param timeout: seconds; None waits for ever
         :raises OSError: the module's own error if it fails while it ends;
             ``ETIMEDOUT`` at the timeout, after which the module still ends. ``unload()`` does not wait
-            for it
+            for the end
         """
         if self._is_unloaded:
             return

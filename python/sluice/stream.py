@@ -23,7 +23,7 @@ class Stream:
         self._sock = sock
         self._decoder = FrameDecoder()
         self._unsent = bytearray()
-        #: Whether the exchange has ended: the other end closed or sent an invalid message, or this end finished.
+        #: Whether the exchange has ended: an end of either side, or an invalid message from the other end.
         self.gone = False
         #: The cause, if the stream did not end cleanly.
         self.cause: Optional[Exception] = None
@@ -123,7 +123,7 @@ class Stream:
 def connect(uri: str) -> socket.socket:
     """Connects to an instance.
 
-    :param uri: ``local:///PATH`` of a socket, or ``fd://N`` of an inherited one
+    :param uri: ``local:///PATH`` of a socket, or ``fd://N`` of an inherited socket
     :raises ValueError: the URI has another form
     :raises OSError: with the errno of connect(2): no broker listens there
     """

@@ -10,7 +10,7 @@ class Timer(Protocol):
 
     @property
     def generation(self) -> int:
-        """The number of its stops. The queue drops entries with another number."""
+        """The number of stops of the timer. The queue drops entries with another number."""
 
     def fire(self, due: float) -> None:
         """Calls back. ``due``: when the call was due, in seconds of ``time.monotonic()``."""

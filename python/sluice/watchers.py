@@ -17,7 +17,7 @@ _TimerSelf = TypeVar("_TimerSelf", bound="TimerWatcher")
 class MessageWatcher:
     """Calls ``callback(handle, watcher, message, args)`` for messages of some types with topics that match a glob.
 
-    :param watchers: the started watchers, with this one between start and stop
+    :param watchers: the started watchers, with this watcher between start and stop
     :param type_mask: ``MSGTYPE_REQUEST``, ``MSGTYPE_EVENT``, or both
     :param topic_glob: with ``*``, ``?`` and ``[…]``, as :mod:`fnmatch` has them
     :param allow_guest: whether guests may send requests to it
@@ -105,7 +105,7 @@ class MessageWatchers:
             self._started.remove(watcher)
 
     def for_request(self, request: Message) -> Optional[MessageWatcher]:
-        """The watcher that answers a request: the last one that takes the request, or None."""
+        """The last watcher that takes a request, which answers the request, or None."""
         for watcher in reversed(self._started):
             if watcher.wants(request):
                 return watcher
@@ -136,7 +136,7 @@ class TimerWatcher:
     """Calls ``callback(handle, watcher, revents, args)`` after some seconds, either once or repeatedly.
 
     :param handle: the handle that the callback gets
-    :param reactor: its timers include this one between start and stop
+    :param reactor: its timers include this timer between start and stop
     :param after: seconds from ``start()`` to the first call
     :param repeat: seconds from each call to the next; 0 for one call
     :raises ValueError: ``after`` or ``repeat`` is negative
@@ -194,7 +194,7 @@ class TimerWatcher:
         return self._generation
 
     def fire(self, due: float) -> None:
-        """Calls back. Before that, sets a repeating timer to its next time.
+        """Sets a repeating timer to its next time, then calls back.
 
         :param due: when the call was due, in seconds of ``time.monotonic()``
         :raises BaseException: the exception of the callback
