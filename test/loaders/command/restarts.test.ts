@@ -1,5 +1,5 @@
 /** Restarts of ordinary programs and of what follows them, and what asks whether they live (docs/design/programs.md §1). */
-import { readFileSync, rmSync } from "node:fs";
+import { readFileSync, rmSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { describe, expect, test } from "vitest";
@@ -144,6 +144,26 @@ describe("a program that is asked whether it lives", () => {
     rmSync(join(stage.dir, "alive"));
     await stage.logged(/^p module runtime failure: not alive: .*alive: No such file or directory$/);
     expect(before.filter(isAlive)).toEqual([]);
+  });
+
+  test("fails by a command that the system refuses, like by any other that cannot run", async () => {
+    const stage = await startStage();
+    symlinkSync("check", join(stage.dir, "check"));
+    await stage.load({
+      command: "exec sleep 1000",
+      alive: { command: ["./check"], intervalMs: 20, failures: 2 },
+    });
+    await stage.logged(/^p module runtime failure: not alive: .*check: Too many levels of symbolic links$/);
+  });
+
+  test("stops by its signal if the system refuses its command for the stop", async () => {
+    const stage = await startStage();
+    symlinkSync("quit", join(stage.dir, "quit"));
+    await stage.load({ command: "exec sleep 1000", stop: { command: ["./quit"] } });
+    const main = await stage.pid();
+    await stage.remove();
+    expect(isAlive(main)).toBe(false);
+    await stage.logged(/cannot run the stop command: .*quit: Too many levels of symbolic links$/);
   });
 
   test("is failing in module.watch while attempts fail, ok before and after, and failed while it waits for a restart", async () => {
