@@ -286,6 +286,19 @@ describe("what runs", () => {
     await stack.logged("a module runtime failure: not alive");
   });
 
+  test("trap-E8 lives on with a watchdog that it was not started with, until its next start", async () => {
+    const stack = await liveStack();
+    await stack.apply(program("a") + program("b"));
+    const before = await stack.pids();
+    const beats = 'alive = { notify = true, interval = "20ms", failures = 1 }';
+    const { plan } = await stack.apply(program("a", 'watchdog = "20ms"') + program("b", beats));
+    expect(plan.changes.map(({ action }) => action)).toEqual(["change", "change"]);
+    await stack.load({ name: "q", command: "sleep 1000", ready: { afterMs: 1000 } });
+    expect(await stack.pids()).toMatchObject(before);
+    await stack.handle.rpc("module.reload", { name: "a" });
+    await stack.logged("a module runtime failure: not alive: the program has not sent WATCHDOG=1");
+  });
+
   test("trap-E11 and has ended with 0 is not started again as long as it is unchanged", async () => {
     const stack = await liveStack();
     await stack.apply(program("once", "", '"exit 0"'));
