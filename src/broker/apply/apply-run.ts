@@ -150,7 +150,8 @@ export class ApplyRun {
   interrupt(): void {
     this.#interrupts++;
     if (this.#interrupts === 1) this.#fail("", INTERRUPTED);
-    for (const name of this.#underway) void this.#host.modules.interrupt(name);
+    const undone = this.#interrupts === 1 ? [] : (this.#undo?.underway ?? []);
+    for (const name of [...this.#underway, ...undone]) void this.#host.modules.interrupt(name);
   }
 
   get #isOver(): boolean {

@@ -188,7 +188,10 @@ export class ModuleTable {
   /** Ends the current operation on a module, without a new one. */
   async interrupt(name: string): Promise<void> {
     const entry = this.known.entry(name);
-    if (entry?.state.kind === "starting" || entry?.state.kind === "reloading") await abandon(entry);
+    if (entry === undefined) return;
+    const { state } = entry;
+    if (state.kind === "starting" || state.kind === "reloading") await abandon(entry);
+    else if (state.kind === "backoff" && state.giveUp !== undefined) await this.remove(name, "cancel");
   }
 
   /** Changes options of a running module that need no new start; returns its previous request. */
