@@ -119,7 +119,9 @@ export class Followers {
     for (const service of followed) seen.add(service);
     this.#seen.set(entry.name, seen);
     if (wasStarting) return had && entry.state.kind === "up";
-    return isKnown || entry.state.kind === "backoff";
+    const { state } = entry;
+    // A load that waits for its next try continues by itself.
+    return state.kind === "backoff" ? state.giveUp === undefined : isKnown;
   }
 
   async #settled(name: string, work: Promise<void>): Promise<void> {

@@ -286,6 +286,21 @@ describe("a module that follows another", () => {
     expect(startsOf(stage, "f")).toBe(2);
   });
 
+  test("and is still to be loaded keeps its tries when what it follows starts for the first time", async () => {
+    const stage = await startStage();
+    let outcome = "waiting";
+    const tries = { onFailure: "restart", restart: { delayMs: 1_000_000, longestMs: 1_000_000 } };
+    const loading = stage
+      .load({ ...follower, command: "exit 1", ...tries })
+      .catch(() => (outcome = "failed"));
+    await stage.logged("f starts again in");
+    await stage.load(living("p"));
+    await stage.handle.rpc("module.list");
+    expect(outcome).toBe("waiting");
+    await stage.remove("f");
+    await loading;
+  });
+
   test("trap-B7 is restarted once by one cause, in a ring too", async () => {
     const stage = await startStage();
     const again = await reloads(stage);
