@@ -201,6 +201,7 @@ export class ModuleTable {
     const before = { ...entry.request, args: entry.args };
     const watchdogMs = entry.watchdogMs;
     entry.amend({ ...request, name });
+    this.#followers.amended(entry);
     if (entry.state.kind === "up") {
       entry.state.instance.amend(request);
       if (entry.watchdogMs !== watchdogMs) {
