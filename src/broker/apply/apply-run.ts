@@ -110,7 +110,7 @@ export class ApplyRun {
     });
     this.#host.announce(undefined);
     if (!this.#isOver) this.#amendAll();
-    if (!this.#isOver && this.#steps.settleMs > 0) await this.#settle();
+    if (!this.#isOver && touched.length > 0 && this.#steps.settleMs > 0) await this.#settle();
     if (!this.#isOver) return this.#ended("applied");
     return this.#steps.rollback ? this.undo() : this.#stopHere();
   }
