@@ -522,6 +522,17 @@ restart = { delay = "1h", longest = "1h", tries = "infinity" }
     await waits.return?.();
   });
 
+  test("or waits for other ranks has its failed modules restarted as their units say", async () => {
+    const stack = await liveStack();
+    const text = program("a", 'restart = { delay = "0s" }').replace('"log"', '"restart"');
+    const session = await stack.prepare(text, { held: true });
+    expect(await session.run(() => undefined)).toMatchObject({ outcome: "applied" });
+    process.kill(await stack.pid("a"), "SIGKILL");
+    await stack.logged("a runs again");
+    await session.keep();
+    expect(Object.keys(await running(stack))).toEqual(["a"]);
+  });
+
   test("trap-E5 by the loss of its client goes on to its end", async () => {
     const stack = await liveStack();
     const client = await stack.broker.connect();
