@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { recordedIn } from "../../../src/instance/apply/index.js";
+import { applyOnAll, recordedIn } from "../../../src/instance/apply/index.js";
 import { fields } from "../../../src/messages/index.js";
 import {
   catalogOfText,
@@ -520,6 +520,28 @@ restart = { delay = "1h", longest = "1h", tries = "infinity" }
     expect((await first).outcome).toBe("applied");
     expect((await waits.next()).value).toEqual({ kind: "open" });
     await waits.return?.();
+  });
+
+  test("by the loss of one rank is undone on the others, and is incomplete", async () => {
+    const [one, two] = await Promise.all([liveStack(), liveStack()]);
+    await one.apply(program("a"));
+    const before = await running(one);
+    const client = await two.broker.connect();
+    const lost = await two.propose(slow.replace('after = ["a"]', ""), { held: true }, client);
+    const changed = await one.propose(program("a", 'args = ["1"]'), { held: true });
+    const end = await applyOnAll([changed, { ...lost, rank: 1 }], {
+      isRollback: true,
+      onStep: (rank, { type }) => {
+        if (rank === 1 && type === "start") void client.close();
+      },
+    });
+    writeBeside(two, "ok", "");
+    expect(end).toMatchObject({ outcome: "incomplete", isRefused: false });
+    expect(end.ranks).toMatchObject([
+      { rank: 0, outcome: "rolled-back" },
+      { rank: 1, outcome: "incomplete", failures: [{ unit: "" }] },
+    ]);
+    expect(await running(one)).toEqual(before);
   });
 
   test("or waits for other ranks has its failed modules restarted as their units say", async () => {
