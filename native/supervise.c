@@ -354,8 +354,10 @@ static void receive_notification(void) {
       }
     } else if (extra->cmsg_type == SCM_CREDENTIALS) memcpy(&sender, CMSG_DATA(extra), sizeof sender);
   }
-  /* The name of the socket is not secret: messages of other users do not count. */
-  if (sender.uid != 0 && sender.uid != getuid() && !(wanted.has_uid && sender.uid == wanted.uid)) return;
+  /* The name of the socket is not secret: messages of other users do not count, except from processes of the program. */
+  if (sender.uid != 0 && sender.uid != getuid() && !(wanted.has_uid && sender.uid == wanted.uid) &&
+      !is_ours(sender.pid))
+    return;
   say('N', text, (size_t)got);
   text[got] = '\0';
   for (line = strtok_r(text, "\n", &rest); line != NULL; line = strtok_r(NULL, "\n", &rest)) {

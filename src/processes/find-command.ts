@@ -1,6 +1,6 @@
 import { access, constants, stat } from "node:fs/promises";
 import { join, resolve } from "node:path";
-import { ERRNO, isErrno, SluiceError } from "../errors/index.js";
+import { ERRNO, errnumOf, isErrno, SluiceError, systemMessage } from "../errors/index.js";
 
 /**
  * The program for a command, as a shell finds it. A command with a slash is a path. It looks anything
@@ -8,7 +8,8 @@ import { ERRNO, isErrno, SluiceError } from "../errors/index.js";
  * @param path value of `PATH`
  * @param cwd where relative paths start, absolute. Default: the directory of this process
  * @returns an absolute path
- * @throws SluiceError `LOAD_FAILED` with `ENOENT`, or `EACCES` if it exists and is not executable
+ * @throws SluiceError `LOAD_FAILED` with `ENOENT`, or `EACCES` if it exists and is not executable, or the system's
+ *   error number
  */
 export async function findCommand(
   command: string,
@@ -42,7 +43,10 @@ async function checkExecutable(file: string): Promise<void> {
       const message = `${file}: No such file or directory`;
       throw new SluiceError("LOAD_FAILED", message, { errnum: ERRNO.ENOENT, cause });
     }
-    if (!isErrno(cause, "EACCES")) throw cause;
+    if (!isErrno(cause, "EACCES")) {
+      const message = `${file}: ${systemMessage(cause)}`;
+      throw new SluiceError("LOAD_FAILED", message, { errnum: errnumOf(cause), cause });
+    }
   }
   throw new SluiceError("LOAD_FAILED", `${file}: not an executable file; try: chmod +x ${file}`, {
     errnum: ERRNO.EACCES,

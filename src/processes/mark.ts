@@ -150,7 +150,7 @@ async function killUntilGone(find: () => number[]): Promise<readonly number[]> {
 }
 
 /** @returns undefined as long as this process cannot open a file */
-function foundBy(find: () => number[]): number[] | undefined {
+export function foundBy<Found>(find: () => Found): Found | undefined {
   try {
     return find();
   } catch (error) {

@@ -94,6 +94,22 @@ test("an instance of files is brought to what they say, from any directory, and 
   await expectStopped();
 });
 
+test("an apply of another order alone changes no module, and the shutdown uses that order", async () => {
+  const order = box.write("order", "");
+  const ending = (name: string, more = ""): string =>
+    program(
+      name,
+      `ready = { log = "^up$" }\n${more}`,
+      `"trap 'echo ${name} >> ${order}; exit 0' TERM; echo up; while :; do sleep 0.02; done"`,
+    );
+  await startStack(ending("a") + ending("b", 'after = ["a"]'));
+  box.write("stack.toml", ending("a", 'after = ["b"]') + ending("b"));
+  const applied = await box.run(["modprobe", "apply", "--detailed-exitcode", "--settle", "1h"]);
+  expect(applied).toMatchObject({ status: 0, stdout: "2 modules stay unchanged\n", stderr: "" });
+  await expectStopped();
+  expect(readFileSync(order, "utf8")).toBe("a\nb\n");
+});
+
 test("a module that module load has started out of a file is compared with what the file says", async () => {
   await startStack(`load = ["db"]\n${program("db")}${program("api")}`);
   expect((await box.run(["module", "load", "api"])).status).toBe(0);

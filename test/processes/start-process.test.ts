@@ -70,6 +70,34 @@ describe("fault-C1: a process that cannot be started", () => {
   });
 });
 
+test("a program without the helper is gone once its processes can be counted, however few descriptors there were", () => {
+  const script = `
+    import { openSync, closeSync } from "node:fs";
+    import { startProgram } from ${JSON.stringify(new URL("../../dist/processes/index.js", import.meta.url).href)};
+    const program = await startProgram({
+      file: "/bin/sleep", args: ["1000"], cwd: "/", env: process.env, output: "discard",
+      listener: { output() {}, leftOut() {}, notified() {}, readyOnDescriptor() {} },
+    });
+    let isGone = false;
+    void program.gone.then(() => (isGone = true));
+    const open = [];
+    try { for (;;) open.push(openSync("/dev/null")); } catch {}
+    program.signal("SIGCONT", "all");
+    program.kill();
+    await program.ended;
+    const early = isGone;
+    setImmediate(() => open.forEach((fd) => closeSync(fd)));
+    await program.gone;
+    console.log(early, (await program.members()).length);`;
+  writeFileSync(join(dir, "script.mjs"), script);
+  const { stdout, stderr } = spawnSync(
+    "prlimit",
+    ["--nofile=64:64", process.execPath, join(dir, "script.mjs")],
+    { encoding: "utf8", env: { ...process.env, SLUICE_NO_HELPER: "1" } },
+  );
+  expect([stdout, stderr]).toEqual(["false 0\n", ""]);
+});
+
 test("what is started does not hold what this process has open", async () => {
   const fd = openSync("/dev/null", "r");
   const child = startProcess("sh", ["-c", `[ -e /proc/self/fd/${fd} ] && echo open || echo closed`], {

@@ -110,7 +110,7 @@ export class ApplyRun {
     });
     this.#host.announce(undefined);
     if (!this.#isOver) this.#amendAll();
-    if (!this.#isOver && this.#steps.settleMs > 0) await this.#settle();
+    if (!this.#isOver && touched.length > 0 && this.#steps.settleMs > 0) await this.#settle();
     if (!this.#isOver) return this.#ended("applied");
     return this.#steps.rollback ? this.undo() : this.#stopHere();
   }
@@ -118,7 +118,7 @@ export class ApplyRun {
   /** The finished steps stay. Later failures follow the policy of each module. */
   keep(): void {
     const { modules } = this.#host;
-    this.#endTrials();
+    this.endTrials();
     for (const [name, standing] of this.#steps.planned) {
       const entry = modules.entry(name);
       if (entry === undefined || this.#plan === undefined) continue;
@@ -141,7 +141,7 @@ export class ApplyRun {
     });
     const left = (await this.#undo?.restore(this.#touched, this.#trial, isOver)) ?? [];
     if (isOver()) await this.#dropStalled();
-    this.#endTrials();
+    this.endTrials();
     const hasStopped = isOver();
     return this.#ended(left.length > 0 || hasStopped ? "incomplete" : "rolled-back", left);
   }
@@ -150,7 +150,16 @@ export class ApplyRun {
   interrupt(): void {
     this.#interrupts++;
     if (this.#interrupts === 1) this.#fail("", INTERRUPTED);
-    for (const name of this.#underway) void this.#host.modules.interrupt(name);
+    const undone = this.#interrupts === 1 ? [] : (this.#undo?.underway ?? []);
+    for (const name of [...this.#underway, ...undone]) void this.#host.modules.interrupt(name);
+  }
+
+  /** From now on, failures follow the policy of each module. */
+  endTrials(): void {
+    for (const name of this.#trial.cause) {
+      const entry = this.#host.modules.entry(name);
+      if (entry?.trial === this.#trial) entry.trial = undefined;
+    }
   }
 
   get #isOver(): boolean {
@@ -278,7 +287,7 @@ export class ApplyRun {
   /** Keeps the current state after a failure. */
   async #stopHere(): Promise<ApplyOutcome> {
     await this.#dropStalled();
-    this.#endTrials();
+    this.endTrials();
     const failed = this.#failures.filter(({ unit }) => unit !== "");
     return this.#ended(
       "incomplete",
@@ -291,13 +300,6 @@ export class ApplyRun {
     for (const { name } of this.#steps.starts) {
       const state = this.#host.modules.entry(name)?.state;
       if (state?.kind === "reloading" && state.isStalled === true) await this.#removeQuietly(name);
-    }
-  }
-
-  #endTrials(): void {
-    for (const name of this.#trial.cause) {
-      const entry = this.#host.modules.entry(name);
-      if (entry?.trial === this.#trial) entry.trial = undefined;
     }
   }
 

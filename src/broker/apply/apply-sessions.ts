@@ -91,8 +91,10 @@ export class ApplySessions {
     const outcome = await run.run();
     if (outcome.outcome === "applied" && (!session.isHeld || session.isLeft)) run.keep();
     if (!session.isLeft) session.call.respond({ kind: "done", ...outcomeAsJson(outcome) });
-    if (session.isHeld && !session.isLeft && outcome.outcome === "applied") session.stage = "held";
-    else this.#end(session);
+    if (session.isHeld && !session.isLeft && outcome.outcome === "applied") {
+      session.stage = "held";
+      run.endTrials();
+    } else this.#end(session);
   }
 
   #leave(session: Session): void {

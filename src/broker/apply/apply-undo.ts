@@ -22,6 +22,8 @@ export interface Leftover {
 
 /** The state before an apply, for the undo. */
 export class Undo {
+  /** The modules that it loads at present. */
+  readonly underway = new Set<string>();
   readonly #modules: ApplyModules;
   readonly #before: ReadonlyMap<string, Before>;
   /** The modules that had ended by themselves. */
@@ -99,12 +101,15 @@ export class Undo {
       await this.#drop(name);
       return "is not loaded: its file has changed since its start";
     }
+    this.underway.add(name);
     try {
       await this.#modules.exchange(name, before.request, trial);
       return hasChanged ? "its file has changed since its start, and runs now" : undefined;
     } catch (error) {
       await this.#drop(name);
       return `is not loaded: ${unitMessage(name, error)}`;
+    } finally {
+      this.underway.delete(name);
     }
   }
 

@@ -57,6 +57,15 @@ export class Followers {
     return this.#restartFollowers(entry, services, cause);
   }
 
+  /** A running module has other services, or follows others: both count from now on. */
+  amended(entry: ModuleEntry): void {
+    const services = this.#provided(entry);
+    for (const each of this.#table.entries()) {
+      const isToLook = each === entry || services.some((service) => followsOf(each).includes(service));
+      if (isToLook) this.#noteSeen(each, this.#seen.get(each.name));
+    }
+  }
+
   /** A run of a module has ended. `failure` is undefined after a clean end. */
   ended(entry: ModuleEntry, failure?: { readonly isForGood: boolean }): void {
     const nowMs = this.#table.now();
@@ -75,8 +84,7 @@ export class Followers {
     return [entry.name, ...(entry.request.provides ?? []), ...this.#table.servicesOf(entry)];
   }
 
-  #noteSeen(entry: ModuleEntry): void {
-    const seen = new Set<string>();
+  #noteSeen(entry: ModuleEntry, seen = new Set<string>()): void {
     for (const other of this.#table.entries()) {
       if (other === entry || other.state.kind !== "up") continue;
       for (const service of this.#provided(other)) if (followsOf(entry).includes(service)) seen.add(service);
@@ -119,7 +127,9 @@ export class Followers {
     for (const service of followed) seen.add(service);
     this.#seen.set(entry.name, seen);
     if (wasStarting) return had && entry.state.kind === "up";
-    return isKnown || entry.state.kind === "backoff";
+    const { state } = entry;
+    // A load that waits for its next try continues by itself.
+    return state.kind === "backoff" ? state.giveUp === undefined : isKnown;
   }
 
   async #settled(name: string, work: Promise<void>): Promise<void> {

@@ -188,7 +188,10 @@ export class ModuleTable {
   /** Ends the current operation on a module, without a new one. */
   async interrupt(name: string): Promise<void> {
     const entry = this.known.entry(name);
-    if (entry?.state.kind === "starting" || entry?.state.kind === "reloading") await abandon(entry);
+    if (entry === undefined) return;
+    const { state } = entry;
+    if (state.kind === "starting" || state.kind === "reloading") await abandon(entry);
+    else if (state.kind === "backoff" && state.giveUp !== undefined) await this.remove(name, "cancel");
   }
 
   /** Changes options of a running module that need no new start; returns its previous request. */
@@ -198,6 +201,7 @@ export class ModuleTable {
     const before = { ...entry.request, args: entry.args };
     const watchdogMs = entry.watchdogMs;
     entry.amend({ ...request, name });
+    this.#followers.amended(entry);
     if (entry.state.kind === "up") {
       entry.state.instance.amend(request);
       if (entry.watchdogMs !== watchdogMs) {

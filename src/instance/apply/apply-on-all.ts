@@ -1,3 +1,4 @@
+import { messageOf } from "../../errors/index.js";
 import type { JsonValue } from "../../messages/index.js";
 import type { ApplyStepEvent, ApplyTurn, RankOutcome, UnitFailure } from "./apply-session.js";
 
@@ -19,7 +20,7 @@ export interface ApplyEnd {
 
 /**
  * Carries proposals out in two steps. No rank starts unless the check of each rank succeeds. A failure on one rank
- * undoes all of them (docs/design/programs.md §3).
+ * undoes all of them (docs/design/programs.md §3). A rank that is lost on the way is incomplete.
  * @param isRollback whether a failure on one rank undoes the others
  */
 export async function applyOnAll(
@@ -40,7 +41,7 @@ export async function applyOnAll(
     proposals.map(async ({ rank, session }) => ({
       rank,
       session,
-      outcome: await session.run((event) => onStep?.(rank, event)),
+      outcome: await orLost(session.run((event) => onStep?.(rank, event))),
     })),
   );
   const isApplied = ran.every(({ outcome }) => outcome.outcome === "applied");
@@ -48,16 +49,26 @@ export async function applyOnAll(
     ran.map(async ({ rank, session, outcome }) => {
       if (outcome.outcome !== "applied" || proposals.length === 1) return { rank, ...outcome };
       if (isApplied || !isRollback) {
-        await session.keep();
-        return { rank, ...outcome };
+        return { rank, ...(await orLost(session.keep().then(() => outcome))) };
       }
-      return { rank, ...(await session.undo()) };
+      return { rank, ...(await orLost(session.undo())) };
     }),
   );
   const outcomes = settled.map(({ outcome }) => outcome);
   const isBack = outcomes.every((outcome) => outcome === "rolled-back");
-  const outcome = isApplied ? "applied" : isBack ? "rolled-back" : "incomplete";
+  const isKept = outcomes.every((outcome) => outcome === "applied");
+  const outcome = isKept ? "applied" : isBack ? "rolled-back" : "incomplete";
   return { outcome, isRefused: false, ranks: settled };
+}
+
+/** The outcome on a rank; after the loss of the rank, its state is not certain. */
+async function orLost(work: Promise<RankOutcome>): Promise<RankOutcome> {
+  try {
+    return await work;
+  } catch (error) {
+    const failures = [{ unit: "", message: messageOf(error), lines: [] }];
+    return { outcome: "incomplete", failures, leftOut: [], incomplete: [] };
+  }
 }
 
 function refused(rank: number, failures: readonly UnitFailure[]): ApplyEnd["ranks"][number] {

@@ -1,6 +1,6 @@
 import { stat } from "node:fs/promises";
 import { resolve } from "node:path";
-import { commandText, errnumOf, messageOf, SluiceError, strerror } from "../../errors/index.js";
+import { commandText, errnumOf, messageOf, strerror } from "../../errors/index.js";
 import { type Identity, isSuccess, moduleEndText, startTimer } from "../../processes/index.js";
 import { LineMatcher } from "./line-matcher.js";
 import {
@@ -89,12 +89,11 @@ async function attemptCommand(
         return `${name}: matching its output against ${wanted} takes too long`;
     }
   } catch (error) {
-    if (error instanceof SluiceError) return `${name}: ${messageOf(error)}`;
-    throw error;
+    return `${name}: ${messageOf(error)}`;
   }
 }
 
-/** Makes one attempt within its time. */
+/** Makes one attempt within its time. An attempt that throws has failed. */
 export async function attemptWithin(
   attempt: Attempt,
   timeoutMs: number,
@@ -108,6 +107,8 @@ export async function attemptWithin(
     const outcome = await attempt(limit.signal);
     const isLate = limit.signal.aborted && !given.aborted;
     return outcome === undefined || !isLate ? outcome : `${outcome} within ${timeoutMs / 1000} s`;
+  } catch (error) {
+    return messageOf(error);
   } finally {
     timer.cancel();
     given.removeEventListener("abort", stop);

@@ -36,6 +36,9 @@ export class Program {
   readonly #command: CommandLine;
   readonly #ready: Probe;
   readonly #directory: string;
+  /** The watchdog of this start, whose period the program has in its environment; 0: none. */
+  readonly #watchdogMs: number;
+  readonly #hasNotifySocket: boolean;
   readonly #events: ProgramEvents;
   readonly #lastLines: string[] = [];
   /** The environment that it was started with. */
@@ -61,6 +64,9 @@ export class Program {
     this.#command = command;
     this.#ready = spec.ready ?? { started: true };
     this.#directory = directoryOf(spec);
+    this.#watchdogMs = spec.watchdogMs ?? 0;
+    this.#hasNotifySocket =
+      this.#ready.notify === true || spec.alive?.notify === true || this.#watchdogMs > 0;
     this.#events = new ProgramEvents(this.#ready.log !== undefined);
   }
 
@@ -123,14 +129,17 @@ export class Program {
     if (this.#program !== undefined) await killProgram(this.#program);
   }
 
-  /** Takes new values that need no new start: how it is supervised, and how it is stopped. */
+  /**
+   * Takes new values that need no new start: how it is supervised, and how it is stopped. A watchdog and notifications
+   * without a part in this start begin with its next start.
+   */
   amend({ alive, stop, success, watchdogMs }: ModuleOptions): void {
     this.#spec = { ...this.#spec, alive, stop, success, watchdogMs };
     this.#watchAnew();
   }
 
   async #start({ directory, env, identity, limits }: ProgramSetup): Promise<SupervisedProgram> {
-    const { args, programLog, alive, watchdogMs = 0 } = this.#spec;
+    const { args, programLog } = this.#spec;
     const { file, args: words } = await executableOf(this.#command, { directory, env }, args);
     const keep = (line: OutputLine): void => this.#line(line);
     const streams: Record<OutputStreamName, OutputLines> = {
@@ -145,7 +154,7 @@ export class Program {
         ...{ cwd: directory, env, identity, limits, output },
         memoryLimitBytes: this.#spec.memoryLimitBytes,
         readyFd: this.#ready.fd,
-        hasNotifySocket: this.#ready.notify === true || alive?.notify === true || watchdogMs > 0,
+        hasNotifySocket: this.#hasNotifySocket,
         listener: {
           output: (stream, bytes) => streams[stream].push(bytes),
           leftOut: (stream, bytes) => {
@@ -286,9 +295,11 @@ export class Program {
    */
   #watch(program: SupervisedProgram, fail: (message: string) => void): () => void {
     const { alive, memoryLimitBytes, watchdogMs = 0 } = this.#spec;
+    const isHeard = alive?.notify !== true || this.#hasNotifySocket;
+    const intervalMs = watchdogMs === 0 ? 0 : this.#watchdogMs;
     const probes: Probe[] = [
-      ...(alive === undefined ? [] : [alive]),
-      ...(watchdogMs === 0 ? [] : [{ notify: true, intervalMs: watchdogMs, failures: 1 }]),
+      ...(alive === undefined || !isHeard ? [] : [alive]),
+      ...(intervalMs === 0 ? [] : [{ notify: true, intervalMs, failures: 1 }]),
     ];
     this.#alivenesses = probes.map(
       (probe) =>

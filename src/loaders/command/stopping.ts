@@ -1,4 +1,4 @@
-import { ERRNO, SluiceError } from "../../errors/index.js";
+import { ERRNO, messageOf, SluiceError } from "../../errors/index.js";
 import {
   type Identity,
   isSuccess,
@@ -105,8 +105,7 @@ async function askToEnd(options: StopOptions, signal: AbortSignal): Promise<void
         `the stop command failed: ${moduleEndText(end)}${said === undefined ? "" : `: ${said}`}`,
       );
     } catch (error) {
-      if (!(error instanceof SluiceError)) throw error;
-      log("warning", `cannot run the stop command: ${error.message}`);
+      log("warning", `cannot run the stop command: ${messageOf(error)}`);
     }
   }
   const isLine = typeof command === "string";

@@ -1,7 +1,7 @@
 import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { errnumOf, messageOf, SluiceError, strerror } from "../../errors/index.js";
-import { type Mark, membersOf, partEnvironment } from "../mark.js";
+import { foundBy, type Mark, membersOf, partEnvironment } from "../mark.js";
 import { endOf, type ProcessEnd, releaseOutputs } from "../process-end.js";
 import { setChildRef } from "../refs.js";
 import { killGroup, signalGroup, signalProcess } from "../signals.js";
@@ -68,14 +68,14 @@ class LoneProgram implements SupervisedProgram {
         signalGroup(this.pid, signal);
         return;
       case "all":
-        for (const { pid } of this.#members()) signalProcess(pid, signal);
+        for (const { pid } of this.#members() ?? []) signalProcess(pid, signal);
     }
   }
 
   kill(): void {
     this.#isKilling = true;
     killGroup(this.pid);
-    for (const { pid } of this.#members()) signalProcess(pid, "SIGKILL");
+    for (const { pid } of this.#members() ?? []) signalProcess(pid, "SIGKILL");
   }
 
   setRef(isRef: boolean): void {
@@ -83,12 +83,15 @@ class LoneProgram implements SupervisedProgram {
   }
 
   members(): Promise<readonly MemberProcess[]> {
-    return Promise.resolve(this.#members());
+    return Promise.resolve(this.#members() ?? []);
   }
 
-  /** A zombie has ended. Its own parent, or process 1, reaps it. */
-  #members(): readonly MemberProcess[] {
-    return membersOf(this.#mark).filter(({ state }) => state !== "Z");
+  /**
+   * A zombie has ended. Its own parent, or process 1, reaps it.
+   * @returns undefined as long as this process cannot open a file
+   */
+  #members(): readonly MemberProcess[] | undefined {
+    return foundBy(() => membersOf(this.#mark))?.filter(({ state }) => state !== "Z");
   }
 
   async #untilGone(child: ChildProcess, closed: Promise<void>): Promise<void> {
@@ -96,7 +99,7 @@ class LoneProgram implements SupervisedProgram {
     await new Promise<void>((resolve) => {
       const look = (): void => {
         if (this.#isKilling) this.kill();
-        if (this.#members().length > 0) return;
+        if (this.#members()?.length !== 0) return;
         interval.cancel();
         resolve();
       };

@@ -1,9 +1,9 @@
 /** Apply over real programs (docs/design/programs.md §3). */
 import fc from "fast-check";
-import { readFileSync } from "node:fs";
+import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { recordedIn } from "../../../src/instance/apply/index.js";
+import { applyOnAll, recordedIn } from "../../../src/instance/apply/index.js";
 import { fields } from "../../../src/messages/index.js";
 import {
   catalogOfText,
@@ -286,6 +286,31 @@ describe("what runs", () => {
     await stack.logged("a module runtime failure: not alive");
   });
 
+  test("trap-E8 lives on with a watchdog that it was not started with, until its next start", async () => {
+    const stack = await liveStack();
+    await stack.apply(program("a") + program("b"));
+    const before = await stack.pids();
+    const beats = 'alive = { notify = true, interval = "20ms", failures = 1 }';
+    const { plan } = await stack.apply(program("a", 'watchdog = "20ms"') + program("b", beats));
+    expect(plan.changes.map(({ action }) => action)).toEqual(["change", "change"]);
+    await stack.load({ name: "q", command: "sleep 1000", ready: { afterMs: 1000 } });
+    expect(await stack.pids()).toMatchObject(before);
+    await stack.handle.rpc("module.reload", { name: "a" });
+    await stack.logged("a module runtime failure: not alive: the program has not sent WATCHDOG=1");
+  });
+
+  test("trap-E8 follows from the first restart on what it was given to follow in place", async () => {
+    const stack = await liveStack();
+    await stack.apply(program("f") + program("g") + program("p"));
+    const text =
+      program("f", 'follows = ["p"]') + program("g", 'follows = ["s"]') + program("p", 'provides = ["s"]');
+    const { plan } = await stack.apply(text);
+    expect(plan.changes.map(({ action }) => action)).toEqual(["change", "change", "change"]);
+    await stack.handle.rpc("module.reload", { name: "p" });
+    await stack.logged("f restarts, because it follows p");
+    await stack.logged("g restarts, because it follows p");
+  });
+
   test("trap-E11 and has ended with 0 is not started again as long as it is unchanged", async () => {
     const stack = await liveStack();
     await stack.apply(program("once", "", '"exit 0"'));
@@ -442,6 +467,48 @@ describe("an apply that is interrupted", () => {
     expect((await running(stack))["a"]).toContain('["1"]');
   });
 
+  const dying = `[[modules]]
+name = "dying"
+command = "exit 1"
+ready = { log = "never" }
+on-failure = "restart"
+restart = { delay = "1h", longest = "1h", tries = "infinity" }
+`;
+
+  test("trap-E5 is undone while a load waits for its next try", async () => {
+    const stack = await liveStack();
+    const session = await stack.prepare(dying);
+    const ended = session.run(() => undefined);
+    await stack.logged("dying starts again in");
+    await session.interrupt();
+    expect(await ended).toMatchObject({ outcome: "rolled-back", incomplete: [] });
+    await session.close();
+    expect((await stack.apply(program("dying"))).end.outcome).toBe("applied");
+  });
+
+  test("by the time-out of a unit is undone, also while the load waits for its next try", async () => {
+    const stack = await liveStack();
+    const { end } = await stack.apply(`${dying}timeout = "1s"`);
+    expect(end).toMatchObject({
+      outcome: "rolled-back",
+      ranks: [{ failures: [{ unit: "dying", message: "timed out after 1 s" }] }],
+    });
+  });
+
+  test("trap-E5 stops the second time, also while the undo waits for an old module", async () => {
+    const stack = await liveStack();
+    const old = program("a", 'ready = { file = "ok", interval = "20ms" }', '"echo x >> starts; sleep 1000"');
+    writeBeside(stack, "ok", "");
+    await stack.apply(old);
+    rmSync(join(stack.dir, "ok"));
+    const session = await stack.prepare(program("a") + broken("b", 'after = ["a"]'));
+    const ended = session.run(() => undefined);
+    await expect.poll(() => readFileSync(join(stack.dir, "starts"), "utf8")).toBe("x\nx\n");
+    await session.interrupt();
+    await session.interrupt();
+    expect(await ended).toMatchObject({ outcome: "incomplete", incomplete: [{ unit: "a" }] });
+  });
+
   test("by another one waits for it, and says for which", async () => {
     const stack = await liveStack();
     const session = await stack.prepare(slow.replace('after = ["a"]', ""));
@@ -453,6 +520,39 @@ describe("an apply that is interrupted", () => {
     expect((await first).outcome).toBe("applied");
     expect((await waits.next()).value).toEqual({ kind: "open" });
     await waits.return?.();
+  });
+
+  test("by the loss of one rank is undone on the others, and is incomplete", async () => {
+    const [one, two] = await Promise.all([liveStack(), liveStack()]);
+    await one.apply(program("a"));
+    const before = await running(one);
+    const client = await two.broker.connect();
+    const lost = await two.propose(slow.replace('after = ["a"]', ""), { held: true }, client);
+    const changed = await one.propose(program("a", 'args = ["1"]'), { held: true });
+    const end = await applyOnAll([changed, { ...lost, rank: 1 }], {
+      isRollback: true,
+      onStep: (rank, { type }) => {
+        if (rank === 1 && type === "start") void client.close();
+      },
+    });
+    writeBeside(two, "ok", "");
+    expect(end).toMatchObject({ outcome: "incomplete", isRefused: false });
+    expect(end.ranks).toMatchObject([
+      { rank: 0, outcome: "rolled-back" },
+      { rank: 1, outcome: "incomplete", failures: [{ unit: "" }] },
+    ]);
+    expect(await running(one)).toEqual(before);
+  });
+
+  test("or waits for other ranks has its failed modules restarted as their units say", async () => {
+    const stack = await liveStack();
+    const text = program("a", 'restart = { delay = "0s" }').replace('"log"', '"restart"');
+    const session = await stack.prepare(text, { held: true });
+    expect(await session.run(() => undefined)).toMatchObject({ outcome: "applied" });
+    process.kill(await stack.pid("a"), "SIGKILL");
+    await stack.logged("a runs again");
+    await session.keep();
+    expect(Object.keys(await running(stack))).toEqual(["a"]);
   });
 
   test("trap-E5 by the loss of its client goes on to its end", async () => {

@@ -6,6 +6,7 @@ import {
   applyPayload,
   ApplySession,
   compareWith,
+  type RankProposal,
   recordedIn,
 } from "../../../src/instance/apply/index.js";
 import type { ApplyPlan } from "../../../src/graph/index.js";
@@ -32,6 +33,8 @@ export interface LiveStack extends Stage {
   apply(text: string, how?: ApplyHow): Promise<Applied>;
   /** The comparison alone. */
   compare(text: string, how?: ApplyHow): Promise<ApplyPlan>;
+  /** The steps that `applyOnAll` takes, for rank 0, with the session that is to run them. */
+  propose(text: string, how?: ApplyHow, from?: Handle): Promise<RankProposal>;
   /** Checks the steps and gives the session that is to run them. */
   prepare(text: string, how?: ApplyHow, from?: Handle): Promise<ApplySession>;
   /** Name → id of the main process, of all that runs. */
@@ -74,6 +77,10 @@ export async function liveStack(): Promise<LiveStack> {
       } finally {
         await session.close();
       }
+    },
+    propose: async (text, how = {}, from = handle) => {
+      const session = await open(from);
+      return { rank: 0, session, steps: await stepsOf(await compare(text, how, from), how, from) };
     },
     prepare: async (text, how = {}, from = handle) => {
       const session = await open(from);

@@ -8,6 +8,7 @@ import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { ERRNO } from "../../../src/errors/index.js";
 import type { JsonValue } from "../../../src/messages/index.js";
 import { freePort } from "../../helpers/ports.js";
+import { testUsers } from "../../helpers/users.js";
 import { isAlive, processesIn, startStage } from "./support.js";
 
 /** Longest time that a program of these tests needs to get ready on a busy machine. */
@@ -360,6 +361,19 @@ test("trap-A9 descriptors that come with a notification are closed at once, so t
   });
   await logged("p exited");
   expect(readFileSync(join(dir, "status"), "utf8")).toBe("0\n");
+});
+
+test("trap-A7 a program that has become another user by itself is heard", async () => {
+  const { load, handle } = await startStage();
+  const uid = testUsers.at(-1)?.uid ?? 0;
+  const send =
+    `import os, socket, time; os.setuid(${uid}); s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM); ` +
+    "s.sendto(b'READY=1\\nSTATUS=dropped', '\\0' + os.environ['NOTIFY_SOCKET'][1:]); time.sleep(1000)";
+  await load({
+    command: ["python3", "-c", send],
+    ready: { notify: true, deadlineMs: AMPLE_MS },
+  });
+  expect(await handle.rpc("p.status")).toMatchObject({ status: "dropped" });
 });
 
 test("a notification tells of a status, and of another main process", async () => {

@@ -1,5 +1,5 @@
 /** Restarts of ordinary programs and of what follows them, and what asks whether they live (docs/design/programs.md §1). */
-import { readFileSync, rmSync } from "node:fs";
+import { readFileSync, rmSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { describe, expect, test } from "vitest";
@@ -146,6 +146,26 @@ describe("a program that is asked whether it lives", () => {
     expect(before.filter(isAlive)).toEqual([]);
   });
 
+  test("fails by a command that the system refuses, like by any other that cannot run", async () => {
+    const stage = await startStage();
+    symlinkSync("check", join(stage.dir, "check"));
+    await stage.load({
+      command: "exec sleep 1000",
+      alive: { command: ["./check"], intervalMs: 20, failures: 2 },
+    });
+    await stage.logged(/^p module runtime failure: not alive: .*check: Too many levels of symbolic links$/);
+  });
+
+  test("stops by its signal if the system refuses its command for the stop", async () => {
+    const stage = await startStage();
+    symlinkSync("quit", join(stage.dir, "quit"));
+    await stage.load({ command: "exec sleep 1000", stop: { command: ["./quit"] } });
+    const main = await stage.pid();
+    await stage.remove();
+    expect(isAlive(main)).toBe(false);
+    await stage.logged(/cannot run the stop command: .*quit: Too many levels of symbolic links$/);
+  });
+
   test("is failing in module.watch while attempts fail, ok before and after, and failed while it waits for a restart", async () => {
     const stage = await startStage();
     stage.write("up", "");
@@ -264,6 +284,21 @@ describe("a module that follows another", () => {
     await stage.handle.rpc("module.reload", { name: "p" });
     await again("f");
     expect(startsOf(stage, "f")).toBe(2);
+  });
+
+  test("and is still to be loaded keeps its tries when what it follows starts for the first time", async () => {
+    const stage = await startStage();
+    let outcome = "waiting";
+    const tries = { onFailure: "restart", restart: { delayMs: 1_000_000, longestMs: 1_000_000 } };
+    const loading = stage
+      .load({ ...follower, command: "exit 1", ...tries })
+      .catch(() => (outcome = "failed"));
+    await stage.logged("f starts again in");
+    await stage.load(living("p"));
+    await stage.handle.rpc("module.list");
+    expect(outcome).toBe("waiting");
+    await stage.remove("f");
+    await loading;
   });
 
   test("trap-B7 is restarted once by one cause, in a ring too", async () => {

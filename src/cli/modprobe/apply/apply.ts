@@ -122,7 +122,8 @@ async function applyOn(
     tell(ranks, proposals, options);
     const changes = proposals.reduce((sum, each) => sum + each.changes, 0);
     let end: ApplyEnd | undefined;
-    if (options.dryRun !== true && changes > 0) {
+    // Without a change, the modules take the place that they have in the new plan.
+    if (options.dryRun !== true) {
       const all = proposals.flatMap(({ steps }, i): RankProposal[] => {
         const [rank, session] = [ranks[i], sessions[i]];
         return rank === undefined || session === undefined ? [] : [{ rank, session, steps }];
