@@ -111,11 +111,12 @@ export class LiveInstance {
   #takeRanks(payload: Payload): void {
     const { ranks } = fields(payload, { ranks: "array" });
     this.#ranks = payload as JsonValue;
-    this.#tell({ part: "ranks", ranks: payload });
     for (const item of ranks.slice(0, MOST_RANKS)) {
       const { rank, state } = fields(item, { rank: "integer", state: "string" });
       if (state === "online" || state === "joining") this.#watchRank(rank);
     }
+    // Now missing() has the new ranks.
+    this.#tell({ part: "ranks", ranks: payload });
   }
 
   #watchRank(rank: number): void {
