@@ -58,7 +58,10 @@ export class ProcessReader {
       unit.kind = "task";
       unit.setByRule("runlevels", ["rc1"], "other units wait for this task");
       for (const key of ["environment", "environment-file"]) {
-        for (const each of unit.keys.get(key)?.from ?? []) unit.lose(each, "a task has no such key");
+        const known = unit.keys.get(key);
+        for (const each of known?.from ?? []) unit.lose(each, "a task has no such key");
+        // The source has no key for the file that process-compose reads by its own rule.
+        if (known?.from.length === 0) unit.lose(unit.source, "environment from .env: a task has no such key");
         unit.keys.delete(key);
       }
     }

@@ -32,8 +32,8 @@ function imported(name: string): ImportedFile {
   return fromCompose(text, name);
 }
 
-function fromCompose(text: string, name = "process-compose.yaml"): ImportedFile {
-  const read = importProcessCompose(text, name, false);
+function fromCompose(text: string, name = "process-compose.yaml", hasDotenv = false): ImportedFile {
+  const read = importProcessCompose(text, name, hasDotenv);
   if (!read.ok) throw new Error(read.diagnostics.map(({ message }) => message).join("\n"));
   return read.value;
 }
@@ -90,6 +90,20 @@ test("trap-D3: healthy is requires, after and ready; completed is a task; starte
   const conditions = imported("conditions/process-compose.yaml");
   expect(unitsOf(conditions)["b"]).not.toHaveProperty("after");
   expect(lostLines(conditions)).toEqual([7, 8, 12, 13, 14, 15, 16, 17]);
+});
+
+test("a .env beside a file of process-compose is a key of each module, and a comment of each task", () => {
+  const waits = "    depends_on:\n      mig:\n        condition: process_completed_successfully\n";
+  const file = fromCompose(
+    `processes:\n  mig:\n    command: run\n  api:\n    command: serve\n${waits}`,
+    "pc.yaml",
+    true,
+  );
+  expect(unitsOf(file)["api"]).toMatchObject({ "environment-file": ["-.env"] });
+  expect(unitsOf(file)["mig"]).not.toHaveProperty("environment-file");
+  const why = "environment from .env: a task has no such key";
+  expect(remarksOf(file)).toContainEqual({ line: 2, text: "mig:", why, isLost: true });
+  expect(isComplete(file)).toBe(false);
 });
 
 describe("trap-D4: ExecStart", () => {
