@@ -135,6 +135,40 @@ describe("trap-D4: ExecStart", () => {
   });
 });
 
+describe("ExecStop", () => {
+  const service = (...lines: string[]): ImportedFile =>
+    importService(["[Service]", "ExecStart=/bin/a", ...lines, ""].join("\n"), "x.service", new Set());
+  const stopOf = (...lines: string[]): unknown => unitsOf(service(...lines))["x"]?.["stop"];
+  const lost = (...lines: string[]): number[] => lostLines(service(...lines));
+  const rest = { timeout: "90s", to: "group" };
+
+  test("is one command; each further one is a comment, and an empty value clears those above", () => {
+    const command = ["/bin/one"];
+    expect(stopOf("ExecStop=/bin/one", "ExecStop=/bin/two")).toMatchObject({ command });
+    expect(lost("ExecStop=/bin/one", "ExecStop=/bin/two")).toEqual([4]);
+    const cleared = ["ExecStop=/bin/old", "ExecStop=", "ExecStop=/bin/one"];
+    expect([stopOf(...cleared), lost(...cleared)]).toEqual([{ signal: "SIGTERM", ...rest, command }, []]);
+    expect([stopOf("ExecStop="), lost("ExecStop=")]).toEqual([{ signal: "SIGTERM", ...rest }, []]);
+  });
+
+  test("has the signal of KillSignal beside it", () => {
+    const stop = { signal: "SIGINT", ...rest, command: ["/bin/quit"] };
+    expect(stopOf("KillSignal=SIGINT", "ExecStop=-/bin/quit")).toEqual(stop);
+  });
+
+  test.each(["+/bin/quit", "!/bin/quit", "@/bin/quit name", "-+/bin/quit"])(
+    "%s is a comment, because of its prefix",
+    (line) => {
+      expect(stopOf(`ExecStop=${line}`)).toEqual({ signal: "SIGTERM", ...rest });
+      expect(lost(`ExecStop=${line}`)).toEqual([3]);
+    },
+  );
+
+  test("with the prefix : has no variables", () => {
+    expect(stopOf("ExecStop=:/bin/quit $X")).toMatchObject({ command: ["/bin/quit", "$X"] });
+  });
+});
+
 test("trap-D5: $$ is $ once, and a variable is a comment with its default, whatever the environment holds", () => {
   const file = imported("variables/process-compose.yaml");
   const units = unitsOf(file);
