@@ -255,12 +255,12 @@ export class ProcessReader {
     }
   }
 
+  /** process-compose looks for the text anywhere in a line. Here it is a regular expression. */
   #logLine(key: string, value: unknown): void {
     const line = this.#file.plainText(value);
-    if (line === undefined || line === "" || !isExpression(line))
-      this.#lose([key], value, variableText(value));
+    if (line === undefined || line === "") this.#lose([key], value, variableText(value));
     else if (this.#unit.keys.has("ready")) this.#lose([key], value, "see readiness_probe");
-    else this.#unit.set("ready", { log: line }, this.#at(key));
+    else this.#unit.set("ready", { log: line.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&") }, this.#at(key));
   }
 
   #shutdown(shutdown: Table): void {
@@ -361,12 +361,4 @@ function isNothing(key: string, value: unknown): boolean {
 
 function isCount(value: unknown): value is number {
   return typeof value === "number" && Number.isInteger(value) && value >= 0;
-}
-
-function isExpression(text: string): boolean {
-  try {
-    return new RegExp(text) instanceof RegExp;
-  } catch {
-    return false;
-  }
 }

@@ -106,6 +106,18 @@ test("a .env beside a file of process-compose is a key of each module, and a com
   expect(isComplete(file)).toBe(false);
 });
 
+test("ready_log_line of process-compose is plain text, whatever characters it has", () => {
+  const ready = (line: string): unknown =>
+    unitsOf(fromCompose(`processes:\n  a:\n    command: run\n    ready_log_line: ${JSON.stringify(line)}\n`))[
+      "a"
+    ]?.["ready"];
+  for (const line of ["[main] ready (1.5 s)", "a|b", "x{2}", "C:\\new", "^.*+?$$", "("]) {
+    const { log } = ready(line) as { readonly log: string };
+    const text = line.replaceAll("$$", "$");
+    expect([new RegExp(log).test(`xx${text}yy`), new RegExp(log).test("other")]).toEqual([true, false]);
+  }
+});
+
 describe("trap-D4: ExecStart", () => {
   const commandOf = (line: string): unknown =>
     unitsOf(importService(`[Service]\nExecStart=${line}\n`, "x.service", new Set()))["x"]?.["command"];
