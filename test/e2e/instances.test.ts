@@ -67,6 +67,20 @@ describe("fault-G15: in another shell", () => {
     expect(await page.finished).toMatchObject({ status: 1, stderr: "sluice-web: the instance has ended\n" });
   });
 
+  test("ping ends at the first Ctrl-C, also while an answer is missing", async () => {
+    const instance = await liveInstance(box, { size: 2 });
+    const pid = Number((await instance.run("getattr", "-r", "1", "broker.pid")).stdout);
+    const ping = instance.start("ping", "-i", "0.001", "1!broker");
+    await ping.waitFor("seq=1 ");
+    process.kill(pid, "SIGSTOP");
+    ping.kill("SIGINT");
+    const { status, stderr } = await ping.finished;
+    process.kill(pid, "SIGCONT");
+    expect(status).toBe(130);
+    expect(stderr).toMatch(/^\d+ answered, min\/mean\/max .* ms\n$/);
+    await instance.stop();
+  });
+
   test("a name that nothing has, and an empty SLUICE_URI, are refused with status 1", async () => {
     const instance = await liveInstance(box);
     const missing = await box.run(["module", "list", "--uri", "nothing"]);
