@@ -37,3 +37,24 @@ test("metrics by way of a rank other than 0 wait for every rank, and have every 
   const text = await printedMetrics(one.handle, { isOpen: false, timeoutMs: 20_000 });
   for (const rank of [0, 1]) expect(text).toContain(`sluice_broker_clients{rank="${rank}"}`);
 });
+
+test("a rank whose connection to rank 0 was interrupted shows rank 0 again", async () => {
+  const { one } = await twoRanks();
+  const changes = new EventEmitter();
+  const live = new LiveInstance({
+    ...{ handle: one.handle, periodMs: 100 },
+    onChange: ({ part }) => changes.emit(part),
+    onProblem: (text) => {
+      throw new Error(text);
+    },
+  });
+  onTestFinished(() => live.close());
+  const hasZero = (): boolean => live.ranks().some(({ rank, broker }) => rank === 0 && broker !== null);
+  live.start();
+  while (!hasZero()) await once(changes, "modules");
+  const gone = once(changes, "rank-gone");
+  one.interrupt();
+  await gone;
+  expect(hasZero()).toBe(false);
+  while (!hasZero()) await once(changes, "modules");
+});
