@@ -63,9 +63,12 @@ async function ping(target: string, options: PingOptions): Promise<void> {
       if (seq > 0) {
         await sleep(options.interval * 1000, interrupted.signal).catch(ignoreAbort);
       }
-      if (interrupted.signal.aborted) break;
       // One after the other: at the same time they would wait for each other, which the times would include.
-      for (const rank of ranks) times.push(...(await pingOnce(handle, { topic, seq, rank }, options)));
+      for (const rank of ranks) {
+        if (interrupted.signal.aborted) break;
+        times.push(...(await pingOnce(handle, { topic, seq, rank }, options, interrupted.signal)));
+      }
+      if (interrupted.signal.aborted) break;
     }
     process.off("SIGINT", onSignal);
     if (interrupted.signal.aborted) {
@@ -96,17 +99,19 @@ function targetOf(text: string, options: PingOptions): Target {
   return { name, rank: rankSetOf([Number(rank)]) };
 }
 
-/** @returns the milliseconds that it took; empty if a named rank failed, which it has reported */
+/** @returns the milliseconds that it took; empty if it was interrupted, or a named rank failed, which it has reported */
 async function pingOnce(
   handle: Handle,
   { topic, seq, rank }: Ping,
   { json, pad }: PingOptions,
+  signal?: AbortSignal,
 ): Promise<readonly number[]> {
   const startedAtNs = process.hrtime.bigint();
   try {
     const payload = pad === undefined ? { seq } : { seq, pad: "p".repeat(pad) };
-    await handle.rpc(topic, payload, rank === undefined ? {} : { rank });
+    await handle.rpc(topic, payload, { ...(rank !== undefined && { rank }), ...(signal && { signal }) });
   } catch (error) {
+    if (signal?.aborted === true) return [];
     if (typeof rank !== "number") throw error;
     sayError(error, `${commandPrefix()}: rank ${rank}`);
     process.exitCode = 1;

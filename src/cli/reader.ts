@@ -1,4 +1,5 @@
 import { fstatSync } from "node:fs";
+import { isErrno } from "../errors/index.js";
 import { startProcess } from "../processes/index.js";
 
 /**
@@ -9,6 +10,9 @@ import { startProcess } from "../processes/index.js";
  */
 export function readerGone(): AbortSignal {
   const gone = new AbortController();
+  process.stdout.on("error", (error) => {
+    if (isErrno(error, "EPIPE")) gone.abort();
+  });
   if (!fstatSync(process.stdout.fd).isFIFO()) return gone.signal;
   const watcher = startProcess("tail", [`--pid=${process.pid}`, "-f", "/dev/null"], {
     stdio: ["ignore", process.stdout.fd, "ignore"],

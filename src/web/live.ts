@@ -1,5 +1,6 @@
 import { isErrno, messageOf } from "../errors/index.js";
 import { fields, type Handle, type JsonValue, type Payload } from "../messages/index.js";
+import { sleep } from "../processes/index.js";
 import type { Change } from "./change.js";
 import { LiveRuns } from "./live-runs.js";
 
@@ -57,7 +58,7 @@ export class LiveInstance {
   /** Begins to watch. It runs until {@link close}, or until the instance has ended. */
   start(): void {
     const { handle } = this.#options;
-    this.#follow("overlay.watch", { rank: 0 }, (payload) => this.#takeRanks(payload));
+    this.#watchRanks();
     this.#follow("run.watch", { rank: handle.rank }, (payload) => {
       const change = this.#runs.take(payload);
       if (change !== undefined) this.#tell(change);
@@ -108,14 +109,27 @@ export class LiveInstance {
     });
   }
 
+  /** Rank 0 may stall, or another process may replace it. */
+  #watchRanks(): void {
+    const reopen = (isGone: boolean): void => {
+      if (!isGone) return;
+      sleep(this.#options.periodMs, this.#ended.signal).then(
+        () => this.#watchRanks(),
+        () => undefined,
+      );
+    };
+    this.#follow("overlay.watch", { rank: 0 }, (payload) => this.#takeRanks(payload), reopen);
+  }
+
   #takeRanks(payload: Payload): void {
     const { ranks } = fields(payload, { ranks: "array" });
     this.#ranks = payload as JsonValue;
-    this.#tell({ part: "ranks", ranks: payload });
     for (const item of ranks.slice(0, MOST_RANKS)) {
       const { rank, state } = fields(item, { rank: "integer", state: "string" });
       if (state === "online" || state === "joining") this.#watchRank(rank);
     }
+    // Now missing() has the new ranks.
+    this.#tell({ part: "ranks", ranks: payload });
   }
 
   #watchRank(rank: number): void {
@@ -139,11 +153,14 @@ export class LiveInstance {
       this.#tell({ part, lines: [line] });
     };
     // A rank that reconnects has sent its older lines before.
-    const follow = { follow: true };
-    const log = this.#seen.has(rank) ? { ...follow, new: true } : follow;
+    const [log, output] = this.#seen.has(rank) ? [{ new: true }, { lines: 0 }] : [];
     this.#seen.add(rank);
-    this.#follow("log.dmesg", { rank, payload: log }, lines("log", this.#log));
-    this.#follow("log.output", { rank, payload: follow }, lines("output", this.#output));
+    this.#follow("log.dmesg", { rank, payload: { follow: true, ...log } }, lines("log", this.#log));
+    this.#follow(
+      "log.output",
+      { rank, payload: { follow: true, ...output } },
+      lines("output", this.#output),
+    );
   }
 
   #takeModules(rank: number, payload: Payload): void {
@@ -183,19 +200,20 @@ export class LiveInstance {
     topic: string,
     { rank, payload }: { readonly rank: number; readonly payload?: Payload },
     take: (payload: Payload) => void,
-    onEnd: () => void = () => undefined,
+    onEnd: (isGone: boolean) => void = () => undefined,
   ): void {
     const { handle, onProblem } = this.#options;
     const { signal } = this.#ended;
     const read = async (): Promise<void> => {
+      let isGone = true;
       try {
         for await (const answer of handle.rpcStream(topic, payload, { rank, signal })) take(answer);
       } catch (error) {
         // The view of ranks shows a rank that leaves.
-        const isGone = signal.aborted || GONE.some((name) => isErrno(error, name));
+        isGone = signal.aborted || GONE.some((name) => isErrno(error, name));
         if (!isGone) onProblem(`${topic} of rank ${rank}: ${messageOf(error)}`);
       }
-      onEnd();
+      onEnd(isGone);
     };
     void read();
   }

@@ -77,7 +77,9 @@ export async function printedMetrics(handle: Handle, { isOpen, timeoutMs }: Prin
   try {
     await new Promise<void>((resolve, reject) => {
       changed = () => {
-        if (live.missing()?.length === 0) resolve();
+        if (live.missing()?.length !== 0) return;
+        if (problems.length === 0) resolve();
+        else reject(new Error(problems.join("; ")));
       };
       const late = (): void => {
         const ranks = live.missing()?.join(", ") ?? "0";

@@ -54,6 +54,33 @@ describe("fault-G15: in another shell", () => {
     expect(box.leftovers()).toEqual([]);
   });
 
+  test("the only instance of the user is also that of analyze, of completion and of the page", async () => {
+    const file = box.write("stack.toml", '[[modules]]\nname = "db"\ncommand = "exec sleep 1000"\n');
+    expect((await box.run(["start", "-f", file, "--detach"])).status).toBe(0);
+    const page = box.start(["web", "--listen", `unix:${join(box.dir, "web.sock")}`]);
+    await page.waitFor("unix:");
+    const analyzed = await box.run(["modprobe", "analyze"]);
+    const completed = await box.run(["complete", "--", "module", "remove", ""]);
+    await box.run(["stop"]);
+    expect([analyzed.status, analyzed.stderr]).toEqual([0, ""]);
+    expect(completed.stdout).toContain("db");
+    expect(await page.finished).toMatchObject({ status: 1, stderr: "sluice-web: the instance has ended\n" });
+  });
+
+  test("ping ends at the first Ctrl-C, also while an answer is missing", async () => {
+    const instance = await liveInstance(box, { size: 2 });
+    const pid = Number((await instance.run("getattr", "-r", "1", "broker.pid")).stdout);
+    const ping = instance.start("ping", "-i", "0.001", "1!broker");
+    await ping.waitFor("seq=1 ");
+    process.kill(pid, "SIGSTOP");
+    ping.kill("SIGINT");
+    const { status, stderr } = await ping.finished;
+    process.kill(pid, "SIGCONT");
+    expect(status).toBe(130);
+    expect(stderr).toMatch(/^\d+ answered, min\/mean\/max .* ms\n$/);
+    await instance.stop();
+  });
+
   test("a name that nothing has, and an empty SLUICE_URI, are refused with status 1", async () => {
     const instance = await liveInstance(box);
     const missing = await box.run(["module", "list", "--uri", "nothing"]);

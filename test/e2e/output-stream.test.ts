@@ -2,7 +2,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { Sandbox } from "../helpers/sluice.js";
+import { type Finished, Sandbox } from "../helpers/sluice.js";
 
 let box: Sandbox;
 beforeEach(() => {
@@ -40,6 +40,14 @@ describe("a disk that is full", () => {
     expect(existsSync(join(box.dir, "second-ran"))).toBe(true);
   });
 
+  test("stops no apply before its steps, and is not taken for success", async () => {
+    const { status, stderr } = await applied("> /dev/full");
+    expect({ status, stderr }).toEqual({
+      status: 1,
+      stderr: "sluice-modprobe: standard output: No space left on device\n",
+    });
+  });
+
   test("of standard error is no reason to fail", async () => {
     expect((await box.shell("sluice modprobe verify 2> /dev/full")).status).toBe(0);
   });
@@ -60,7 +68,25 @@ describe("a reader that has gone", () => {
     expect({ stdout, stderr }).toEqual({ stdout: "0\n", stderr: "" });
     expect(existsSync(join(box.dir, "second-ran"))).toBe(true);
   });
+
+  test("stops no apply before its steps", async () => {
+    const { stdout, stderr } = await applied("| true; echo ${PIPESTATUS[0]}");
+    expect({ stdout, stderr }).toEqual({ stdout: "0\n", stderr: "" });
+  });
 });
+
+/** Adds a program to the file of an instance, and applies the file with this output. The program must then run. */
+async function applied(output: string): Promise<Finished> {
+  const program = (name: string): string => `[[modules]]\nname = "${name}"\ncommand = "exec sleep 1000"\n`;
+  const file = box.write("stack.toml", program("db"));
+  expect((await box.run(["start", "-f", file, "--detach"])).status).toBe(0);
+  box.write("stack.toml", program("db") + program("api"));
+  const end = await box.shell(`sluice modprobe apply ${output}`);
+  const { stdout } = await box.run(["module", "list", "--json"]);
+  await box.run(["stop"]);
+  expect(stdout).toContain('"api"');
+  return end;
+}
 
 /** The first prints more than a pipe holds; the second leaves a file, which shows that the run went on. */
 function twoTasks(): string {

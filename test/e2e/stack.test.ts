@@ -44,6 +44,9 @@ requires = ["db"]
 after = ["db", "migrate"]
 `;
 
+/** It prints without a pause. */
+const CHATTY = '[[modules]]\nname = "talk"\ncommand = "while echo line; do sleep 0.01; done"\n';
+
 function stack(path = "shop/stack.toml", text = STACK): string {
   return box.write(path, text.replace("$MIGRATIONS", join(box.dir, "migrations")));
 }
@@ -74,6 +77,30 @@ describe("start -f", () => {
     const texts = lines.map((line) => line.replace(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z /, ""));
     expect(texts).toEqual(["db | db is up", "api | api is up"]);
     expect(readdirSync(dirname(file))).toEqual(["stack.toml"]);
+    expectNothingLeft();
+  });
+
+  test("stops the programs in their order when the reader of its output has gone", async () => {
+    const file = box.write("chatty.toml", CHATTY);
+    const { stdout, stderr } = await box.shell(
+      `sluice start -f ${file} | head -1 > first; echo \${PIPESTATUS[0]}`,
+    );
+    expect(stderr).not.toContain("lost the supervisor");
+    expect(stdout).toBe("143\n");
+    expectNothingLeft();
+  });
+
+  test("reports a full disk of its output once, and the instance runs on", async () => {
+    const file = box.write("chatty.toml", CHATTY);
+    const running = box.start(["start", "-f", file], {
+      prefix: ["bash", "-c", 'exec "$@" > /dev/full', "bash"],
+    });
+    await running.waitFor("No space left on device");
+    expect((await box.run(["stop"])).status).toBe(0);
+    const { stderr } = await running.finished;
+    expect(stderr.split("\n").filter((line) => /No space|lost the supervisor/.test(line))).toEqual([
+      "sluice-start: standard output: No space left on device",
+    ]);
     expectNothingLeft();
   });
 

@@ -102,9 +102,9 @@ async function catalog({ files, tell }: ValueQuestion): Promise<Catalog> {
 
 /** Undefined if the instance has shipped and site units, or none runs. */
 async function instanceFiles(tell: ValueQuestion["tell"]): Promise<readonly string[] | undefined> {
-  const { instanceUri } = await import("../session.js");
-  if (instanceUri({}) === undefined) return undefined;
   try {
+    const { namedOrOnlyInstance } = await import("../session.js");
+    if ((await namedOrOnlyInstance({})) === undefined) return undefined;
     const { attrs } = await ask("attr.list", { attrs: "object" });
     const { filesOf, FILES_ATTRIBUTE } = await import("../instance/files-option.js");
     const text = attrs[FILES_ATTRIBUTE];
@@ -152,14 +152,14 @@ async function providers(question: ValueQuestion): Promise<Answer> {
 /** How long an instance may take to answer before the completion gives no candidates. */
 const PATIENCE_MS = 2000;
 
-/** Sends a request to the instance in the environment. */
+/** Sends a request to the instance in the environment, or to the only one of the user. */
 async function ask<const S extends FieldSpec>(
   topic: string,
   spec: S,
   payload: Readonly<Record<string, string>> = {},
 ): Promise<Fields<S>> {
-  const { instanceUri, withConnection } = await import("../session.js");
-  const uri = instanceUri({});
+  const { namedOrOnlyInstance, withConnection } = await import("../session.js");
+  const uri = await namedOrOnlyInstance({});
   if (uri === undefined) throw new Error("no instance runs");
   return withConnection(uri, async (handle) =>
     fields(await handle.rpc(topic, payload, { timeoutMs: PATIENCE_MS }), spec),

@@ -1,4 +1,5 @@
 import { readerGone } from "../reader.js";
+import { finishWithoutReader } from "../terminal/output-stream.js";
 import { LabelledLines, printProgramLine } from "../terminal/program-line.js";
 
 interface StackLogOptions {
@@ -9,7 +10,10 @@ interface StackLogOptions {
   readonly onReaderGone: () => void;
 }
 
-/** Prints the output of the programs and tasks of an instance in the foreground, until the instance ends. */
+/**
+ * Prints the output of the programs and tasks of an instance in the foreground, until the instance ends. The instance
+ * needs its supervisor for an orderly stop, so this process outlives its standard output.
+ */
 export class StackLog {
   readonly #options: StackLogOptions;
   readonly #isTerminal = process.stdout.isTTY;
@@ -17,6 +21,7 @@ export class StackLog {
 
   constructor(options: StackLogOptions) {
     this.#options = options;
+    finishWithoutReader();
   }
 
   /** Clients can connect. On a terminal the live view of the start comes first. */

@@ -9,7 +9,7 @@ import { collect, seconds } from "../arguments.js";
 import { type FactOptions, withFacts } from "../facts.js";
 import { realFiles } from "../instance/files-option.js";
 import { type UnitOptions, withUnitOptions } from "../modprobe/units.js";
-import { instanceUri, withConnection } from "../session.js";
+import { instanceUri, namedOrOnlyInstance, withConnection } from "../session.js";
 import { ExitError, printLine, say, UsageError } from "../terminal/output.js";
 import { linesOf, lookAtWaits } from "../wait-reports.js";
 import { VERSION } from "../version.js";
@@ -75,7 +75,9 @@ export function command(): Command {
 async function web(options: WebCommandOptions): Promise<void> {
   // Without this check, each request would fail because of a missing file.
   realFiles(options);
-  const uri = instanceUri(options);
+  // Files and recorded runs need no instance.
+  const isOffline = (options.file ?? options.statedir) !== undefined;
+  const uri = isOffline ? instanceUri(options) : await namedOrOnlyInstance(options);
   if (uri === undefined) await serve(options, undefined, undefined);
   else await withConnection(uri, (handle) => serve(options, handle, uri));
 }

@@ -58,7 +58,10 @@ export class ProcessReader {
       unit.kind = "task";
       unit.setByRule("runlevels", ["rc1"], "other units wait for this task");
       for (const key of ["environment", "environment-file"]) {
-        for (const each of unit.keys.get(key)?.from ?? []) unit.lose(each, "a task has no such key");
+        const known = unit.keys.get(key);
+        for (const each of known?.from ?? []) unit.lose(each, "a task has no such key");
+        // The source has no key for the file that process-compose reads by its own rule.
+        if (known?.from.length === 0) unit.lose(unit.source, "environment from .env: a task has no such key");
         unit.keys.delete(key);
       }
     }
@@ -252,12 +255,12 @@ export class ProcessReader {
     }
   }
 
+  /** process-compose looks for the text anywhere in a line. Here it is a regular expression. */
   #logLine(key: string, value: unknown): void {
     const line = this.#file.plainText(value);
-    if (line === undefined || line === "" || !isExpression(line))
-      this.#lose([key], value, variableText(value));
+    if (line === undefined || line === "") this.#lose([key], value, variableText(value));
     else if (this.#unit.keys.has("ready")) this.#lose([key], value, "see readiness_probe");
-    else this.#unit.set("ready", { log: line }, this.#at(key));
+    else this.#unit.set("ready", { log: line.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&") }, this.#at(key));
   }
 
   #shutdown(shutdown: Table): void {
@@ -358,12 +361,4 @@ function isNothing(key: string, value: unknown): boolean {
 
 function isCount(value: unknown): value is number {
   return typeof value === "number" && Number.isInteger(value) && value >= 0;
-}
-
-function isExpression(text: string): boolean {
-  try {
-    return new RegExp(text) instanceof RegExp;
-  } catch {
-    return false;
-  }
 }

@@ -19,7 +19,7 @@ const ESCAPES: Readonly<Record<string, string>> = {
 const NUMBERED = /^(?:x([0-9A-Fa-f]{2})|u([0-9A-Fa-f]{4})|U([0-9A-Fa-f]{8})|([0-7]{3}))/;
 
 /** Splits a value as systemd does: quotes anywhere in a word, and the escapes of C in and out of them. */
-export function splitWords(text: string): Words {
+function splitWords(text: string): Words {
   const words: string[] = [];
   let word: string | undefined;
   let quote = "";
@@ -69,7 +69,7 @@ export function withoutSpecifiers(text: string): string | undefined {
  * The argv of a command line. A word `$NAME`, and `${NAME}` anywhere, stand for variables. `$$` is `$`. A `$`
  * within a word is a plain character.
  */
-export function commandWords(text: string): Words {
+function commandWords(text: string): Words {
   const plain = withoutSpecifiers(text);
   if (plain === undefined) return { ok: false, why: "needs a specifier of systemd" };
   const split = splitWords(plain);
@@ -84,4 +84,18 @@ export function commandWords(text: string): Words {
     words.push(word.replaceAll("$$", "$"));
   }
   return { ok: true, words };
+}
+
+/** The words of a value in which `$` is a plain character. */
+export function plainWords(text: string): Words {
+  const plain = withoutSpecifiers(text);
+  return plain === undefined ? { ok: false, why: "needs a specifier of systemd" } : splitWords(plain);
+}
+
+/** The argv of `ExecStart=` or `ExecStop=`, at least one word. The caller handles the prefix `-`. */
+export function execWords(value: string): Words {
+  const [, prefix = "", line = ""] = /^([@\-:+!|]*)(.*)$/.exec(value) ?? [];
+  if (/[@+!|]/.test(prefix)) return { ok: false, why: `Sluice has no equivalent of the prefix ${prefix}` };
+  const words = prefix.includes(":") ? plainWords(line) : commandWords(line);
+  return words.ok && words.words.length === 0 ? { ok: false, why: "the command is empty" } : words;
 }

@@ -7,7 +7,7 @@ import {
   UnitSketch,
 } from "./sketch.js";
 import { type Assignment, bytesOf, durationOf, readAssignments } from "./systemd-file.js";
-import { commandWords, splitWords, withoutSpecifiers } from "./systemd-words.js";
+import { execWords, plainWords, withoutSpecifiers } from "./systemd-words.js";
 
 /** Statuses of sysexits.h and of the LSB that `SuccessExitStatus=` may name; systemd has more of them. */
 const STATUSES: Readonly<Record<string, number>> = {
@@ -98,20 +98,17 @@ class ServiceReader {
       "KillSignal",
     ]);
     for (const key of ["KillMode", "TimeoutStopSec", "TimeoutStartSec", "TimeoutSec"]) later.add(key);
-    const starts = this.#assignments.filter(
-      ({ section, key }) => section === "Service" && key === "ExecStart",
-    );
     for (const assignment of this.#assignments) {
       const { section, key } = assignment;
       const name = `${section}.${key}`;
       const isLater = section === "Service" && later.has(key);
       const before = this.#last.get(name);
-      if (isLater && before !== undefined && key !== "ExecStart") this.#unit.say(before, "set again below");
+      if (isLater && before !== undefined && !/^Exec/.test(key)) this.#unit.say(before, "set again below");
       if (isLater || /^Unit\.StartLimit(?:Burst|IntervalSec)$/.test(name)) this.#last.set(name, assignment);
       else if (Object.hasOwn(this.#readers, name)) this.#readers[name]?.(assignment);
       else this.#unit.lose(assignment, NO_KEY);
     }
-    this.#type(starts);
+    this.#type();
     if (this.#unit.kind === "task") this.#taskEnd();
     else {
       this.#stop();
@@ -125,7 +122,7 @@ class ServiceReader {
   }
 
   /** The command, and its readiness. */
-  #type(starts: readonly Assignment[]): void {
+  #type(): void {
     const unit = this.#unit;
     const type = this.#service("Type");
     const remains = this.#service("RemainAfterExit");
@@ -138,7 +135,7 @@ class ServiceReader {
       unit.kind = "task";
       unit.setByRule("runlevels", ["rc1"], "oneshot: runs once at the start");
     }
-    this.#command(starts, isBackground ? (type ?? remains) : undefined);
+    this.#command(isBackground ? (type ?? remains) : undefined);
     if (type === undefined || (isBackground && kind !== "oneshot")) return;
     if (kind === "notify") unit.set("ready", { notify: true }, type);
     else if (kind === "simple" || kind === "exec") unit.set("ready", { started: true }, type);
@@ -146,11 +143,17 @@ class ServiceReader {
     else unit.lose(type, "ready as soon as it starts");
   }
 
-  #command(starts: readonly Assignment[], background: Assignment | undefined): void {
+  /** The assignments of a command that none below clears. */
+  #commands(name: string): readonly Assignment[] {
+    const all = this.#assignments.filter(({ section, key }) => section === "Service" && key === name);
+    const cleared = all.findLastIndex(({ value }) => value === "");
+    for (const each of all.slice(0, cleared + 1)) this.#unit.say(each, `cleared by an empty ${name}`);
+    return all.slice(cleared + 1);
+  }
+
+  #command(background: Assignment | undefined): void {
     const unit = this.#unit;
-    const cleared = starts.findLastIndex(({ value }) => value === "");
-    for (const each of starts.slice(0, cleared + 1)) unit.say(each, "cleared by an empty ExecStart");
-    const [start, ...further] = starts.slice(cleared + 1);
+    const [start, ...further] = this.#commands("ExecStart");
     for (const each of further) unit.lose(each, "a unit has one command");
     if (start === undefined) {
       unit.disable(unit.source, "ExecStart= is missing");
@@ -162,24 +165,14 @@ class ServiceReader {
       unit.disable(start, "use the option that keeps the program in the foreground");
       return;
     }
-    const [, prefix = "", line = ""] = /^([@\-:+!|]*)(.*)$/.exec(start.value) ?? [];
-    if (/[@+!|]/.test(prefix)) {
-      unit.disable(start, `Sluice has no equivalent of the prefix ${prefix}`);
+    const words = execWords(start.value);
+    if (!words.ok) {
+      unit.disable(start, words.why);
       return;
     }
-    const words = prefix.includes(":") ? this.#plainWords(line) : commandWords(line);
-    if (!words.ok) unit.disable(start, words.why);
-    else if (words.words.length === 0) unit.disable(start, "the command is empty");
-    else {
-      unit.set("command", words.words, start);
-      if (prefix.includes("-"))
-        unit.lose(start, "a failure of this command fails the unit, also with the prefix -");
-    }
-  }
-
-  #plainWords(line: string): ReturnType<typeof splitWords> {
-    const plain = withoutSpecifiers(line);
-    return plain === undefined ? { ok: false, why: "needs a specifier of systemd" } : splitWords(plain);
+    unit.set("command", words.words, start);
+    if (/^:?-/.test(start.value))
+      unit.lose(start, "a failure of this command fails the unit, also with the prefix -");
   }
 
   #stop(): void {
@@ -206,14 +199,14 @@ class ServiceReader {
         from.push(timeout);
       });
     }
-    const command = this.#service("ExecStop");
+    const [command, ...further] = this.#commands("ExecStop");
+    for (const each of further) unit.lose(each, "a stop has one command");
     if (command !== undefined) {
-      const words = commandWords(command.value.replace(/^-/, ""));
-      if (words.ok && words.words.length > 0) {
-        delete stop["signal"];
+      const words = execWords(command.value);
+      if (words.ok) {
         stop["command"] = words.words;
         from.push(command);
-      } else unit.lose(command, words.ok ? "the command is empty" : words.why);
+      } else unit.lose(command, words.why);
     }
     unit.setByRule("stop", stop, "the default of systemd", ...from);
     this.#startTimeout();
@@ -232,10 +225,11 @@ class ServiceReader {
 
   #taskEnd(): void {
     const unit = this.#unit;
-    for (const key of ["KillMode", "KillSignal", "TimeoutStopSec", "ExecStop", "Restart", "RestartSec"]) {
+    for (const key of ["KillMode", "KillSignal", "TimeoutStopSec", "Restart", "RestartSec"]) {
       const assignment = this.#service(key);
       if (assignment !== undefined) unit.lose(assignment, "a task has no such key");
     }
+    for (const each of this.#commands("ExecStop")) unit.lose(each, "a task has no such key");
     for (const key of ["description", "timeout"]) unit.keys.get(key);
     for (const [key, { from }] of unit.keys) {
       if (TASK_KEYS.has(key)) continue;
@@ -398,7 +392,7 @@ class ServiceReader {
   }
 
   #words(assignment: Assignment, use: (words: readonly string[]) => void): void {
-    const words = this.#plainWords(assignment.value);
+    const words = plainWords(assignment.value);
     if (words.ok) use(words.words);
     else this.#unit.lose(assignment, words.why);
   }

@@ -32,8 +32,8 @@ function imported(name: string): ImportedFile {
   return fromCompose(text, name);
 }
 
-function fromCompose(text: string, name = "process-compose.yaml"): ImportedFile {
-  const read = importProcessCompose(text, name, false);
+function fromCompose(text: string, name = "process-compose.yaml", hasDotenv = false): ImportedFile {
+  const read = importProcessCompose(text, name, hasDotenv);
   if (!read.ok) throw new Error(read.diagnostics.map(({ message }) => message).join("\n"));
   return read.value;
 }
@@ -92,6 +92,32 @@ test("trap-D3: healthy is requires, after and ready; completed is a task; starte
   expect(lostLines(conditions)).toEqual([7, 8, 12, 13, 14, 15, 16, 17]);
 });
 
+test("a .env beside a file of process-compose is a key of each module, and a comment of each task", () => {
+  const waits = "    depends_on:\n      mig:\n        condition: process_completed_successfully\n";
+  const file = fromCompose(
+    `processes:\n  mig:\n    command: run\n  api:\n    command: serve\n${waits}`,
+    "pc.yaml",
+    true,
+  );
+  expect(unitsOf(file)["api"]).toMatchObject({ "environment-file": ["-.env"] });
+  expect(unitsOf(file)["mig"]).not.toHaveProperty("environment-file");
+  const why = "environment from .env: a task has no such key";
+  expect(remarksOf(file)).toContainEqual({ line: 2, text: "mig:", why, isLost: true });
+  expect(isComplete(file)).toBe(false);
+});
+
+test("ready_log_line of process-compose is plain text, whatever characters it has", () => {
+  const ready = (line: string): unknown =>
+    unitsOf(fromCompose(`processes:\n  a:\n    command: run\n    ready_log_line: ${JSON.stringify(line)}\n`))[
+      "a"
+    ]?.["ready"];
+  for (const line of ["[main] ready (1.5 s)", "a|b", "x{2}", "C:\\new", "^.*+?$$", "("]) {
+    const { log } = ready(line) as { readonly log: string };
+    const text = line.replaceAll("$$", "$");
+    expect([new RegExp(log).test(`xx${text}yy`), new RegExp(log).test("other")]).toEqual([true, false]);
+  }
+});
+
 describe("trap-D4: ExecStart", () => {
   const commandOf = (line: string): unknown =>
     unitsOf(importService(`[Service]\nExecStart=${line}\n`, "x.service", new Set()))["x"]?.["command"];
@@ -118,6 +144,40 @@ describe("trap-D4: ExecStart", () => {
     const file = importService(`[Service]\nExecStart=${line}\n`, "x.service", new Set());
     expect(unitsOf(file)["x"]).toMatchObject({ disabled: true, command: ["false"] });
     expect(remarksOf(file)).toMatchObject([{ line: 2, text: `ExecStart=${line}`, isLost: true }]);
+  });
+});
+
+describe("ExecStop", () => {
+  const service = (...lines: string[]): ImportedFile =>
+    importService(["[Service]", "ExecStart=/bin/a", ...lines, ""].join("\n"), "x.service", new Set());
+  const stopOf = (...lines: string[]): unknown => unitsOf(service(...lines))["x"]?.["stop"];
+  const lost = (...lines: string[]): number[] => lostLines(service(...lines));
+  const rest = { timeout: "90s", to: "group" };
+
+  test("is one command; each further one is a comment, and an empty value clears those above", () => {
+    const command = ["/bin/one"];
+    expect(stopOf("ExecStop=/bin/one", "ExecStop=/bin/two")).toMatchObject({ command });
+    expect(lost("ExecStop=/bin/one", "ExecStop=/bin/two")).toEqual([4]);
+    const cleared = ["ExecStop=/bin/old", "ExecStop=", "ExecStop=/bin/one"];
+    expect([stopOf(...cleared), lost(...cleared)]).toEqual([{ signal: "SIGTERM", ...rest, command }, []]);
+    expect([stopOf("ExecStop="), lost("ExecStop=")]).toEqual([{ signal: "SIGTERM", ...rest }, []]);
+  });
+
+  test("has the signal of KillSignal beside it", () => {
+    const stop = { signal: "SIGINT", ...rest, command: ["/bin/quit"] };
+    expect(stopOf("KillSignal=SIGINT", "ExecStop=-/bin/quit")).toEqual(stop);
+  });
+
+  test.each(["+/bin/quit", "!/bin/quit", "@/bin/quit name", "-+/bin/quit"])(
+    "%s is a comment, because of its prefix",
+    (line) => {
+      expect(stopOf(`ExecStop=${line}`)).toEqual({ signal: "SIGTERM", ...rest });
+      expect(lost(`ExecStop=${line}`)).toEqual([3]);
+    },
+  );
+
+  test("with the prefix : has no variables", () => {
+    expect(stopOf("ExecStop=:/bin/quit $X")).toMatchObject({ command: ["/bin/quit", "$X"] });
   });
 });
 

@@ -20,6 +20,7 @@ import {
 import { withInsecure } from "../../insecure.js";
 import { withUri } from "../../session.js";
 import { ExitError, printJson, printLine, say, UsageError } from "../../terminal/output.js";
+import { finishWithoutReader } from "../../terminal/output-stream.js";
 import { check } from "../plan.js";
 import { type OnRanksOptions, withOnRanks } from "../ranks.js";
 import { type ShuffleOption, withShuffle } from "../../instance/shuffle-option.js";
@@ -116,6 +117,7 @@ async function applyOn(
   proposalOf: (rank: number) => Promise<Proposal>,
   options: ApplyOptions,
 ): Promise<void> {
+  if (options.dryRun !== true) finishWithoutReader();
   const sessions = options.dryRun === true ? [] : await open();
   try {
     const proposals = await Promise.all(ranks.map(proposalOf));

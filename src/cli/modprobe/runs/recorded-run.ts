@@ -8,7 +8,7 @@ import { ExitError } from "../../terminal/output.js";
 import { recordDirectory } from "./run-recording.js";
 import { withFlux, withOn } from "../../facts.js";
 import { fields } from "../../../messages/index.js";
-import { instanceUri, withConnection, withUri } from "../../session.js";
+import { namedOrOnlyInstance, withConnection, withUri } from "../../session.js";
 
 /** The choice of a recorded run. */
 export interface RecordedRunOptions {
@@ -72,7 +72,7 @@ async function openStore({ uri, statedir, rank, on }: RecordedRunOptions): Promi
       );
     });
   }
-  const instance = instanceUri({ ...(uri !== undefined && { uri }) });
+  const instance = await namedOrOnlyInstance({ ...(uri !== undefined && { uri }) });
   if (instance === undefined) {
     throw new ExitError(1, `no recorded run: no instance runs, and --statedir is not set\n  hint: ${HINT}`);
   }
