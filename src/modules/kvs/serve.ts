@@ -69,6 +69,10 @@ export function serveVersions(
     const { id } = requestFields(request.payload, { id: "string" });
     return { ...(await restores.finish(id)) };
   });
+  h.handle("restore-abandon", (request) => {
+    restores.abandon(requestFields(request.payload, { id: "string" }).id);
+    h.respond(request);
+  });
   h.handle("disconnect", (request) => {
     restores.disconnect(request.sender);
     h.respond(request);
