@@ -49,7 +49,7 @@ export function directContent(store: Backing): Content {
     },
     load: async (ref) => {
       const bytes = await store.load(ref);
-      if (bytes === undefined) throw requestError("ENOENT", `blob ${ref} is missing`);
+      if (bytes === undefined) throw requestError("EIO", `blob ${ref} is missing`);
       if (blobref(bytes) !== ref) throw requestError("EIO", `blob ${ref} is damaged`);
       return bytes;
     },

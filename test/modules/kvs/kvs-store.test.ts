@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { ERRNO } from "../../../src/errors/index.js";
 import { MemoryStore } from "../../../src/modules/content/memory-store.js";
 import { parseOps } from "../../../src/modules/kvs/apply-ops.js";
 import type { Content } from "../../../src/modules/kvs/content.js";
@@ -25,4 +26,23 @@ test("a dump of large values has no response with several of them", async () => 
   for await (const chunk of dump(store, content)) sizes.push((chunk as Uint8Array).length);
   expect(sizes.length).toBeGreaterThan(25);
   expect(Math.max(...sizes)).toBeLessThan(2 * value.length);
+});
+
+test("a key whose value is missing in the store fails with EIO, even if it is optional", async () => {
+  const memory = new MemoryStore();
+  await (
+    await storeOn(directContent(memory))
+  ).commit(parseOps({ ops: [{ key: "a", value: "x".repeat(1000) }] }));
+  const root = ((await memory.record("kvs")) as { root: string }).root;
+  // Only the root stays: nothing refers to the value but the root itself.
+  const rest = new MemoryStore();
+  const bytes = (await memory.load(root)) ?? new Uint8Array();
+  await rest.commit({
+    blobs: [{ ref: root, bytes }],
+    records: { kvs: (await memory.record("kvs")) ?? null },
+  });
+  const store = await storeOn(directContent(rest));
+  const eio: unknown = expect.objectContaining({ errnum: ERRNO.EIO });
+  await expect(store.get("a")).rejects.toEqual(eio);
+  await expect(store.getOptional("a")).rejects.toEqual(eio);
 });
