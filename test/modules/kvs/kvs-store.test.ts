@@ -46,3 +46,13 @@ test("a key whose value is missing in the store fails with EIO, even if it is op
   await expect(store.get("a")).rejects.toEqual(eio);
   await expect(store.getOptional("a")).rejects.toEqual(eio);
 });
+
+test("a counter may have the name of a property of all objects", async () => {
+  const store = await storeOn(directContent(new MemoryStore()));
+  for (const key of ["constructor", "toString", "__proto__"]) {
+    const { values } = await store.commit(parseOps({ ops: [{ key, add: 2 }] }));
+    expect(Object.entries(values)).toEqual([[key, 2]]);
+    await store.commit(parseOps({ ops: [{ key, unlink: true }] }));
+    expect(Object.values((await store.commit(parseOps({ ops: [{ key, add: 1 }] }))).values)).toEqual([3]);
+  }
+});
