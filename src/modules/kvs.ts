@@ -3,6 +3,7 @@ import type { Handle } from "../messages/index.js";
 import { startInterval } from "../processes/index.js";
 import { countAttribute, delayAttribute } from "./arguments/attributes.js";
 import { contentOf } from "./kvs/content.js";
+import { forwardRestores } from "./kvs/forward-restores.js";
 import { serveKeys, serveVersions } from "./kvs/serve.js";
 import { type Commit, KvsStore } from "./kvs/store.js";
 import { BegunRequests } from "./life/begun-requests.js";
@@ -16,9 +17,8 @@ const METHODS = [
   "checkpoint-make",
   "checkpoint-list",
   "checkpoint-restore",
-  "restore-begin",
   "restore-lines",
-  "restore-end",
+  "restore-abandon",
 ] as const;
 
 /**
@@ -35,8 +35,12 @@ export async function modMain(h: Handle): Promise<void> {
 
 async function forward(h: Handle): Promise<void> {
   for (const method of METHODS) {
-    h.handle(method, (request) => h.rpc(`${h.name}.${method}`, request.payload, { rank: "upstream" }));
+    // An answer without a payload is an answer too, which a returned `undefined` is not.
+    h.handle(method, async (request) => {
+      h.respond(request, await h.rpc(`${h.name}.${method}`, request.payload, { rank: "upstream" }));
+    });
   }
+  forwardRestores(h);
   h.handle("dump", (request) => {
     return h.rpcStream(`${h.name}.dump`, request.payload, { rank: "upstream", signal: request.signal });
   });

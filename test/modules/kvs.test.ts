@@ -210,6 +210,27 @@ describe("kvs", () => {
   });
 });
 
+test("a restore of another rank ends when its client disconnects", async () => {
+  const [first, second] = MemoryOverlay.pair();
+  await withInstance({ overlay: first }, async (zero) => {
+    await withInstance({ overlay: second }, async (one) => {
+      await zero.load("content", "kvs");
+      await one.load("content", "kvs");
+      const client = await one.broker.connect();
+      await client.rpc("kvs.restore-begin");
+      await expect(one.rpc("kvs.restore-begin")).rejects.toEqual(failsWith("EBUSY"));
+      // The broker sends this request when the client disconnects. An answer shows that the module has received it.
+      await client.rpc("kvs.disconnect");
+      await client.close();
+      const { id } = (await one.rpc("kvs.restore-begin")) as { id: string };
+      const dump = `${id}\n{"sluice":"kvs-dump","format":1,"version":9,"time":1}\n{"end":true,"keys":0}\n`;
+      await one.rpc("kvs.restore-lines", Buffer.from(dump));
+      expect(await one.rpc("kvs.restore-end", { id })).toEqual({ version: 9, keys: 0 });
+      await zero.rpc("kvs.collect");
+    });
+  });
+});
+
 const word = fc.constantFrom("a", "b", "c", "a-");
 const key = fc.array(word, { minLength: 1, maxLength: 3 }).map((words) => words.join("."));
 const op = fc.oneof(

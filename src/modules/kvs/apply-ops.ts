@@ -96,7 +96,7 @@ async function put({ tree, counters }: Keyspace, { key, encoded }: Target, entry
 
 async function add(before: Applied, op: Op & { readonly kind: "add" }): Promise<Applied> {
   const entry = await before.tree.get(op.encoded);
-  const now = entry === undefined ? (before.counters[op.key] ?? 0) : counterValue(entry);
+  const now = entry === undefined ? notedValue(before.counters, op.key) : counterValue(entry);
   if (now === undefined) throw requestError("EINVAL", `cannot add to ${op.key}: it is not a counter`);
   const value = now + op.amount;
   if (!Number.isSafeInteger(value))
@@ -124,5 +124,10 @@ export function noteCounter(counters: Counters, { key, entry }: Found): Counters
   const value = counterValue(entry);
   if (value === undefined) return counters;
   const name = decodeKey(key);
-  return { ...counters, [name]: Math.max(value, counters[name] ?? 0) };
+  return { ...counters, [name]: Math.max(value, notedValue(counters, name)) };
+}
+
+/** The name of a counter may be that of a property of all objects, such as `constructor`. */
+function notedValue(counters: Counters, name: string): number {
+  return Object.hasOwn(counters, name) ? (counters[name] ?? 0) : 0;
 }

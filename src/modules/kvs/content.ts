@@ -1,4 +1,4 @@
-import { isErrno } from "../../errors/index.js";
+import { isErrno, requestError } from "../../errors/index.js";
 import { fields, type Handle, type JsonValue } from "../../messages/index.js";
 import { type Batch, encodeBatch } from "../content/batch.js";
 import type { StoredBlob } from "../content/blob.js";
@@ -17,7 +17,7 @@ export interface Content {
    * request go before the records.
    */
   commit(batch: Batch): Promise<number>;
-  /** Rejects with `ENOENT`. */
+  /** Rejects with `EIO` for a missing or damaged blob: `ENOENT` would mean a missing key. */
   load(ref: string): Promise<Uint8Array>;
   /** Undefined where there is no such record. */
   record(key: string): Promise<JsonValue | undefined>;
@@ -46,7 +46,9 @@ export function contentOf(h: Handle, waitMs: number): Content {
       return bytes;
     },
     load: async (ref) => {
-      const bytes = await remote.call("load", { ref });
+      const bytes = await remote.call("load", { ref }).catch((error: unknown) => {
+        throw isErrno(error, "ENOENT") ? requestError("EIO", `blob ${ref} is missing`, error) : error;
+      });
       return bytes instanceof Uint8Array ? bytes : new Uint8Array();
     },
     record: async (key) => {

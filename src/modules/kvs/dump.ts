@@ -4,7 +4,7 @@ import { endLine, headerLine, keyLine } from "./dump-format.js";
 import type { Leaf } from "./node.js";
 import type { KvsStore } from "./store.js";
 
-/** A response of the stream has at least this many bytes, except for the last. */
+/** A response of the stream has at most this many bytes of lines, except where a single line has more. */
 const CHUNK_BYTES = 512 * 1024;
 
 /**
@@ -20,13 +20,14 @@ export async function* dump(store: KvsStore, content: Content): AsyncGenerator<P
     let keys = 0;
     for await (const leaf of snapshot.tree.leaves()) {
       for (const line of await linesOf(leaf, content)) {
+        if (bytes + line.length > CHUNK_BYTES && parts.length > 0) {
+          yield Buffer.concat(parts);
+          [parts, bytes] = [[], 0];
+        }
         parts.push(line);
         bytes += line.length;
       }
       keys += leaf.keys.length;
-      if (bytes < CHUNK_BYTES) continue;
-      yield Buffer.concat(parts);
-      [parts, bytes] = [[], 0];
     }
     yield Buffer.concat([...parts, Buffer.from(endLine(keys))]);
   } finally {

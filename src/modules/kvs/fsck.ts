@@ -49,7 +49,7 @@ export function directContent(store: Backing): Content {
     },
     load: async (ref) => {
       const bytes = await store.load(ref);
-      if (bytes === undefined) throw requestError("ENOENT", `blob ${ref} is missing`);
+      if (bytes === undefined) throw requestError("EIO", `blob ${ref} is missing`);
       if (blobref(bytes) !== ref) throw requestError("EIO", `blob ${ref} is damaged`);
       return bytes;
     },
@@ -111,8 +111,8 @@ export class VersionWalk {
   }
 
   async *#below(ref: string, range: Range): AsyncGenerator<Met, void> {
-    const bytes = await this.#store.load(ref);
-    const node = nodeOf(ref, bytes);
+    const { bytes, problem } = await readable(this.#store, ref);
+    const node = problem === undefined ? nodeOf(ref, bytes) : `the node ${ref} is unreadable: ${problem}`;
     if (typeof node === "string") {
       yield this.#lost({ ...range, problem: node, bytes });
       return;
@@ -132,9 +132,10 @@ export class VersionWalk {
   async #entry(key: string, entry: Entry): Promise<Met> {
     const position = this.#position++;
     if ("value" in entry) return { kind: "entry", found: { key, entry } };
-    const bytes = await this.#store.load(entry.ref);
+    const { bytes, problem: unreadable } = await readable(this.#store, entry.ref);
     if (bytes !== undefined && blobref(bytes) === entry.ref) return { kind: "entry", found: { key, entry } };
-    const problem = `the value ${entry.ref} is ${bytes === undefined ? "missing" : "damaged"}`;
+    const state = bytes === undefined ? "missing" : "damaged";
+    const problem = `the value ${entry.ref} is ${unreadable === undefined ? state : `unreadable: ${unreadable}`}`;
     const damage: Damage = {
       ...{ in: this.#head.name, kind: "value", key: decodeKey(key) },
       ...{ position, bytes: bytes?.length ?? 0, problem },
@@ -154,7 +155,20 @@ export class VersionWalk {
 
 /** Whether the top of a version can be read. */
 export async function hasRoot(store: Backing, { root }: Head): Promise<boolean> {
-  return root === undefined || typeof nodeOf(root, await store.load(root)) !== "string";
+  return root === undefined || typeof nodeOf(root, (await readable(store, root)).bytes) !== "string";
+}
+
+/** The bytes of a blob, or the problem for which the store cannot read them. */
+async function readable(
+  store: Backing,
+  ref: string,
+): Promise<{ readonly bytes: Uint8Array | undefined; readonly problem?: string }> {
+  try {
+    return { bytes: await store.load(ref) };
+  } catch (error) {
+    if (!isErrno(error, "EIO")) throw error;
+    return { bytes: undefined, problem: messageOf(error) };
+  }
 }
 
 /** The node of a blob, or a text about the damage. */

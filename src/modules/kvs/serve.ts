@@ -4,8 +4,7 @@ import type { BegunRequests } from "../life/begun-requests.js";
 import { parseOps } from "./apply-ops.js";
 import type { Content } from "./content.js";
 import { dump } from "./dump.js";
-import { replaced } from "./restore.js";
-import { Restores } from "./restores.js";
+import { restoreCheckpoint, Restores } from "./restores.js";
 import type { KvsStore } from "./store.js";
 
 /** Answers the requests for keys (docs/services.md). */
@@ -56,10 +55,7 @@ export function serveVersions(
   }));
   begun.handle("checkpoint-restore", async (request) => {
     const { number } = requestFields(request.payload, { number: "integer" });
-    const found = store.checkpoints.find((checkpoint) => checkpoint.number === number);
-    if (found === undefined)
-      throw requestError("ENOENT", `no checkpoint ${number} (see: sluice kvs checkpoint list)`);
-    return { version: await store.replace((before) => replaced(before, store.treeOf(found.root))) };
+    return { version: await restoreCheckpoint(store, number) };
   });
   h.handle("dump", () => dump(store, content));
   h.handle("restore-begin", (request) => ({ id: restores.begin(request) }));
@@ -72,6 +68,10 @@ export function serveVersions(
   begun.handle("restore-end", async (request) => {
     const { id } = requestFields(request.payload, { id: "string" });
     return { ...(await restores.finish(id)) };
+  });
+  h.handle("restore-abandon", (request) => {
+    restores.abandon(requestFields(request.payload, { id: "string" }).id);
+    h.respond(request);
   });
   h.handle("disconnect", (request) => {
     restores.disconnect(request.sender);

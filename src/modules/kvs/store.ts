@@ -169,6 +169,11 @@ export class KvsStore {
     return { snapshot, release: this.#pins.take(snapshot.root) };
   }
 
+  /** Keeps everything below a root from garbage collection until the returned function is called. */
+  protect(root: string | undefined): () => void {
+    return this.#pins.take(root);
+  }
+
   /** Makes either all of the changes or no change. Resolves when they are durable. */
   async commit(ops: readonly Op[]): Promise<Pick<Applied, "values"> & { readonly version: number }> {
     return await this.#change(async (draft) => {

@@ -50,27 +50,24 @@ export class Tree {
 
   /** The key itself if it exists, else the one directly before or after it. */
   async nearest(key: string, side: "before" | "after"): Promise<Found | undefined> {
-    if (this.root === undefined) return undefined;
-    let node = await this.#node(this.root);
-    let beside: Child | undefined;
-    while (node.kind === "inner") {
-      const index = indexFor(node.keys, key);
-      beside = node.items[side === "after" ? index + 1 : index - 1] ?? beside;
-      node = await this.#node(itemAt(node.items, index));
-    }
-    const index = lastAtMost(node.keys, key);
-    const at = side === "before" || node.keys[index] === key ? index : index + 1;
-    if (at >= 0 && at < node.keys.length) return foundAt(node, at);
-    return beside === undefined ? undefined : await this.#edge(beside, side);
+    return this.root === undefined ? undefined : await this.#nearestIn(this.root, key, side);
   }
 
-  /** The first or the last key of a subtree. */
-  async #edge(child: Child, side: "before" | "after"): Promise<Found> {
-    let node = await this.#node(child);
-    while (node.kind === "inner") {
-      node = await this.#node(itemAt(node.items, side === "after" ? 0 : node.items.length - 1));
+  /** The search continues with the children beside: earlier versions left empty leaves in some trees. */
+  async #nearestIn(child: Child, key: string, side: "before" | "after"): Promise<Found | undefined> {
+    const node = await this.#node(child);
+    if (node.kind === "leaf") {
+      const index = lastAtMost(node.keys, key);
+      const at = side === "before" || node.keys[index] === key ? index : index + 1;
+      return at >= 0 && at < node.keys.length ? foundAt(node, at) : undefined;
     }
-    return foundAt(node, side === "after" ? 0 : node.keys.length - 1);
+    const step = side === "before" ? -1 : 1;
+    for (let index = indexFor(node.keys, key); ; index += step) {
+      const beside = node.items[index];
+      if (beside === undefined) return undefined;
+      const found = await this.#nearestIn(beside, key, side);
+      if (found !== undefined) return found;
+    }
   }
 
   /** All leaves, in order. It reads neighbouring leaves together. */
@@ -119,12 +116,14 @@ export class Tree {
     return new Tree(this.#load, topOf(pieces));
   }
 
-  /** Replaces a child by its new pieces. A piece that became too small is first joined with its neighbour. */
+  /**
+   * Replaces a child by its new pieces. A piece that became too small is first joined with its neighbour. Without a
+   * neighbour, an empty piece goes away, and the level above joins the empty parent.
+   */
   async #replace({ parent, index }: Passage, pieces: readonly TreeNode[]): Promise<Inner> {
     const [only] = pieces;
-    if (pieces.length > 1 || only === undefined || !isSmall(only) || parent.items.length === 1) {
-      return putPieces(parent, index, 1, pieces);
-    }
+    if (pieces.length > 1 || only === undefined || !isSmall(only)) return putPieces(parent, index, 1, pieces);
+    if (parent.items.length === 1) return putPieces(parent, 0, 1, only.items.length === 0 ? [] : pieces);
     const left = Math.max(0, index - 1);
     const neighbour = await this.#node(itemAt(parent.items, left === index ? index + 1 : left));
     const joined = left === index ? join(only, neighbour) : join(neighbour, only);

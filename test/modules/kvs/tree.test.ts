@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { BulkTree } from "../../../src/modules/kvs/bulk-tree.js";
 import { type Child, decodeNode, flush, makeEntry, type TreeNode } from "../../../src/modules/kvs/node.js";
 import { NODE_MAX_ITEMS, Tree } from "../../../src/modules/kvs/tree.js";
 
@@ -20,6 +21,13 @@ class StoredTree {
     for (const { ref, bytes } of blobs) this.blobs.set(ref, bytes);
     this.tree = new Tree((ref) => this.node(ref), roots[0]);
     return blobs.length;
+  }
+
+  /** Begins with keys in ascending order, as a restore does. */
+  bulk(names: readonly string[]): void {
+    const bulk = new BulkTree(({ ref, bytes }) => this.blobs.set(ref, bytes));
+    for (const [index, key] of names.entries()) bulk.add(key, makeEntry(index));
+    this.tree = new Tree((ref) => this.node(ref), bulk.finish());
   }
 
   async keys(): Promise<string[]> {
@@ -88,6 +96,49 @@ describe("the tree", () => {
       }),
       { numRuns: 40 },
     );
+  });
+
+  test("does what a sorted map does after a restore, for any keys that go away", async () => {
+    const range = fc.record({ from: fc.nat({ max: 650 }), count: fc.integer({ min: 1, max: 60 }) });
+    const ranges = fc.array(range, { maxLength: 12 });
+    const check = async (count: number, taken: { from: number; count: number }[]): Promise<void> => {
+      const stored = new StoredTree();
+      const left = new Set(Array.from({ length: count }, (_, index) => name(index)));
+      stored.bulk([...left]);
+      for (const { from, count: some } of taken) {
+        for (let index = from; index < from + some; index++) {
+          stored.tree = await stored.tree.delete(name(index));
+          left.delete(name(index));
+        }
+        stored.store();
+        expect(await stored.keys()).toEqual([...left]);
+        expect((await stored.tree.nearest("l", "before"))?.key).toBe([...left].at(-1));
+        expect(stored.shape().sizes).not.toContain(0);
+      }
+      for (const key of left) stored.tree = await stored.tree.delete(key);
+      expect(stored.tree.root).toBeUndefined();
+    };
+    await check(577, [{ from: 576, count: 1 }]);
+    await check(600, [{ from: 576, count: 24 }]);
+    await fc.assert(fc.asyncProperty(fc.integer({ min: 570, max: 640 }), ranges, check), { numRuns: 20 });
+  });
+
+  test("reads past the empty leaves that older stores may have", async () => {
+    const leaf = (...keys: string[]): TreeNode => ({ kind: "leaf", keys, items: keys.map(makeEntry) });
+    const inner = (keys: string[], items: TreeNode[]): TreeNode => ({ kind: "inner", keys, items });
+    const empty = inner(["m"], [leaf()]);
+    const root = inner(["a", "m", "t"], [inner(["a"], [leaf("a")]), empty, inner(["t"], [leaf("t")])]);
+    const stored = new StoredTree();
+    stored.tree = new Tree((ref) => stored.node(ref), root);
+    stored.store();
+    expect(await stored.keys()).toEqual(["a", "t"]);
+    expect((await stored.tree.nearest("p", "before"))?.key).toBe("a");
+    expect((await stored.tree.nearest("b", "after"))?.key).toBe("t");
+    expect((await stored.tree.nearest("s", "before"))?.key).toBe("a");
+    stored.tree = await stored.tree.set("p", makeEntry(1));
+    expect(await stored.keys()).toEqual(["a", "p", "t"]);
+    for (const key of ["p", "t", "a"]) stored.tree = await stored.tree.delete(key);
+    expect(await stored.keys()).toEqual([]);
   });
 
   test("stays balanced over 10,000 keys and after most of them were taken out again", async () => {
