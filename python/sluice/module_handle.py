@@ -123,10 +123,10 @@ def register_default_handlers(h: ModuleSluice) -> None:
         h.respond(request)
 
     def rusage(request: Message) -> None:
-        h.respond(request, resource_usage((request.payload or {}).get("who") or "self"))
+        h.respond(request, resource_usage(_fields(request).get("who")))
 
     def debug(request: Message) -> None:
-        h.respond(request, {"flags": change_debug_flags(h, request.payload or {})})
+        h.respond(request, {"flags": change_debug_flags(h, _fields(request))})
 
     def config_reload(request: Message) -> None:
         if not isinstance(request.payload, dict):
@@ -144,6 +144,19 @@ def register_default_handlers(h: ModuleSluice) -> None:
     topic = f"{h.name}.stats-clear"
     h.msg_watcher(lambda *_: h.clear_stats(), c.MSGTYPE_EVENT, topic).start()
     _subscribe(h, topic)
+
+
+def _fields(request: Message) -> Dict[str, Any]:
+    """The fields of a request, which may lack a payload.
+
+    :raises OSError: ``EPROTO`` if the payload is not an object
+    """
+    payload = request.payload
+    if payload is None:
+        return {}
+    if not isinstance(payload, dict):
+        raise request_error(errno.EPROTO, "payload must be an object")
+    return payload
 
 
 def _subscribe(h: ModuleSluice, topic: str) -> None:
@@ -186,18 +199,20 @@ def change_debug_flags(h: ModuleSluice, payload: Dict[str, Any]) -> int:
     return h.debug_flags
 
 
-def resource_usage(who: str) -> Dict[str, float]:
+def resource_usage(who: Any) -> Dict[str, float]:
     """The fields of getrusage(2): ``{"utime": seconds, "maxrss": KiB, …}``.
 
-    :param who: ``self``, ``children`` or ``thread``
+    :param who: ``self`` (also None), ``children`` or ``thread``
     :raises OSError: ``EPROTO`` for anything else
     """
     import resource
 
+    if who is None:
+        who = "self"
     numbers = {"self": resource.RUSAGE_SELF, "children": resource.RUSAGE_CHILDREN}
     if hasattr(resource, "RUSAGE_THREAD"):
         numbers["thread"] = resource.RUSAGE_THREAD
-    if who not in numbers:
+    if not isinstance(who, str) or who not in numbers:
         raise request_error(errno.EPROTO, f"'who' must be one of self, thread, children, not '{who}'")
     usage = resource.getrusage(numbers[who])
     fields: List[str] = ["utime", "stime", *_RUSAGE_FIELDS]

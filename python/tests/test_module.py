@@ -268,6 +268,15 @@ class Handlers(unittest.TestCase):
         self.assertEqual(call("mod.nothing").errnum, errno.ENOSYS)
         self.assertEqual(call("mod.disconnect").errnum, 0)
 
+    def test_defaults_answer_an_invalid_payload_with_an_error(self) -> None:
+        deep = "[" * 100_000 + "]" * 100_000
+        for payload in ([1], '"x"', "1", "false", b"x", {"who": [1], "op": [1]}, "{", deep):
+            for method in ("rusage", "debug"):
+                answer = self.broker.call(f"mod.{method}", payload)
+                self.assertEqual(answer.errnum, errno.EPROTO, f"{method} {str(payload)[:20]}")
+        self.assertEqual(self.broker.call("mod.config-reload", deep).errnum, errno.EPROTO)
+        self.assertEqual(self.broker.call("mod.ping").errnum, 0)
+
     def test_debug_bits(self) -> None:
         call = self.broker.call
         self.assertEqual(call("mod.debug", {"op": "setbit", "flags": 5}).payload, {"flags": 5})
