@@ -11,6 +11,9 @@ from .errors import message_of, request_error
 from .future import Future
 from .message import Message
 
+#: How many seconds an ending module may take to answer the requests that it has received.
+ANSWERS_SECONDS = 5.0
+
 _RUSAGE_FIELDS = (
     "maxrss ixrss idrss isrss minflt majflt nswap inblock oublock msgsnd msgrcv nsignals nvcsw nivcsw".split()
 )
@@ -57,9 +60,21 @@ class ModuleSluice(handle.Sluice):
         """Reports that the module runs, unless it has stopped."""
         self.set_running()
 
-    def stop_serving(self) -> None:
-        """Answers all received and later requests with ``ENOSYS``."""
+    def finish(self, seconds: float) -> None:
+        """Ends the event loop once the received requests have answers. Refuses later ones with ``ENOSYS``.
+
+        :param seconds: how long that may take
+        """
+        responder = self._server.responder
+
+        def stop_if_answered() -> None:
+            if not responder.owes_answers:
+                self.reactor_stop()
+
         self._server.refuse()
+        responder.on_answered = stop_if_answered
+        self.timer_watcher(seconds, lambda *_: self.reactor_stop()).start()
+        stop_if_answered()
 
     def refuse_requests(self) -> None:
         """Answers the received requests with ``ENOSYS`` now, and the later ones on arrival."""
@@ -107,9 +122,8 @@ def register_default_handlers(h: ModuleSluice) -> None:
     """Sets the handlers that every module has unless it sets its own (docs/design/modules.md §3)."""
 
     def shutdown(request: Message) -> None:
-        h.reactor_stop()
         h.respond(request)
-        h.stop_serving()
+        h.finish(ANSWERS_SECONDS)
 
     def ping(request: Message) -> None:
         # The payload as it came, unparsed.

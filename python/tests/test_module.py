@@ -10,8 +10,9 @@ from typing import Any, Dict, List, Optional
 
 from sluice import constants as c
 from sluice.host_environment import PACKAGE_DIR
+from sluice.message import Message
 
-from .broker import PATIENCE, FakeBroker
+from .broker import PATIENCE, FakeBroker, Stream
 
 SERVE = """
 def mod_main(h, *args):
@@ -139,6 +140,43 @@ class Life(unittest.TestCase):
         self.assertEqual(
             [response.get(timeout=PATIENCE).errnum for response in asked], [0, errno.ENOSYS, errno.ENOSYS]
         )
+        self.assertEqual(module.ended(), (0, None, 0))
+
+    HOLDS = """
+    import sluice.module_handle
+    def mod_main(h, limit):
+        sluice.module_handle.ANSWERS_SECONDS = float(limit)
+        held = []
+        h.msg_watcher(lambda h, w, request, a: held.append(request), topic_glob="*.hold").start()
+        def let_go(*_):
+            for request in held:
+                h.respond(request, "1")
+        h.msg_watcher(let_go, topic_glob="let.go").start()
+        h.run()
+    """
+
+    def test_shutdown_waits_for_the_answers_to_received_requests(self) -> None:
+        module = Module(self, self.HOLDS, {"args": ["3600"]})
+        held = module.broker.ask("mod.hold")
+        module.broker.call("mod.ping")
+        self.assertEqual(module.broker.call("mod.shutdown").errnum, 0)
+        self.assertEqual(module.broker.call("mod.ping").errnum, errno.ENOSYS)
+        module.broker.publish("let.go")
+        self.assertEqual(held.get(timeout=PATIENCE).payload, 1)
+        self.assertEqual(module.ended(), (0, None, 0))
+
+    def test_shutdown_waits_neither_for_streams_nor_for_senders_that_have_gone(self) -> None:
+        module = Module(self, self.HOLDS, {"args": ["3600"]})
+        module.broker.ask("mod.hold", flags=c.RPC_STREAMING)
+        module.broker.ask("mod.hold", route=["gone"])
+        module.broker.call("mod.shutdown")
+        module.broker.ask("mod.disconnect", route=["gone"])
+        self.assertEqual(module.ended(), (0, None, 0))
+
+    def test_shutdown_waits_for_a_limited_time(self) -> None:
+        module = Module(self, self.HOLDS, {"args": ["0.01"]})
+        module.broker.ask("mod.hold")
+        module.broker.call("mod.shutdown")
         self.assertEqual(module.ended(), (0, None, 0))
 
     def test_a_number_that_is_no_error_number_is_not_passed_on(self) -> None:
@@ -314,6 +352,17 @@ class Coroutines(unittest.TestCase):
         module.broker.status(c.STATUS_RUNNING)
         self.assertEqual(early.get(timeout=PATIENCE).payload, ["[1]"])
         module.broker.call("mod.shutdown")
+        self.assertEqual(module.ended(), (0, None, 0))
+
+    def test_answer_before_the_module_ends(self) -> None:
+        module = Module(self, self.SOURCE)
+        module.broker.answer("echo.it", lambda message: None if message.raw == "start" else Stream(ends=False))
+        module.broker.status(c.STATUS_RUNNING)
+        asked = module.broker.ask("mod.ask")
+        inner = module.broker.next_request("echo.it", lambda each: each.raw == "[1]")
+        module.broker.call("mod.shutdown")
+        module.broker.send(Message("response", "echo.it", "2", matchtag=inner.matchtag))
+        self.assertEqual(asked.get(timeout=PATIENCE).payload, 2)
         self.assertEqual(module.ended(), (0, None, 0))
 
     def test_fail_the_module_with_their_faults(self) -> None:
