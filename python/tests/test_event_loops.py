@@ -7,7 +7,7 @@ import sluice
 from sluice import constants as c
 from sluice.handle import READ, WRITE, Sluice
 
-from .broker import PATIENCE, Stream
+from .broker import PATIENCE, Stream, calling
 from .handle_case import HandleCase
 
 TOPICS = ["probe.ab", "probe.ac", "probe.b"]
@@ -26,6 +26,26 @@ class EventLoop(HandleCase):
         self.h.rpc("a.b").then(lambda _: 1 / 0)
         with self.assertRaises(ZeroDivisionError):
             self.h.reactor_run()
+
+    def test_reactor_run_makes_all_calls_after_the_end_of_the_connection(self) -> None:
+        self.broker.answer("a.b", 1)
+        seen: List[Any] = []
+        for _ in range(200):
+            self.h.rpc("a.b").then(lambda future: seen.append(future.get()))
+        self.h.rpc("a.b").get()
+        self.broker.close()
+        self.h.reactor_run()
+        self.assertEqual(seen, [1] * 200)
+
+    def test_reactor_run_makes_no_more_calls_after_a_stop(self) -> None:
+        self.broker.answer("a.b", 1)
+        seen: List[Any] = []
+        for _ in range(200):
+            self.h.rpc("a.b").then(calling(lambda: seen.append(1), self.h.reactor_stop))
+        self.h.rpc("a.b").get()
+        self.broker.close()
+        self.h.reactor_run()
+        self.assertLess(len(seen), 200)
 
     def test_stop_error_is_raised(self) -> None:
         self.h.timer_watcher(0.0, lambda h, *_: h.reactor_stop_error(ValueError("enough"))).start()
