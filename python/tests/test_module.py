@@ -274,6 +274,15 @@ class Handlers(unittest.TestCase):
         line = self.broker.next_request("log.append")
         self.assertEqual(line.payload, {"level": "info", "text": "poked 3"})
 
+    def test_get_no_event_with_invalid_json(self) -> None:
+        self.broker.next_request("event.subscribe", lambda each: each.payload == {"topic": "mod.poke"})
+        self.broker.publish("mod.poke", "hello")
+        self.broker.publish("mod.poke", {"by": 3})
+        dropped = self.broker.next_request("log.append").payload
+        self.assertEqual(dropped["level"], "err")
+        self.assertRegex(dropped["text"], "^event mod.poke dropped: invalid JSON")
+        self.broker.next_request("log.append", lambda each: each.payload["text"] == "poked 3")
+
     def test_that_raise_an_oserror_have_answered(self) -> None:
         response = self.broker.call("mod.refuse")
         self.assertEqual((response.errnum, response.error), (errno.EEXIST, "File exists"))
