@@ -62,6 +62,12 @@ def shares(context): context.set("greeting", ["hello"])
 @task("reads")
 def reads(context): print(context.get("answer"))
 
+@task("bad-name")
+def bad_name(context): context.setenv({"RC_SET": "x", "A=B": "x"})
+
+@task("bad-value")
+def bad_value(context): context.setenv({"RC_SET": "x", "RC_NUL": "a\\0b"})
+
 @task("awaits-cancelled")
 async def awaits_cancelled(context):
     inner = asyncio.ensure_future(asyncio.sleep(0))
@@ -149,6 +155,13 @@ describe("the Python host", () => {
     const s = await opened();
     await expect(s.run("awaits-cancelled")).rejects.toMatchObject({ message: "CancelledError" });
     await expect(s.run("raises-any")).rejects.toMatchObject({ message: "any" });
+  });
+
+  test("refuses names and values that no environment can hold, and sets none of them", async () => {
+    const s = await opened();
+    await expect(s.run("bad-name")).rejects.toThrow("invalid name 'A=B'");
+    await expect(s.run("bad-value")).rejects.toThrow("the value of RC_NUL contains a NUL");
+    expect(s.env).not.toHaveProperty("RC_SET");
   });
 
   test("answers for a setup() that is cancelled", async () => {

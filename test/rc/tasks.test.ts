@@ -121,6 +121,14 @@ describe("the environment", () => {
     await expect(s.run("bad-environment")).rejects.toMatchObject({ code: "RC_FAILED" });
     expect(s.env).not.toHaveProperty("RC_ONE");
   });
+
+  test("takes only names and values that an environment can hold", async () => {
+    const s = await opened();
+    await expect(s.run("bad-name")).rejects.toThrow("invalid name 'A=B'");
+    await expect(s.run("bad-value")).rejects.toThrow("the value of RC_ONE contains a NUL");
+    expect(s.env).not.toHaveProperty("A=B");
+    expect(s.env).not.toHaveProperty("RC_ONE");
+  });
 });
 
 describe("arguments of modules", () => {
