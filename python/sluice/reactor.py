@@ -207,12 +207,12 @@ class Reactor:
         while not condition():
             if self._connection.gone:
                 raise self._connection.gone_error()
-            remaining = None if deadline is None else deadline - monotonic()
-            if remaining is not None and remaining < 0:
-                return False
+            remaining = None if deadline is None else max(0.0, deadline - monotonic())
             self._connection.wait(remaining)
             self._connection.flush()
             self._receive()
+            if remaining == 0.0 and not condition():
+                return False
         if self._inbox or self._ready:
             self.changed()
         return True

@@ -27,6 +27,24 @@ class EventLoop(HandleCase):
         with self.assertRaises(ZeroDivisionError):
             self.h.reactor_run()
 
+    def test_a_wait_of_0_seconds_reads_what_has_arrived(self) -> None:
+        self.broker.answer("a.b", 1)
+        self.broker.answer("never.answered", Stream(ends=False))
+        late = self.h.rpc("never.answered")
+        future = self.h.rpc("a.b")
+        self.assertTrue(select.select([self.h], [], [], PATIENCE)[0])
+        self.assertEqual(future.get(0), 1)
+        with self.assertRaises(TimeoutError):
+            late.get(0)
+
+    def test_waits_may_be_longer_than_poll_takes(self) -> None:
+        self.broker.answer("a.b", 1)
+        for seconds in (30 * 86400.0, 1e300, float("inf")):
+            self.assertEqual(self.h.rpc("a.b").get(seconds), 1)
+            timer = self.h.timer_watcher(seconds, calling()).start()
+            self.h.rpc("a.b").then(calling(timer.stop))
+            self.h.reactor_run()
+
     def test_reactor_run_makes_all_calls_after_the_end_of_the_connection(self) -> None:
         self.broker.answer("a.b", 1)
         seen: List[Any] = []
