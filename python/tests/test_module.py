@@ -374,6 +374,12 @@ class Coroutines(unittest.TestCase):
         self.assertEqual(asked.get(timeout=PATIENCE).payload, 2)
         self.assertEqual(module.ended(), (0, None, 0))
 
+    def test_need_a_coroutine_as_the_entry(self) -> None:
+        module = Module(self, self.SOURCE.partition("async def mod_main")[0])
+        errnum, text, _ = module.ended()
+        self.assertEqual(errnum, errno.EINVAL)
+        self.assertIn("Slow.ask is a coroutine, and needs a coroutine mod_main", text)
+
     def test_fail_the_module_with_their_faults(self) -> None:
         module = Module(self, self.SOURCE)
         module.broker.answer("echo.it", None)
