@@ -7,7 +7,7 @@ from typing import Any, Callable, Dict, Optional
 from .errors import request_error
 from .message import Message, encode_payload
 
-_is_cancel = _pattern(r'\s*\{\s*"matchtag"\s*:\s*\d+\s*\}\s*').fullmatch
+_cancel = _pattern(r'\s*\{\s*"matchtag"\s*:\s*(\d{1,10})\s*\}\s*').fullmatch
 
 
 class Responder:
@@ -66,9 +66,10 @@ class Responder:
         request."""
         if message.method != "cancel" or not message.noresponse:
             return False
-        if not isinstance(message.raw, str) or _is_cancel(message.raw) is None:
+        match = _cancel(message.raw) if isinstance(message.raw, str) else None
+        if match is None:
             return False
-        request = self._open.get(message.sender, {}).get(message.payload["matchtag"])
+        request = self._open.get(message.sender, {}).get(int(match[1]))
         if request is not None and request.streaming:
             self.respond_error(request, errno.ECANCELED)
             request.end(abandoned=True)
