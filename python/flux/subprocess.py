@@ -39,7 +39,8 @@ class SubprocessBackgroundRexecRPC:
         self.ended = threading.Event()
         self._rank = rank
         self._pid = 0
-        self._error: Optional[OSError] = None
+        #: Why it did not start, or why its status is unknown.
+        self.error: Optional[Exception] = None
         self._started = threading.Event()
         threading.Thread(target=self._follow, args=(request,), daemon=True).start()
 
@@ -50,8 +51,8 @@ class SubprocessBackgroundRexecRPC:
         :raises OSError: the command did not start
         """
         self._started.wait()
-        if self._error is not None:
-            raise self._error
+        if self.error is not None:
+            raise self.error
         return {"pid": self._pid, "rank": self._rank}
 
     def get_pid(self) -> int:
@@ -64,17 +65,20 @@ class SubprocessBackgroundRexecRPC:
 
     def is_named(self, pid: Optional[int], label: Optional[str], rank: int) -> bool:
         """Whether the command has this process id or label on a rank."""
-        if rank != self._rank or not self._started.is_set() or self._error is not None:
+        if rank != self._rank or (pid is None and self.label != label):
             return False
-        return self._pid == pid if pid is not None else self.label == label
+        if pid is None:
+            # Its thread may not have started it yet.
+            self._started.wait()
+        return self._pid != 0 and pid in (None, self._pid)
 
     def _follow(self, request: Dict[str, Any]) -> None:
         try:
             with Sluice() as handle:
                 for message in handle.rpc("exec.run", request, self._rank, RPC_STREAMING):
                     self._take(message)
-        except OSError as error:
-            self._error = error
+        except Exception as error:  # noqa: BLE001 - get() raises it
+            self.error = error
         finally:
             self._started.set()
             self.ended.set()
@@ -102,13 +106,16 @@ class SubprocessWaitRPC:
         """Waits for the end.
 
         :returns: ``{"status": as os.wait() has it, "output": its last output}``
-        :raises OSError: ``ENOENT`` if the command is unknown; ``EINVAL`` if it is not waitable
+        :raises OSError: ``ENOENT`` if the command is unknown; ``EINVAL`` if it is not waitable;
+            ``ECONNRESET`` if the connection to the command has ended
         """
         if self._command is None:
             raise OSError(errno.ENOENT, f"no such command {self._name}")
         if not self._command.waitable:
             raise OSError(errno.EINVAL, f"command {self._name} was started without waitable=True")
         self._command.ended.wait()
+        if self._command.error is not None:
+            raise self._command.error
         return {"status": self._command.status, "output": list(self._command.output)}
 
     def get_status(self) -> int:

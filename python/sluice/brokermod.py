@@ -1,6 +1,6 @@
 """Modules as classes (docs/design/modules.md §5)."""
 
-from inspect import isawaitable
+from inspect import isawaitable, iscoroutinefunction
 from typing import Any, Callable, Dict, Iterator, NamedTuple, Optional, Tuple, TypeVar
 
 from . import constants as c
@@ -63,6 +63,7 @@ class BrokerModule:
     :param h: the handle that ``mod_main`` gets
     :param args: the module's arguments
     :raises OSError: the subscription to an event failed
+    :raises ValueError: a handler of a module is a coroutine, but its entry function is not
 
     >>> class Hello(BrokerModule):
     ...     @request_handler("greet")
@@ -128,6 +129,8 @@ class BrokerModule:
                 yield method, handler
 
     def _watch(self, method: Callable[..., Any], handler: _Handler) -> MessageWatcher:
+        if iscoroutinefunction(method) and self.handle.is_module and self.handle.attachment is None:
+            raise ValueError(f"{method.__qualname__} is a coroutine, and needs a coroutine mod_main that awaits run()")
         topic = f"{self.handle.name}.{handler.topic}" if handler.prefix else handler.topic
         if handler.type_mask == c.MSGTYPE_EVENT:
             self.handle.event_subscribe(topic, lambda error: self.subscription_ended(topic, error))

@@ -13,6 +13,18 @@ from .stream import Stream
 from .wire import encode_message
 
 
+_LONGEST_POLL = 2**31 - 1
+
+
+def poll_time(timeout: Optional[float]) -> Optional[int]:
+    """Milliseconds for ``poll()``, at most as many as it takes. The caller waits again until its time is over.
+
+    :param timeout: seconds; None waits for ever
+    """
+    # Rounded up: a timer that is called too early would have to wait once more.
+    return None if timeout is None else int(min(timeout * 1000 + 0.999, _LONGEST_POLL))
+
+
 def _no_counts() -> Dict[str, Dict[str, int]]:
     return {way: {name: 0 for name in TYPE_NUMBERS} for way in ("tx", "rx")}
 
@@ -119,8 +131,7 @@ class Connection:
         if writes != self._polls_write:
             self._poll.modify(self._stream.fileno(), select.POLLIN | (select.POLLOUT if writes else 0))
             self._polls_write = writes
-        # Rounded up: a timer that is called too early would have to wait once more.
-        self._poll.poll(None if timeout is None else int(timeout * 1000 + 0.999))
+        self._poll.poll(poll_time(timeout))
 
     def disconnect(self, error: Optional[OSError] = None) -> None:
         """Ends the exchange of messages. The descriptor stays open until ``close()``.
@@ -158,5 +169,5 @@ class Connection:
             remaining = deadline - monotonic()
             if remaining <= 0:
                 return
-            writable.poll(int(remaining * 1000 + 0.999))
+            writable.poll(poll_time(remaining))
             self.flush()

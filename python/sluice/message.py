@@ -35,7 +35,7 @@ def encode_payload(payload: Any) -> RawPayload:
         return bytes(payload)
     try:
         return _ENCODE(payload)
-    except (TypeError, ValueError) as cause:
+    except (TypeError, ValueError, RecursionError) as cause:
         import errno
 
         raise request_error(errno.EINVAL, f"JSON cannot express the payload: {cause}") from cause
@@ -50,7 +50,7 @@ def decode_payload(raw: RawPayload) -> Any:
         return raw
     try:
         return _DECODE(raw)
-    except ValueError as cause:
+    except (ValueError, RecursionError) as cause:
         import errno
 
         raise request_error(errno.EPROTO, f"invalid JSON in the payload: {cause}") from cause

@@ -11,6 +11,9 @@ from .errors import message_of, request_error
 from .future import Future
 from .message import Message
 
+#: How many seconds an ending module may take to answer the requests that it has received.
+ANSWERS_SECONDS = 5.0
+
 _RUSAGE_FIELDS = (
     "maxrss ixrss idrss isrss minflt majflt nswap inblock oublock msgsnd msgrcv nsignals nvcsw nivcsw".split()
 )
@@ -57,9 +60,21 @@ class ModuleSluice(handle.Sluice):
         """Reports that the module runs, unless it has stopped."""
         self.set_running()
 
-    def stop_serving(self) -> None:
-        """Answers all received and later requests with ``ENOSYS``."""
+    def finish(self, seconds: float) -> None:
+        """Ends the event loop once the received requests have answers. Refuses later ones with ``ENOSYS``.
+
+        :param seconds: how long that may take
+        """
+        responder = self._server.responder
+
+        def stop_if_answered() -> None:
+            if not responder.owes_answers:
+                self.reactor_stop()
+
         self._server.refuse()
+        responder.on_answered = stop_if_answered
+        self.timer_watcher(seconds, lambda *_: self.reactor_stop()).start()
+        stop_if_answered()
 
     def refuse_requests(self) -> None:
         """Answers the received requests with ``ENOSYS`` now, and the later ones on arrival."""
@@ -107,9 +122,8 @@ def register_default_handlers(h: ModuleSluice) -> None:
     """Sets the handlers that every module has unless it sets its own (docs/design/modules.md §3)."""
 
     def shutdown(request: Message) -> None:
-        h.reactor_stop()
         h.respond(request)
-        h.stop_serving()
+        h.finish(ANSWERS_SECONDS)
 
     def ping(request: Message) -> None:
         # The unparsed payload.
@@ -123,10 +137,10 @@ def register_default_handlers(h: ModuleSluice) -> None:
         h.respond(request)
 
     def rusage(request: Message) -> None:
-        h.respond(request, resource_usage((request.payload or {}).get("who") or "self"))
+        h.respond(request, resource_usage(_fields(request).get("who")))
 
     def debug(request: Message) -> None:
-        h.respond(request, {"flags": change_debug_flags(h, request.payload or {})})
+        h.respond(request, {"flags": change_debug_flags(h, _fields(request))})
 
     def config_reload(request: Message) -> None:
         if not isinstance(request.payload, dict):
@@ -144,6 +158,19 @@ def register_default_handlers(h: ModuleSluice) -> None:
     topic = f"{h.name}.stats-clear"
     h.msg_watcher(lambda *_: h.clear_stats(), c.MSGTYPE_EVENT, topic).start()
     _subscribe(h, topic)
+
+
+def _fields(request: Message) -> Dict[str, Any]:
+    """The fields of a request, which may lack a payload.
+
+    :raises OSError: ``EPROTO`` if the payload is not an object
+    """
+    payload = request.payload
+    if payload is None:
+        return {}
+    if not isinstance(payload, dict):
+        raise request_error(errno.EPROTO, "payload must be an object")
+    return payload
 
 
 def _subscribe(h: ModuleSluice, topic: str) -> None:
@@ -186,18 +213,20 @@ def change_debug_flags(h: ModuleSluice, payload: Dict[str, Any]) -> int:
     return h.debug_flags
 
 
-def resource_usage(who: str) -> Dict[str, float]:
+def resource_usage(who: Any) -> Dict[str, float]:
     """The fields of getrusage(2): ``{"utime": seconds, "maxrss": KiB, …}``.
 
-    :param who: ``self``, ``children`` or ``thread``
+    :param who: ``self`` (also None), ``children`` or ``thread``
     :raises OSError: ``EPROTO`` for anything else
     """
     import resource
 
+    if who is None:
+        who = "self"
     numbers = {"self": resource.RUSAGE_SELF, "children": resource.RUSAGE_CHILDREN}
     if hasattr(resource, "RUSAGE_THREAD"):
         numbers["thread"] = resource.RUSAGE_THREAD
-    if who not in numbers:
+    if not isinstance(who, str) or who not in numbers:
         raise request_error(errno.EPROTO, f"'who' must be one of self, thread, children, not '{who}'")
     usage = resource.getrusage(numbers[who])
     fields: List[str] = ["utime", "stime", *_RUSAGE_FIELDS]

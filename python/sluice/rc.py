@@ -190,7 +190,7 @@ class Context:
         unsets a variable.
 
         :param name: the name of one variable, or a mapping of names to values
-        :raises ValueError: a value is neither a string nor None, and the call sets no variable
+        :raises ValueError: a name or value is invalid. The call then sets no variable
         """
         if decides("the environment", name, value):
             return
@@ -200,6 +200,10 @@ class Context:
                 raise ValueError(f"setenv: the name {key!r} must be a string")
             if item is not None and not isinstance(item, str):
                 raise ValueError(f"setenv: the value of {key} must be a string or None, not {item!r}")
+            if not key or "=" in key or "\0" in key:
+                raise ValueError(f"setenv: invalid name {key!r}")
+            if item is not None and "\0" in item:
+                raise ValueError(f"setenv: the value of {key} contains a NUL")
         self._host.setenv(env)
 
     def setopt(self, module: str, options: str, overwrite: bool = False) -> None:

@@ -202,9 +202,10 @@ class Host:
                 if not callable(setup):
                     raise ValueError("setup is defined, but is not a function")
                 _finish(setup(Context(self, None, effects)))
+            self._close_handle()
             self.output.drain()
             self.send({"op": "read", "file": file, "effects": effects, **_missing(missing)})
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - any error is reported
+        except BaseException as error:  # noqa: BLE001 - any error is reported
             take_declared_tasks()
             self.output.drain()
             line, column = _site(error, file)
@@ -214,7 +215,7 @@ class Host:
             self.send({"op": "read", "file": file, "failure": {**failure, "stack": stack_of(error)}})
         finally:
             stand_ins.end()
-            self._close_handle()
+            _error_of(self._close_handle)
 
     def _declare(self, file: str, tasks: List[DeclaredTask]) -> None:
         for declared in tasks:
@@ -228,16 +229,16 @@ class Host:
     def _run(self, name: str) -> None:
         self.output.task = name
         end: Dict[str, Any] = {"op": "end", "task": name}
-        try:
-            _finish(self._tasks[name].run(Context(self, name)))
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - any error fails the task
-            if not isinstance(error, SystemExit) or error.code not in (None, 0):
-                end["error"] = {"message": _message(error), "stack": stack_of(error)}
-        finally:
-            self._close_handle()
-            self.output.drain()
-            self._running.pop(name, None)
-            self.send(end)
+        error = _error_of(lambda: _finish(self._tasks[name].run(Context(self, name))))
+        if isinstance(error, SystemExit) and error.code in (None, 0):
+            error = None
+        closing = _error_of(self._close_handle)
+        error = error or closing
+        if error is not None:
+            end["error"] = {"message": _message(error), "stack": stack_of(error)}
+        self.output.drain()
+        self._running.pop(name, None)
+        self.send(end)
 
     def _close_handle(self) -> None:
         handle: "Optional[Sluice]" = getattr(self._local, "handle", None)
@@ -266,6 +267,15 @@ def _missing(report: "Optional[stand_ins.Report]") -> Dict[str, Any]:
 
 def _start(target: Callable[..., None], *args: Any) -> None:
     threading.Thread(target=target, args=args, daemon=True).start()
+
+
+def _error_of(step: Callable[[], None]) -> Optional[BaseException]:
+    """Any error of a step, such as that of a cancelled task of asyncio, which is not an ``Exception``."""
+    try:
+        step()
+    except BaseException as error:  # noqa: BLE001 - the caller reports it
+        return error
+    return None
 
 
 def _finish(result: Any) -> None:

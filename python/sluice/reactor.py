@@ -66,6 +66,8 @@ class Reactor:
         self.on_change: Optional[Callable[[], None]] = None
         #: Whether ``run()`` has to end.
         self.stopped = False
+        #: Whether ``run()`` still makes all due calls, because only the connection has ended.
+        self._drains = False
         #: The error with which it was stopped.
         self.failure: Optional[BaseException] = None
         connection.on_change = self.changed
@@ -150,7 +152,7 @@ class Reactor:
         count = 0
         if flags == c.REACTOR_NOWAIT and not self.stopped:
             count = self.dispatch()
-        while flags != c.REACTOR_NOWAIT and not self.stopped and self._has_work:
+        while flags != c.REACTOR_NOWAIT and self._has_work:
             self._connection.wait(self.timeout())
             count += self.dispatch()
             if flags == c.REACTOR_ONCE:
@@ -164,6 +166,8 @@ class Reactor:
 
     @property
     def _has_work(self) -> bool:
+        if self.stopped:
+            return self._drains and bool(self._inbox or self._ready)
         return self._is_module or self.timers.live > 0 or self._hooks.is_needed()
 
     def restart(self) -> None:
@@ -173,6 +177,7 @@ class Reactor:
     def stop(self) -> None:
         """Ends ``run()``."""
         self.stopped = True
+        self._drains = False
         self.changed()
 
     def stop_error(self, error: Optional[BaseException] = None) -> None:
@@ -202,12 +207,12 @@ class Reactor:
         while not condition():
             if self._connection.gone:
                 raise self._connection.gone_error()
-            remaining = None if deadline is None else deadline - monotonic()
-            if remaining is not None and remaining < 0:
-                return False
+            remaining = None if deadline is None else max(0.0, deadline - monotonic())
             self._connection.wait(remaining)
             self._connection.flush()
             self._receive()
+            if remaining == 0.0 and not condition():
+                return False
         if self._inbox or self._ready:
             self.changed()
         return True
@@ -251,7 +256,9 @@ class Reactor:
         :param error: of the requests
         """
         self._hooks.disconnected(error)
+        drains = self._drains or not self.stopped
         self.stop()
+        self._drains = drains
 
     def close(self, error: OSError) -> None:
         """Handles the end of the connection. Afterwards only callbacks of pending requests run.

@@ -101,8 +101,10 @@ class RequestServer:
 
     def _call(self, request: Message, handler: Callable[[Message], Any]) -> None:
         if request.streaming:
-            self.responder.open_stream(request)
+            self.responder.track(request)
         try:
             handler(request)
         except Exception as error:  # noqa: BLE001 - the requester gets any error
             self.answer_failure(request, error)
+        if not request.answered:
+            self.responder.track(request)

@@ -7,7 +7,7 @@ from typing import Any, Callable, Dict, Optional
 from .errors import request_error
 from .message import Message, encode_payload
 
-_is_cancel = _pattern(r'\s*\{\s*"matchtag"\s*:\s*\d+\s*\}\s*').fullmatch
+_cancel = _pattern(r'\s*\{\s*"matchtag"\s*:\s*(\d{1,10})\s*\}\s*').fullmatch
 
 
 class Responder:
@@ -18,8 +18,10 @@ class Responder:
 
     def __init__(self, send: Callable[[Message], None]) -> None:
         self._send = send
-        #: Streams that are open: sender → matchtag → request.
-        self._streams: Dict[str, Dict[int, Message]] = {}
+        #: Unanswered requests: sender → matchtag → request.
+        self._open: Dict[str, Dict[int, Message]] = {}
+        #: Called when a request is no longer open.
+        self.on_answered: Callable[[], None] = lambda: None
 
     def respond(self, request: Message, payload: Any = None) -> None:
         """Sends a response. A streaming request gets many of them. Has no effect if the sender has
@@ -43,25 +45,32 @@ class Responder:
             raise ValueError(f"{request.topic}: an error response needs an error number other than 0")
         self._answer(request, errnum, text, None, last=True)
 
-    def open_stream(self, request: Message) -> None:
-        """Keeps a streaming request until it has its last response."""
+    def track(self, request: Message) -> None:
+        """Keeps a request until it has its last response."""
         if not request.noresponse:
-            self._streams.setdefault(request.sender, {})[request.matchtag] = request
+            self._open.setdefault(request.sender, {})[request.matchtag] = request
+
+    @property
+    def owes_answers(self) -> bool:
+        """Whether a received request has no answer yet. Streams do not count."""
+        return any(not request.streaming for requests in self._open.values() for request in requests.values())
 
     def drop_sender(self, sender: str) -> None:
-        """Abandons the streams of a sender that has disconnected."""
-        for request in self._streams.pop(sender, {}).values():
+        """Abandons the requests of a sender that has disconnected."""
+        for request in self._open.pop(sender, {}).values():
             request.end(abandoned=True)
+        self.on_answered()
 
     def cancel(self, message: Message) -> bool:
         """Ends the stream that a request ``cancel`` names. Returns whether the message was such a
         request."""
         if message.method != "cancel" or not message.noresponse:
             return False
-        if not isinstance(message.raw, str) or _is_cancel(message.raw) is None:
+        match = _cancel(message.raw) if isinstance(message.raw, str) else None
+        if match is None:
             return False
-        request = self._streams.get(message.sender, {}).get(message.payload["matchtag"])
-        if request is not None:
+        request = self._open.get(message.sender, {}).get(int(match[1]))
+        if request is not None and request.streaming:
             self.respond_error(request, errno.ECANCELED)
             request.end(abandoned=True)
         return True
@@ -89,9 +98,10 @@ class Responder:
             self._forget(request)
 
     def _forget(self, request: Message) -> None:
-        streams = self._streams.get(request.sender)
-        if streams is None or streams.get(request.matchtag) is not request:
+        requests = self._open.get(request.sender)
+        if requests is None or requests.get(request.matchtag) is not request:
             return
-        del streams[request.matchtag]
-        if not streams:
-            del self._streams[request.sender]
+        del requests[request.matchtag]
+        if not requests:
+            del self._open[request.sender]
+        self.on_answered()

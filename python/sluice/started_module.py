@@ -15,6 +15,7 @@ from time import monotonic
 from typing import Any, Callable, Dict, NamedTuple, Optional, Sequence, Type, TypeVar
 
 from .claim import Claim, claimed
+from .connection import poll_time
 from .errors import request_error
 from .handle import Sluice
 from .host_environment import PACKAGE_DIR
@@ -93,7 +94,7 @@ class _Helper:
         """Reads the received reports. Returns whether any arrived."""
         poll = select.poll()
         poll.register(self._socket, select.POLLIN)
-        if not poll.poll(None if timeout is None else timeout * 1000):
+        if not poll.poll(poll_time(timeout)):
             return False
         try:
             chunk = self._socket.recv(65536)

@@ -6,6 +6,7 @@ from time import monotonic
 from typing import Any, Callable, List, Optional, TypeVar
 
 from .claim import Claim, claimed
+from .errors import message_of
 from .message import TYPE_NUMBERS, Message
 from .reactor import Reactor
 
@@ -123,13 +124,20 @@ class MessageWatchers:
         return methods
 
     def deliver_event(self, event: Message) -> None:
-        """Calls every watcher that takes an event.
+        """Calls every watcher that takes an event. Drops an event with invalid JSON, because a mistake of its
+        publisher must not fail the subscribers.
 
         :raises BaseException: the exception of a callback
         """
-        for watcher in list(self._started):
-            if watcher.wants(event):
-                watcher.call(event)
+        watchers = [each for each in self._started if each.wants(event)]
+        try:
+            if watchers:
+                event.payload  # noqa: B018 - decodes it
+        except OSError as error:
+            self.handle.log("err", f"event {event.topic} dropped: {message_of(error)}")
+            return
+        for watcher in watchers:
+            watcher.call(event)
 
 
 class TimerWatcher:

@@ -49,9 +49,13 @@ class Stream:
 class FakeBroker:
     """Answers requests as a test specifies, and keeps them."""
 
-    def __init__(self, welcome: Optional[Dict[str, Any]] = None) -> None:
-        self._ours, self.theirs = socket.socketpair()
+    def __init__(self, welcome: Optional[Dict[str, Any]] = None, accepted: Optional[socket.socket] = None) -> None:
+        if accepted is None:
+            self._ours, self.theirs = socket.socketpair()
+        else:
+            self._ours = accepted
         self._answers: Dict[str, Answer] = {
+            "exec.run": lambda _: Stream(ends=False),
             "event.subscribe": lambda _: None,
             "event.unsubscribe": lambda _: None,
             "module.status": lambda _: None,

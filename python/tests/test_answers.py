@@ -69,6 +69,13 @@ class Answers(HandleCase):
         self.h.respond(kept[0], 2)
         self.assertTrue(queue.empty())
 
+    def test_a_cancel_with_invalid_json_raises_nothing(self) -> None:
+        answer = self.broker.ask("probe.cancel", '{"matchtag":01}', matchtag=0, flags=c.RPC_NORESPONSE)
+        self.h.msg_watcher(lambda h, w, m, a: h.respond(m, 1), c.MSGTYPE_REQUEST, "probe.x").start()
+        after = self.broker.ask("probe.x")
+        self.dispatch_until(lambda: not after.empty())
+        self.assertTrue(answer.empty())
+
     def test_a_sender_that_goes_away_takes_its_streams(self) -> None:
         kept: List[sluice.Message] = []
         self.h.msg_watcher(lambda h, w, m, a: kept.append(m), c.MSGTYPE_REQUEST, "probe.x").start()

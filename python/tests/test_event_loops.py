@@ -7,7 +7,7 @@ import sluice
 from sluice import constants as c
 from sluice.handle import READ, WRITE, Sluice
 
-from .broker import PATIENCE, Stream
+from .broker import PATIENCE, Stream, calling
 from .handle_case import HandleCase
 
 TOPICS = ["probe.ab", "probe.ac", "probe.b"]
@@ -26,6 +26,44 @@ class EventLoop(HandleCase):
         self.h.rpc("a.b").then(lambda _: 1 / 0)
         with self.assertRaises(ZeroDivisionError):
             self.h.reactor_run()
+
+    def test_a_wait_of_0_seconds_reads_what_has_arrived(self) -> None:
+        self.broker.answer("a.b", 1)
+        self.broker.answer("never.answered", Stream(ends=False))
+        late = self.h.rpc("never.answered")
+        future = self.h.rpc("a.b")
+        self.assertTrue(select.select([self.h], [], [], PATIENCE)[0])
+        self.assertEqual(future.get(0), 1)
+        with self.assertRaises(TimeoutError):
+            late.get(0)
+
+    def test_waits_may_be_longer_than_poll_takes(self) -> None:
+        self.broker.answer("a.b", 1)
+        for seconds in (30 * 86400.0, 1e300, float("inf")):
+            self.assertEqual(self.h.rpc("a.b").get(seconds), 1)
+            timer = self.h.timer_watcher(seconds, calling()).start()
+            self.h.rpc("a.b").then(calling(timer.stop))
+            self.h.reactor_run()
+
+    def test_reactor_run_makes_all_calls_after_the_end_of_the_connection(self) -> None:
+        self.broker.answer("a.b", 1)
+        seen: List[Any] = []
+        for _ in range(200):
+            self.h.rpc("a.b").then(lambda future: seen.append(future.get()))
+        self.h.rpc("a.b").get()
+        self.broker.close()
+        self.h.reactor_run()
+        self.assertEqual(seen, [1] * 200)
+
+    def test_reactor_run_makes_no_more_calls_after_a_stop(self) -> None:
+        self.broker.answer("a.b", 1)
+        seen: List[Any] = []
+        for _ in range(200):
+            self.h.rpc("a.b").then(calling(lambda: seen.append(1), self.h.reactor_stop))
+        self.h.rpc("a.b").get()
+        self.broker.close()
+        self.h.reactor_run()
+        self.assertLess(len(seen), 200)
 
     def test_stop_error_is_raised(self) -> None:
         self.h.timer_watcher(0.0, lambda h, *_: h.reactor_stop_error(ValueError("enough"))).start()

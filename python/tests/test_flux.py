@@ -1,18 +1,24 @@
 import errno
 import os
+import socket
 import tempfile
+import threading
 import unittest
 from importlib import import_module
 from typing import Any, Dict, List
+from unittest import mock
 
 import flux
 import flux.constants
 import flux.importer
 import flux.kvs
 import flux.proctitle
+import flux.subprocess
 from flux.modprobe import ModuleList, run_all_rc_scripts
 
-from .broker import FakeBroker
+from sluice.message import Message, encode_payload
+
+from .broker import PATIENCE, FakeBroker
 
 
 class Aliases(unittest.TestCase):
@@ -139,3 +145,59 @@ class Reactors(unittest.TestCase):
         with self.assertRaises(OSError) as caught:
             self.h.reactor_run(object())
         self.assertEqual(caught.exception.errno, errno.EINVAL)
+
+
+class Commands(unittest.TestCase):
+    """Commands have connections of their own."""
+
+    def setUp(self) -> None:
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        self.server = socket.socket(socket.AF_UNIX)
+        self.addCleanup(self.server.close)
+        self.server.bind(f"{directory.name}/local-0")
+        self.server.listen()
+        self.server.settimeout(PATIENCE)
+        patched = mock.patch.dict(os.environ, {"SLUICE_URI": f"local://{directory.name}/local-0"})
+        patched.start()
+        self.addCleanup(patched.stop)
+        self.broker = FakeBroker()
+        self.addCleanup(self.broker.close)
+        self.h = flux.Flux(sock=self.broker.theirs)
+        self.addCleanup(self.h.close)
+        self.started = threading.Thread(target=self.start_command)
+        self.started.start()
+        self.command = flux.subprocess.rexec_bg(self.h, ["true"], label="job", waitable=True)
+
+    def start_command(self) -> None:
+        self.owner = FakeBroker(accepted=self.server.accept()[0])
+        self.addCleanup(self.owner.close)
+        self.request = self.owner.next_request("exec.run")
+        self.report({"type": "started", "id": 5, "pid": 70})
+
+    def report(self, payload: Any) -> None:
+        raw = encode_payload(payload)
+        self.owner.send(Message("response", "exec.run", raw, matchtag=self.request.matchtag))
+
+    def test_have_their_labels_at_once(self) -> None:
+        self.broker.answer("exec.kill", lambda message: message.payload)
+        killed = flux.subprocess.kill(self.h, label="job").get()
+        self.assertEqual(killed, {"id": 5, "signum": 15})
+        with self.assertRaises(FileNotFoundError):
+            flux.subprocess.kill(self.h, label="other")
+        self.started.join()
+
+    def test_that_are_lost_have_no_status(self) -> None:
+        self.assertEqual(self.command.get_pid(), 70)
+        self.started.join()
+        result = flux.subprocess.wait(self.h, pid=70)
+        self.owner.close()
+        for lost in (result, flux.subprocess.wait(self.h, label="job")):
+            with self.assertRaises(ConnectionResetError):
+                lost.get_status()
+
+    def test_with_an_unknown_signal_have_no_status(self) -> None:
+        self.started.join()
+        self.report({"type": "ended", "status": 0, "signal": "SIGRTMIN+3"})
+        with self.assertRaises(KeyError):
+            flux.subprocess.wait(self.h, label="job").get()

@@ -10,8 +10,9 @@ from typing import Any, Dict, List, Optional
 
 from sluice import constants as c
 from sluice.host_environment import PACKAGE_DIR
+from sluice.message import Message
 
-from .broker import PATIENCE, FakeBroker
+from .broker import PATIENCE, FakeBroker, Stream
 
 SERVE = """
 def mod_main(h, *args):
@@ -141,6 +142,43 @@ class Life(unittest.TestCase):
         )
         self.assertEqual(module.ended(), (0, None, 0))
 
+    HOLDS = """
+    import sluice.module_handle
+    def mod_main(h, limit):
+        sluice.module_handle.ANSWERS_SECONDS = float(limit)
+        held = []
+        h.msg_watcher(lambda h, w, request, a: held.append(request), topic_glob="*.hold").start()
+        def let_go(*_):
+            for request in held:
+                h.respond(request, "1")
+        h.msg_watcher(let_go, topic_glob="let.go").start()
+        h.run()
+    """
+
+    def test_shutdown_waits_for_the_answers_to_received_requests(self) -> None:
+        module = Module(self, self.HOLDS, {"args": ["3600"]})
+        held = module.broker.ask("mod.hold")
+        module.broker.call("mod.ping")
+        self.assertEqual(module.broker.call("mod.shutdown").errnum, 0)
+        self.assertEqual(module.broker.call("mod.ping").errnum, errno.ENOSYS)
+        module.broker.publish("let.go")
+        self.assertEqual(held.get(timeout=PATIENCE).payload, 1)
+        self.assertEqual(module.ended(), (0, None, 0))
+
+    def test_shutdown_waits_neither_for_streams_nor_for_senders_that_have_gone(self) -> None:
+        module = Module(self, self.HOLDS, {"args": ["3600"]})
+        module.broker.ask("mod.hold", flags=c.RPC_STREAMING)
+        module.broker.ask("mod.hold", route=["gone"])
+        module.broker.call("mod.shutdown")
+        module.broker.ask("mod.disconnect", route=["gone"])
+        self.assertEqual(module.ended(), (0, None, 0))
+
+    def test_shutdown_waits_for_a_limited_time(self) -> None:
+        module = Module(self, self.HOLDS, {"args": ["0.01"]})
+        module.broker.ask("mod.hold")
+        module.broker.call("mod.shutdown")
+        self.assertEqual(module.ended(), (0, None, 0))
+
     def test_a_number_that_is_no_error_number_is_not_passed_on(self) -> None:
         for number in (-5, 2**40):
             module = Module(self, f"def mod_main(h): raise OSError({number}, 'odd')")
@@ -236,6 +274,15 @@ class Handlers(unittest.TestCase):
         line = self.broker.next_request("log.append")
         self.assertEqual(line.payload, {"level": "info", "text": "poked 3"})
 
+    def test_get_no_event_with_invalid_json(self) -> None:
+        self.broker.next_request("event.subscribe", lambda each: each.payload == {"topic": "mod.poke"})
+        self.broker.publish("mod.poke", "hello")
+        self.broker.publish("mod.poke", {"by": 3})
+        dropped = self.broker.next_request("log.append").payload
+        self.assertEqual(dropped["level"], "err")
+        self.assertRegex(dropped["text"], "^event mod.poke dropped: invalid JSON")
+        self.broker.next_request("log.append", lambda each: each.payload["text"] == "poked 3")
+
     def test_that_raise_an_oserror_have_answered(self) -> None:
         response = self.broker.call("mod.refuse")
         self.assertEqual((response.errnum, response.error), (errno.EEXIST, "File exists"))
@@ -267,6 +314,15 @@ class Handlers(unittest.TestCase):
         self.assertEqual(call("mod.rusage", {"who": "nobody"}).errnum, errno.EPROTO)
         self.assertEqual(call("mod.nothing").errnum, errno.ENOSYS)
         self.assertEqual(call("mod.disconnect").errnum, 0)
+
+    def test_defaults_answer_an_invalid_payload_with_an_error(self) -> None:
+        deep = "[" * 100_000 + "]" * 100_000
+        for payload in ([1], '"x"', "1", "false", b"x", {"who": [1], "op": [1]}, "{", deep):
+            for method in ("rusage", "debug"):
+                answer = self.broker.call(f"mod.{method}", payload)
+                self.assertEqual(answer.errnum, errno.EPROTO, f"{method} {str(payload)[:20]}")
+        self.assertEqual(self.broker.call("mod.config-reload", deep).errnum, errno.EPROTO)
+        self.assertEqual(self.broker.call("mod.ping").errnum, 0)
 
     def test_debug_bits(self) -> None:
         call = self.broker.call
@@ -306,6 +362,23 @@ class Coroutines(unittest.TestCase):
         self.assertEqual(early.get(timeout=PATIENCE).payload, ["[1]"])
         module.broker.call("mod.shutdown")
         self.assertEqual(module.ended(), (0, None, 0))
+
+    def test_answer_before_the_module_ends(self) -> None:
+        module = Module(self, self.SOURCE)
+        module.broker.answer("echo.it", lambda message: None if message.raw == "start" else Stream(ends=False))
+        module.broker.status(c.STATUS_RUNNING)
+        asked = module.broker.ask("mod.ask")
+        inner = module.broker.next_request("echo.it", lambda each: each.raw == "[1]")
+        module.broker.call("mod.shutdown")
+        module.broker.send(Message("response", "echo.it", "2", matchtag=inner.matchtag))
+        self.assertEqual(asked.get(timeout=PATIENCE).payload, 2)
+        self.assertEqual(module.ended(), (0, None, 0))
+
+    def test_need_a_coroutine_as_the_entry(self) -> None:
+        module = Module(self, self.SOURCE.partition("async def mod_main")[0])
+        errnum, text, _ = module.ended()
+        self.assertEqual(errnum, errno.EINVAL)
+        self.assertIn("Slow.ask is a coroutine, and needs a coroutine mod_main", text)
 
     def test_fail_the_module_with_their_faults(self) -> None:
         module = Module(self, self.SOURCE)

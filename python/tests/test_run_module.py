@@ -144,7 +144,7 @@ class RunModule(unittest.TestCase):
         with self.assertRaises(TimeoutError):
             module.exited(timeout=0.05)
         module.handle.rpc("greeter.fail").get()
-        ended = module.exited(timeout=PATIENCE)
+        ended = module.exited(timeout=30 * 86400.0)
         self.assertEqual((ended.kind, ended.message, ended.errnum), ("error", "the sensor is wet", 28))
         # It has ended before it is asked to.
         module.stop()

@@ -1,3 +1,4 @@
+import errno
 import json
 import random
 import struct
@@ -5,7 +6,7 @@ import unittest
 from typing import Any, List
 
 from sluice.errors import ProtocolError
-from sluice.message import Message
+from sluice.message import Message, decode_payload, encode_payload
 from sluice.wire import HEADER_LIMIT, PAYLOAD_LIMIT, FrameDecoder, encode_message, is_topic
 
 MESSAGES = [
@@ -90,6 +91,17 @@ class WireForm(unittest.TestCase):
             with self.assertRaises(OSError) as caught:
                 encode_message(message)
             self.assertIn("is over the limit", str(caught.exception))
+
+    def test_a_payload_with_too_many_levels_has_an_error_number(self) -> None:
+        value: List[Any] = []
+        for _ in range(100_000):
+            value = [value]
+        with self.assertRaises(OSError) as caught:
+            encode_payload(value)
+        self.assertEqual(caught.exception.errno, errno.EINVAL)
+        with self.assertRaises(OSError) as caught:
+            decode_payload("[" * 100_000)
+        self.assertEqual(caught.exception.errno, errno.EPROTO)
 
     def test_topics_are_words_joined_by_dots(self) -> None:
         self.assertTrue(all(map(is_topic, ["a", "a.b", "kvs-watch.watch", "é.b"])))

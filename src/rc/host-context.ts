@@ -107,6 +107,8 @@ export class HostContext implements Context {
     this.#host.mirror.setEnv(env);
     const sent = this.#host.ask((id) => ({ op: "setenv", id, env }));
     this.#pending.push(sent);
+    // A task that does not await it fails at its end.
+    sent.catch(() => undefined);
     return sent;
   }
 
@@ -189,13 +191,19 @@ export class HostContext implements Context {
 
 function assertEnvironment(env: Record<string, unknown>): asserts env is Record<string, string | null> {
   for (const [name, value] of Object.entries(env)) {
-    if (typeof value === "string" || value === null) continue;
-    const given = value === undefined ? "undefined" : JSON.stringify(value);
-    throw new SluiceError(
-      "RC_INVALID",
-      `setenv: the value of ${name} must be a string or null, not ${given}`,
-    );
+    const fault = variableFault(name, value);
+    if (fault !== undefined) throw new SluiceError("RC_INVALID", `setenv: ${fault}`);
   }
+}
+
+/** Why no environment can hold a variable; undefined if one can. */
+function variableFault(name: string, value: unknown): string | undefined {
+  if (name === "" || /[=\0]/.test(name)) return `invalid name '${name}'`;
+  if (value === null) return undefined;
+  if (typeof value === "string")
+    return value.includes("\0") ? `the value of ${name} contains a NUL` : undefined;
+  const given = value === undefined ? "undefined" : JSON.stringify(value);
+  return `the value of ${name} must be a string or null, not ${given}`;
 }
 
 /** Rc files may be plain JavaScript, where a single string would count as a list of letters. */

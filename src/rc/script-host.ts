@@ -1,4 +1,5 @@
 import { AsyncLocalStorage } from "node:async_hooks";
+import { StringDecoder } from "node:string_decoder";
 import { messageOf, SluiceError } from "../errors/index.js";
 import type { Handle } from "../messages/index.js";
 import { siteInFile } from "./declaration-site.js";
@@ -27,6 +28,8 @@ export class ScriptHost implements ContextHost {
   readonly #running = new Map<string, AbortController>();
   readonly #replies = new Map<number, { resolve: () => void; reject: (error: Error) => void }>();
   readonly #task = new AsyncLocalStorage<string>();
+  /** By stream and task: a chunk may end inside a character. */
+  readonly #decoders = new Map<string, StringDecoder>();
   #cacheDir: string | undefined;
   #connection: Promise<Handle | SluiceError> | undefined;
   #handle: Handle | SluiceError = new SluiceError("BROKER_UNREACHABLE", "no handle before setup()");
@@ -81,8 +84,21 @@ export class ScriptHost implements ContextHost {
 
   output(stream: "stdout" | "stderr", chunk: Buffer | string): void {
     const task = this.#task.getStore();
-    const text = chunk.toString();
-    this.send({ op: "output", stream, text, ...(task === undefined ? {} : { task }) });
+    const key = `${stream} ${task ?? ""}`;
+    const decoder = this.#decoders.get(key) ?? new StringDecoder("utf8");
+    this.#decoders.set(key, decoder);
+    this.#sendOutput(stream, decoder.write(chunk), task);
+  }
+
+  #sendOutput(stream: "stdout" | "stderr", text: string, task: string | undefined): void {
+    if (text !== "") this.send({ op: "output", stream, text, ...(task === undefined ? {} : { task }) });
+  }
+
+  #endOutput(task: string): void {
+    for (const stream of ["stdout", "stderr"] as const) {
+      this.#sendOutput(stream, this.#decoders.get(`${stream} ${task}`)?.end() ?? "", task);
+      this.#decoders.delete(`${stream} ${task}`);
+    }
   }
 
   #cancel(task: string): void {
@@ -150,9 +166,11 @@ export class ScriptHost implements ContextHost {
       const context = new HostContext(this, controller.signal);
       await this.#task.run(name, async () => task.run(context));
       await context.settle();
+      this.#endOutput(name);
       this.send({ op: "end", task: name });
     } catch (error) {
       const stack = error instanceof Error ? { stack: error.stack ?? "" } : {};
+      this.#endOutput(name);
       this.send({ op: "end", task: name, error: { message: messageOf(error), ...stack } });
     } finally {
       this.#running.delete(name);

@@ -238,12 +238,13 @@ export class RcSession {
   }
 
   async #setenv(env: Readonly<Record<string, string | null>>, by: RcHost): Promise<void> {
+    // The broker may refuse it.
+    await this.#facts.setenv(env);
     for (const [name, value] of Object.entries(env)) {
       if (value === null) Reflect.deleteProperty(this.#env, name);
       else this.#env[name] = value;
     }
     this.#tellAll(() => ({ env }), by);
-    await this.#facts.setenv(env);
   }
 
   async #refresh(host: RcHost): Promise<void> {

@@ -34,7 +34,7 @@ function main(): void {
   // The runner has ended or disconnected. No process of ours may outlive it.
   socket.on("close", () => process.exit(0));
   socket.on("error", () => process.exit(0));
-  captureOutput(host, socket);
+  captureOutput(host);
   const die = (error: unknown): void => {
     const stack = error instanceof Error ? { stack: error.stack ?? "" } : {};
     send({ op: "fatal", message: messageOf(error), ...stack }, () => process.exit(1));
@@ -54,7 +54,7 @@ function inheritedSocket(): Socket {
 }
 
 /** Sends the output of tasks over the socket, with the name of the task. */
-function captureOutput(host: ScriptHost, socket: Socket): void {
+function captureOutput(host: ScriptHost): void {
   for (const name of ["stdout", "stderr"] as const) {
     process[name].write = (
       chunk: Uint8Array | string,
@@ -65,7 +65,8 @@ function captureOutput(host: ScriptHost, socket: Socket): void {
       host.output(name, bytes);
       const callback = typeof encoding === "function" ? encoding : written;
       if (callback !== undefined) process.nextTick(callback);
-      return !socket.writableNeedDrain;
+      // It never holds a writer back. A later `drain` would have the context of the socket, and not of the task.
+      return true;
     };
   }
 }

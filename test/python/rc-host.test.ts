@@ -10,7 +10,7 @@ import { answeredHandle, AnsweringInstance } from "../rc/support/instance.js";
 import { BUILT_HOST, TestSession } from "../rc/support/session.js";
 
 const WORK = `
-import os, sys, threading, time
+import asyncio, os, sys, threading, time
 from sluice import task
 
 started = threading.Barrier(2)
@@ -61,6 +61,34 @@ def shares(context): context.set("greeting", ["hello"])
 
 @task("reads")
 def reads(context): print(context.get("answer"))
+
+@task("bad-name")
+def bad_name(context): context.setenv({"RC_SET": "x", "A=B": "x"})
+
+@task("bad-value")
+def bad_value(context): context.setenv({"RC_SET": "x", "RC_NUL": "a\\0b"})
+
+@task("awaits-cancelled")
+async def awaits_cancelled(context):
+    inner = asyncio.ensure_future(asyncio.sleep(0))
+    inner.cancel()
+    await inner
+
+@task("raises-any")
+def raises_any(context): raise GeneratorExit("any")
+
+@task("leaves-a-call")
+def leaves_a_call(context):
+    handle = context.handle
+    threading.Thread(target=handle.rpc("silent.ask").get, daemon=True).start()
+    while True:
+        try: handle.timeout()
+        except OSError: return
+`;
+
+const CANCELLED_SETUP = `
+import asyncio
+async def setup(context): raise asyncio.CancelledError()
 `;
 
 const SCRIPT = `
@@ -121,6 +149,37 @@ describe("the Python host", () => {
       message: "no luck",
       cause: { stack },
     });
+  });
+
+  test("fails a task with an exception of any class", async () => {
+    const s = await opened();
+    await expect(s.run("awaits-cancelled")).rejects.toMatchObject({ message: "CancelledError" });
+    await expect(s.run("raises-any")).rejects.toMatchObject({ message: "any" });
+  });
+
+  test("refuses names and values that no environment can hold, and sets none of them", async () => {
+    const s = await opened();
+    await expect(s.run("bad-name")).rejects.toThrow("invalid name 'A=B'");
+    await expect(s.run("bad-value")).rejects.toThrow("the value of RC_NUL contains a NUL");
+    expect(s.env).not.toHaveProperty("RC_SET");
+  });
+
+  test("answers for a setup() that is cancelled", async () => {
+    const s = await opened();
+    const file = join(directory, "cancelled.py");
+    writeFileSync(file, CANCELLED_SETUP);
+    expect(await s.read(file)).toMatchObject({ ok: false, diagnostics: [{ code: "RC_FAILED" }] });
+  });
+
+  test("fails a task that leaves a thread in a call on its handle", async () => {
+    const instance = await AnsweringInstance.start(() => new Promise(() => undefined));
+    try {
+      const s = await opened({ env: { PATH: process.env["PATH"], SLUICE_URI: instance.uri } });
+      await expect(s.run("leaves-a-call")).rejects.toThrow("in a call of another thread");
+    } finally {
+      await session?.close();
+      await instance.stop();
+    }
   });
 
   test("shares data with tasks of other hosts", async () => {

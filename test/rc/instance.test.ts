@@ -54,5 +54,11 @@ test("a setenv that the broker refuses fails the task with the broker's words", 
     if (topic === "broker.setenv") throw requestError("EINVAL", "no such names here");
     return null;
   });
-  await expect(s.run("environment")).rejects.toThrow("no such names here");
+  const waiting = s.run("waits");
+  for (const task of ["environment", "forgets-environment"]) {
+    await expect(s.run(task)).rejects.toThrow("no such names here");
+  }
+  expect(s.env).not.toHaveProperty("RC_ONE");
+  await s.run("meets");
+  await waiting;
 });

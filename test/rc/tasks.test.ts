@@ -4,6 +4,9 @@ import { compose, parseFragment } from "../../src/units/index.js";
 import type { RcSessionOptions } from "../../src/rc/index.js";
 import { BUILT_HOST, fixture, TestSession } from "./support/session.js";
 
+/** As many as task "pipes" prints. */
+const PIPED_LINES = 4000;
+
 let session: TestSession | undefined;
 
 async function opened(options: Partial<RcSessionOptions> = {}): Promise<TestSession> {
@@ -43,6 +46,13 @@ describe("tasks of rc files", () => {
     ]);
     expect(s.printed).toEqual(["said 7 { a: 1 }"]);
     expect(s.stdoutOf(undefined)).toEqual(["setup ran"]);
+  });
+
+  test("pipe much output of a program, and write characters in pieces", async () => {
+    const s = await opened();
+    await Promise.all([s.run("pipes"), s.run("pieces")]);
+    expect(s.stdoutOf("pipes")).toEqual([...Array<string>(PIPED_LINES).fill("x".repeat(999)), "end"]);
+    expect(s.stdoutOf("pieces")).toEqual(["é\uFFFD"]);
   });
 
   test("share data with those of other hosts", async () => {
@@ -109,6 +119,14 @@ describe("the environment", () => {
   test("takes nothing but strings", async () => {
     const s = await opened();
     await expect(s.run("bad-environment")).rejects.toMatchObject({ code: "RC_FAILED" });
+    expect(s.env).not.toHaveProperty("RC_ONE");
+  });
+
+  test("takes only names and values that an environment can hold", async () => {
+    const s = await opened();
+    await expect(s.run("bad-name")).rejects.toThrow("invalid name 'A=B'");
+    await expect(s.run("bad-value")).rejects.toThrow("the value of RC_ONE contains a NUL");
+    expect(s.env).not.toHaveProperty("A=B");
     expect(s.env).not.toHaveProperty("RC_ONE");
   });
 });

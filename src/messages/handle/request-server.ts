@@ -70,8 +70,9 @@ export class RequestServer {
   receive(message: RequestMessage): void {
     const request = new IncomingRequest(message, this.#onWatched);
     if (request.method === "disconnect") this.#dropSender(request.sender);
-    if (isCancel(request)) {
-      this.#cancel(request);
+    const cancelled = cancelledTag(request);
+    if (cancelled !== undefined) {
+      this.#cancel(request, cancelled);
       return;
     }
     const entry = this.#refusing ? undefined : this.#handlers.get(request.method);
@@ -228,8 +229,7 @@ export class RequestServer {
   }
 
   /** Ends one stream of this sender, because its requester has stopped listening (RFC 6). */
-  #cancel(cancel: IncomingRequest): void {
-    const matchtag = (cancel.payload as { readonly matchtag: number }).matchtag;
+  #cancel(cancel: IncomingRequest, matchtag: number): void {
     const request = this.#open.get(cancel.sender)?.get(matchtag);
     if (request?.streaming !== true) return;
     const { topic, route } = request.message;
@@ -240,13 +240,15 @@ export class RequestServer {
 }
 
 /**
- * The request that {@link OutgoingRequests} sends when a program leaves a stream. A module's own method `cancel` is a
+ * The matchtag in the request that {@link OutgoingRequests} sends when a program leaves a stream. A module's own method `cancel` is a
  * different request.
  */
-function isCancel(request: IncomingRequest): boolean {
-  if (request.method !== "cancel" || !request.noresponse) return false;
+function cancelledTag(request: IncomingRequest): number | undefined {
+  if (request.method !== "cancel" || !request.noresponse) return undefined;
   const raw = request.message.payload;
-  return typeof raw === "string" && /^\s*\{\s*"matchtag"\s*:\s*\d+\s*\}\s*$/.test(raw);
+  if (typeof raw !== "string") return undefined;
+  const digits = /^\s*\{\s*"matchtag"\s*:\s*(\d{1,10})\s*\}\s*$/.exec(raw)?.[1];
+  return digits === undefined ? undefined : Number(digits);
 }
 
 function isAsyncIterable(value: unknown): value is AsyncIterable<Payload> {

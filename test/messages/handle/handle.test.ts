@@ -338,6 +338,10 @@ describe("a streaming handler", () => {
 
   test.each([
     ["cancels", request("svc.cancel", { matchtag: 0, flags: FLAG.noresponse, payload: '{"matchtag":7}' })],
+    [
+      "cancels in invalid JSON",
+      request("svc.cancel", { matchtag: 0, flags: FLAG.noresponse, payload: '{"matchtag":07}' }),
+    ],
     ["disconnects", request("svc.disconnect", { matchtag: 0, flags: FLAG.noresponse })],
   ])("is stopped when its requester %s", async (_what, ending) => {
     const { broker, handle } = await connected();
