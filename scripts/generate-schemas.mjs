@@ -86,7 +86,11 @@ async function validators(validatorMap, schemas, validatorType) {
   const bundled = bundle.outputFiles[0].text
     .replace(/^export \{[^}]*\};\n?/m, "")
     // For keywords of a schema's author, of which there are none.
-    .replace(/\bparentData(Property)?(: (\w+(\.\w+|\["[^"]*"\])*|"[^"]*"))?, /g, "");
+    .replace(/\b(parentData(Property)?|rootData)(: (\w+(\.\w+|\["[^"]*"\])*|"[^"]*"))?, /g, "")
+    .replace(/, rootData( = data)?(?= \})/g, "")
+    // Messages differ only inside a choice, and for names of properties.
+    .replace(/\bschemaPath: "((?!\/oneOf\/|\/propertyNames)[^"])*", /g, "")
+    .replace(/= (\w+) === null \? (\w+\.errors) : \1\.concat\(\2\)/g, "= joined($1, $2)");
   const exports = Object.entries(validatorMap).map(
     ([name, [, type]]) => `export const ${renamed(name)}: Validator<${type}> = ${name};`,
   );
@@ -99,6 +103,7 @@ async function validators(validatorMap, schemas, validatorType) {
     `import type { Validator } from "${validatorType}";`,
     `import type { ${types.join(", ")} } from "./tables.js";`,
     bundled,
+    "function joined(some, more) { return some === null ? more : some.concat(more); }",
     ...exports,
     "",
   ].join("\n");

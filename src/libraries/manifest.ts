@@ -33,7 +33,7 @@ export function readManifest(said: unknown): ManifestReading {
   if (checkManifest(said)) return { ok: true, manifest: said };
   if (!isTable(said)) return { ok: false, problems: ["its manifest is not an object"] };
   const errors = (checkManifest.errors ?? []).filter(
-    ({ schemaPath }) => !schemaPath.includes("propertyNames"),
+    ({ schemaPath }) => schemaPath?.includes("propertyNames") !== true,
   );
   const problems = explainErrors(errors, said, [], [...KEYS, ...MODULE_KEYS]);
   const texts = problems.map(({ message, path }) => `${path.join(".")}: ${message}`);

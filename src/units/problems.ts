@@ -67,9 +67,9 @@ export function explainErrors(
   // The errors of each branch of a choice would confuse the user. The error of the choice is enough.
   const choices = all.filter((error) => error.keyword === "anyOf");
   const isInChoice = (error: ValidationError) =>
-    error.schemaPath.includes("/oneOf/") ||
+    error.schemaPath?.includes("/oneOf/") === true ||
     // The error of the table names the key; those of the name itself point at the table.
-    error.schemaPath.includes("/propertyNames/") ||
+    error.schemaPath?.includes("/propertyNames/") === true ||
     choices.some((choice) => choice !== error && error.instancePath.startsWith(choice.instancePath));
   return all
     .filter((error) => !isInChoice(error))

@@ -2,7 +2,8 @@
 export interface ValidationError {
   /** JSON pointer to the value. */
   readonly instancePath: string;
-  readonly schemaPath: string;
+  /** Only inside a choice, and for names of properties. */
+  readonly schemaPath?: string;
   readonly keyword: string;
   readonly params: Readonly<Record<string, unknown>>;
 }

@@ -156,11 +156,7 @@ export class LiveInstance {
     const [log, output] = this.#seen.has(rank) ? [{ new: true }, { lines: 0 }] : [];
     this.#seen.add(rank);
     this.#follow("log.dmesg", { rank, payload: { follow: true, ...log } }, lines("log", this.#log));
-    this.#follow(
-      "log.output",
-      { rank, payload: { follow: true, ...output } },
-      lines("output", this.#output),
-    );
+    this.#follow("log.output", { rank, payload: { follow: true, ...output } }, lines("output", this.#output));
   }
 
   #takeModules(rank: number, payload: Payload): void {

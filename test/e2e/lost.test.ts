@@ -54,8 +54,13 @@ describe("after kill -9 of start", () => {
 });
 
 test("after kill -9 of rc1 it is said, the program does not run, and the status is 1", async () => {
-  const command = box.start(["start", "-v", "echo program"]);
-  await command.waitFor("load kvs\n");
+  // Its rc1 cannot end by itself before it is killed.
+  box.write("conf/modprobe/modprobe.d/hold.toml", '[[tasks]]\nname = "hold"\ncommand = "sleep 1000"\n');
+  box.write("conf/modprobe/rc1.d/hold.toml", 'load = ["hold"]\n');
+  const command = box.start(["start", "-v", "echo program"], {
+    env: { SLUICE_CONFDIR: join(box.dir, "conf") },
+  });
+  await command.waitFor("run hold\n");
   const rc1 = processOf("modprobe rc1");
   expect(rc1).toBeDefined();
   process.kill(rc1 ?? 0, "SIGKILL");

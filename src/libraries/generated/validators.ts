@@ -31,11 +31,11 @@ var schema21 = {
   items: { type: "string" },
   additionalProperties: { type: "string" },
 };
-function validate54(data, { instancePath = "", rootData = data } = {}) {
+function validate54(data, { instancePath = "" } = {}) {
   let vErrors = null;
   let errors = 0;
   if (!data || typeof data != "object") {
-    const err0 = { instancePath, schemaPath: "#/type", keyword: "type", params: { type: schema21.type } };
+    const err0 = { instancePath, keyword: "type", params: { type: schema21.type } };
     if (vErrors === null) {
       vErrors = [err0];
     } else {
@@ -47,12 +47,7 @@ function validate54(data, { instancePath = "", rootData = data } = {}) {
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
       if (typeof data[i0] !== "string") {
-        const err1 = {
-          instancePath: instancePath + "/" + i0,
-          schemaPath: "#/items/type",
-          keyword: "type",
-          params: { type: "string" },
-        };
+        const err1 = { instancePath: instancePath + "/" + i0, keyword: "type", params: { type: "string" } };
         if (vErrors === null) {
           vErrors = [err1];
         } else {
@@ -67,7 +62,6 @@ function validate54(data, { instancePath = "", rootData = data } = {}) {
       if (typeof data[key0] !== "string") {
         const err2 = {
           instancePath: instancePath + "/" + key0.replace(/~/g, "~0").replace(/\//g, "~1"),
-          schemaPath: "#/additionalProperties/type",
           keyword: "type",
           params: { type: "string" },
         };
@@ -83,7 +77,7 @@ function validate54(data, { instancePath = "", rootData = data } = {}) {
   validate54.errors = vErrors;
   return errors === 0;
 }
-function validate53(data, { instancePath = "", rootData = data } = {}) {
+function validate53(data, { instancePath = "" } = {}) {
   let vErrors = null;
   let errors = 0;
   if (data && typeof data == "object" && !Array.isArray(data)) {
@@ -98,12 +92,7 @@ function validate53(data, { instancePath = "", rootData = data } = {}) {
         key0 === "requires" ||
         key0 === "main"
       )) {
-        const err0 = {
-          instancePath,
-          schemaPath: "#/additionalProperties",
-          keyword: "additionalProperties",
-          params: { additionalProperty: key0 },
-        };
+        const err0 = { instancePath, keyword: "additionalProperties", params: { additionalProperty: key0 } };
         if (vErrors === null) {
           vErrors = [err0];
         } else {
@@ -118,7 +107,6 @@ function validate53(data, { instancePath = "", rootData = data } = {}) {
         if (!pattern5.test(data0)) {
           const err1 = {
             instancePath: instancePath + "/kind",
-            schemaPath: "#/properties/kind/pattern",
             keyword: "pattern",
             params: { pattern: "^[A-Za-z0-9_][A-Za-z0-9_@:+\\-]{0,254}$" },
           };
@@ -130,12 +118,7 @@ function validate53(data, { instancePath = "", rootData = data } = {}) {
           errors++;
         }
       } else {
-        const err2 = {
-          instancePath: instancePath + "/kind",
-          schemaPath: "#/properties/kind/type",
-          keyword: "type",
-          params: { type: "string" },
-        };
+        const err2 = { instancePath: instancePath + "/kind", keyword: "type", params: { type: "string" } };
         if (vErrors === null) {
           vErrors = [err2];
         } else {
@@ -150,7 +133,6 @@ function validate53(data, { instancePath = "", rootData = data } = {}) {
         if (!pattern6.test(data1)) {
           const err3 = {
             instancePath: instancePath + "/kindVersion",
-            schemaPath: "#/properties/kindVersion/pattern",
             keyword: "pattern",
             params: { pattern: "^[0-9]+(?:\\.[0-9]+)*$" },
           };
@@ -164,7 +146,6 @@ function validate53(data, { instancePath = "", rootData = data } = {}) {
       } else {
         const err4 = {
           instancePath: instancePath + "/kindVersion",
-          schemaPath: "#/properties/kindVersion/type",
           keyword: "type",
           params: { type: "string" },
         };
@@ -178,12 +159,7 @@ function validate53(data, { instancePath = "", rootData = data } = {}) {
     }
     if (data.version !== void 0) {
       if (typeof data.version !== "string") {
-        const err5 = {
-          instancePath: instancePath + "/version",
-          schemaPath: "#/properties/version/type",
-          keyword: "type",
-          params: { type: "string" },
-        };
+        const err5 = { instancePath: instancePath + "/version", keyword: "type", params: { type: "string" } };
         if (vErrors === null) {
           vErrors = [err5];
         } else {
@@ -196,7 +172,6 @@ function validate53(data, { instancePath = "", rootData = data } = {}) {
       if (typeof data.description !== "string") {
         const err6 = {
           instancePath: instancePath + "/description",
-          schemaPath: "#/properties/description/type",
           keyword: "type",
           params: { type: "string" },
         };
@@ -213,7 +188,6 @@ function validate53(data, { instancePath = "", rootData = data } = {}) {
       if (typeof data4 !== "boolean" && typeof data4 !== "string") {
         const err7 = {
           instancePath: instancePath + "/compatible",
-          schemaPath: "#/properties/compatible/type",
           keyword: "type",
           params: { type: schema20.properties.compatible.type },
         };
@@ -226,25 +200,20 @@ function validate53(data, { instancePath = "", rootData = data } = {}) {
       }
     }
     if (data.conflicts !== void 0) {
-      if (!validate54(data.conflicts, { instancePath: instancePath + "/conflicts", rootData })) {
-        vErrors = vErrors === null ? validate54.errors : vErrors.concat(validate54.errors);
+      if (!validate54(data.conflicts, { instancePath: instancePath + "/conflicts" })) {
+        vErrors = joined(vErrors, validate54.errors);
         errors = vErrors.length;
       }
     }
     if (data.requires !== void 0) {
-      if (!validate54(data.requires, { instancePath: instancePath + "/requires", rootData })) {
-        vErrors = vErrors === null ? validate54.errors : vErrors.concat(validate54.errors);
+      if (!validate54(data.requires, { instancePath: instancePath + "/requires" })) {
+        vErrors = joined(vErrors, validate54.errors);
         errors = vErrors.length;
       }
     }
     if (data.main !== void 0) {
       if (typeof data.main !== "boolean") {
-        const err8 = {
-          instancePath: instancePath + "/main",
-          schemaPath: "#/properties/main/type",
-          keyword: "type",
-          params: { type: "boolean" },
-        };
+        const err8 = { instancePath: instancePath + "/main", keyword: "type", params: { type: "boolean" } };
         if (vErrors === null) {
           vErrors = [err8];
         } else {
@@ -254,7 +223,7 @@ function validate53(data, { instancePath = "", rootData = data } = {}) {
       }
     }
   } else {
-    const err9 = { instancePath, schemaPath: "#/type", keyword: "type", params: { type: "object" } };
+    const err9 = { instancePath, keyword: "type", params: { type: "object" } };
     if (vErrors === null) {
       vErrors = [err9];
     } else {
@@ -265,17 +234,12 @@ function validate53(data, { instancePath = "", rootData = data } = {}) {
   validate53.errors = vErrors;
   return errors === 0;
 }
-function validate52(data, { instancePath = "", rootData = data } = {}) {
+function validate52(data, { instancePath = "" } = {}) {
   let vErrors = null;
   let errors = 0;
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.api === void 0) {
-      const err0 = {
-        instancePath,
-        schemaPath: "#/required",
-        keyword: "required",
-        params: { missingProperty: "api" },
-      };
+      const err0 = { instancePath, keyword: "required", params: { missingProperty: "api" } };
       if (vErrors === null) {
         vErrors = [err0];
       } else {
@@ -284,12 +248,7 @@ function validate52(data, { instancePath = "", rootData = data } = {}) {
       errors++;
     }
     if (data.modules === void 0) {
-      const err1 = {
-        instancePath,
-        schemaPath: "#/required",
-        keyword: "required",
-        params: { missingProperty: "modules" },
-      };
+      const err1 = { instancePath, keyword: "required", params: { missingProperty: "modules" } };
       if (vErrors === null) {
         vErrors = [err1];
       } else {
@@ -307,12 +266,7 @@ function validate52(data, { instancePath = "", rootData = data } = {}) {
         key0 === "pythonVersion" ||
         key0 === "modules"
       )) {
-        const err2 = {
-          instancePath,
-          schemaPath: "#/additionalProperties",
-          keyword: "additionalProperties",
-          params: { additionalProperty: key0 },
-        };
+        const err2 = { instancePath, keyword: "additionalProperties", params: { additionalProperty: key0 } };
         if (vErrors === null) {
           vErrors = [err2];
         } else {
@@ -327,7 +281,6 @@ function validate52(data, { instancePath = "", rootData = data } = {}) {
         if (!pattern3.test(data0)) {
           const err3 = {
             instancePath: instancePath + "/api",
-            schemaPath: "#/properties/api/pattern",
             keyword: "pattern",
             params: { pattern: "^[0-9]+\\.[0-9]+$" },
           };
@@ -339,12 +292,7 @@ function validate52(data, { instancePath = "", rootData = data } = {}) {
           errors++;
         }
       } else {
-        const err4 = {
-          instancePath: instancePath + "/api",
-          schemaPath: "#/properties/api/type",
-          keyword: "type",
-          params: { type: "string" },
-        };
+        const err4 = { instancePath: instancePath + "/api", keyword: "type", params: { type: "string" } };
         if (vErrors === null) {
           vErrors = [err4];
         } else {
@@ -355,12 +303,7 @@ function validate52(data, { instancePath = "", rootData = data } = {}) {
     }
     if (data.host !== void 0) {
       if (typeof data.host !== "string") {
-        const err5 = {
-          instancePath: instancePath + "/host",
-          schemaPath: "#/properties/host/type",
-          keyword: "type",
-          params: { type: "string" },
-        };
+        const err5 = { instancePath: instancePath + "/host", keyword: "type", params: { type: "string" } };
         if (vErrors === null) {
           vErrors = [err5];
         } else {
@@ -371,12 +314,7 @@ function validate52(data, { instancePath = "", rootData = data } = {}) {
     }
     if (data.python !== void 0) {
       if (typeof data.python !== "string") {
-        const err6 = {
-          instancePath: instancePath + "/python",
-          schemaPath: "#/properties/python/type",
-          keyword: "type",
-          params: { type: "string" },
-        };
+        const err6 = { instancePath: instancePath + "/python", keyword: "type", params: { type: "string" } };
         if (vErrors === null) {
           vErrors = [err6];
         } else {
@@ -387,12 +325,7 @@ function validate52(data, { instancePath = "", rootData = data } = {}) {
     }
     if (data.shared !== void 0) {
       if (typeof data.shared !== "boolean") {
-        const err7 = {
-          instancePath: instancePath + "/shared",
-          schemaPath: "#/properties/shared/type",
-          keyword: "type",
-          params: { type: "boolean" },
-        };
+        const err7 = { instancePath: instancePath + "/shared", keyword: "type", params: { type: "boolean" } };
         if (vErrors === null) {
           vErrors = [err7];
         } else {
@@ -403,12 +336,7 @@ function validate52(data, { instancePath = "", rootData = data } = {}) {
     }
     if (data.sluice !== void 0) {
       if (typeof data.sluice !== "string") {
-        const err8 = {
-          instancePath: instancePath + "/sluice",
-          schemaPath: "#/properties/sluice/type",
-          keyword: "type",
-          params: { type: "string" },
-        };
+        const err8 = { instancePath: instancePath + "/sluice", keyword: "type", params: { type: "string" } };
         if (vErrors === null) {
           vErrors = [err8];
         } else {
@@ -421,7 +349,6 @@ function validate52(data, { instancePath = "", rootData = data } = {}) {
       if (typeof data.pythonVersion !== "string") {
         const err9 = {
           instancePath: instancePath + "/pythonVersion",
-          schemaPath: "#/properties/pythonVersion/type",
           keyword: "type",
           params: { type: "string" },
         };
@@ -439,7 +366,6 @@ function validate52(data, { instancePath = "", rootData = data } = {}) {
         if (Object.keys(data6).length < 1) {
           const err10 = {
             instancePath: instancePath + "/modules",
-            schemaPath: "#/properties/modules/minProperties",
             keyword: "minProperties",
             params: { limit: 1 },
           };
@@ -492,17 +418,15 @@ function validate52(data, { instancePath = "", rootData = data } = {}) {
           if (
             !validate53(data6[key2], {
               instancePath: instancePath + "/modules/" + key2.replace(/~/g, "~0").replace(/\//g, "~1"),
-              rootData,
             })
           ) {
-            vErrors = vErrors === null ? validate53.errors : vErrors.concat(validate53.errors);
+            vErrors = joined(vErrors, validate53.errors);
             errors = vErrors.length;
           }
         }
       } else {
         const err13 = {
           instancePath: instancePath + "/modules",
-          schemaPath: "#/properties/modules/type",
           keyword: "type",
           params: { type: "object" },
         };
@@ -515,7 +439,7 @@ function validate52(data, { instancePath = "", rootData = data } = {}) {
       }
     }
   } else {
-    const err14 = { instancePath, schemaPath: "#/type", keyword: "type", params: { type: "object" } };
+    const err14 = { instancePath, keyword: "type", params: { type: "object" } };
     if (vErrors === null) {
       vErrors = [err14];
     } else {
@@ -527,4 +451,7 @@ function validate52(data, { instancePath = "", rootData = data } = {}) {
   return errors === 0;
 }
 
+function joined(some, more) {
+  return some === null ? more : some.concat(more);
+}
 export const checkManifest: Validator<LibraryManifest> = validateManifest;

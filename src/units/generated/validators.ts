@@ -126,14 +126,13 @@ var pattern3 = new RegExp(
   "^(?!(?:__proto__|modules|tasks|alternatives|libraries)$)[A-Za-z0-9_][A-Za-z0-9_@:+\\-]{0,254}$",
   "u",
 );
-function validate54(data, { instancePath = "", rootData = data } = {}) {
+function validate54(data, { instancePath = "" } = {}) {
   let vErrors = null;
   let errors = 0;
   if (typeof data === "string") {
     if (!pattern3.test(data)) {
       const err0 = {
         instancePath,
-        schemaPath: "#/pattern",
         keyword: "pattern",
         params: {
           pattern:
@@ -148,7 +147,7 @@ function validate54(data, { instancePath = "", rootData = data } = {}) {
       errors++;
     }
   } else {
-    const err1 = { instancePath, schemaPath: "#/type", keyword: "type", params: { type: "string" } };
+    const err1 = { instancePath, keyword: "type", params: { type: "string" } };
     if (vErrors === null) {
       vErrors = [err1];
     } else {
@@ -159,19 +158,19 @@ function validate54(data, { instancePath = "", rootData = data } = {}) {
   validate54.errors = vErrors;
   return errors === 0;
 }
-function validate56(data, { instancePath = "", rootData = data } = {}) {
+function validate56(data, { instancePath = "" } = {}) {
   let vErrors = null;
   let errors = 0;
   if (Array.isArray(data)) {
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate54(data[i0], { instancePath: instancePath + "/" + i0, rootData })) {
-        vErrors = vErrors === null ? validate54.errors : vErrors.concat(validate54.errors);
+      if (!validate54(data[i0], { instancePath: instancePath + "/" + i0 })) {
+        vErrors = joined(vErrors, validate54.errors);
         errors = vErrors.length;
       }
     }
   } else {
-    const err0 = { instancePath, schemaPath: "#/type", keyword: "type", params: { type: "array" } };
+    const err0 = { instancePath, keyword: "type", params: { type: "array" } };
     if (vErrors === null) {
       vErrors = [err0];
     } else {
@@ -182,11 +181,11 @@ function validate56(data, { instancePath = "", rootData = data } = {}) {
   validate56.errors = vErrors;
   return errors === 0;
 }
-function validate59(data, { instancePath = "", rootData = data } = {}) {
+function validate59(data, { instancePath = "" } = {}) {
   let vErrors = null;
   let errors = 0;
   if (!(typeof data == "number" && !(data % 1) && !isNaN(data) && isFinite(data))) {
-    const err0 = { instancePath, schemaPath: "#/type", keyword: "type", params: { type: "integer" } };
+    const err0 = { instancePath, keyword: "type", params: { type: "integer" } };
     if (vErrors === null) {
       vErrors = [err0];
     } else {
@@ -197,19 +196,19 @@ function validate59(data, { instancePath = "", rootData = data } = {}) {
   validate59.errors = vErrors;
   return errors === 0;
 }
-function validate61(data, { instancePath = "", rootData = data } = {}) {
+function validate61(data, { instancePath = "" } = {}) {
   let vErrors = null;
   let errors = 0;
   if (Array.isArray(data)) {
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate54(data[i0], { instancePath: instancePath + "/" + i0, rootData })) {
-        vErrors = vErrors === null ? validate54.errors : vErrors.concat(validate54.errors);
+      if (!validate54(data[i0], { instancePath: instancePath + "/" + i0 })) {
+        vErrors = joined(vErrors, validate54.errors);
         errors = vErrors.length;
       }
     }
   } else {
-    const err0 = { instancePath, schemaPath: "#/type", keyword: "type", params: { type: "array" } };
+    const err0 = { instancePath, keyword: "type", params: { type: "array" } };
     if (vErrors === null) {
       vErrors = [err0];
     } else {
@@ -220,19 +219,19 @@ function validate61(data, { instancePath = "", rootData = data } = {}) {
   validate61.errors = vErrors;
   return errors === 0;
 }
-function validate64(data, { instancePath = "", rootData = data } = {}) {
+function validate64(data, { instancePath = "" } = {}) {
   let vErrors = null;
   let errors = 0;
   if (Array.isArray(data)) {
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate54(data[i0], { instancePath: instancePath + "/" + i0, rootData })) {
-        vErrors = vErrors === null ? validate54.errors : vErrors.concat(validate54.errors);
+      if (!validate54(data[i0], { instancePath: instancePath + "/" + i0 })) {
+        vErrors = joined(vErrors, validate54.errors);
         errors = vErrors.length;
       }
     }
   } else {
-    const err0 = { instancePath, schemaPath: "#/type", keyword: "type", params: { type: "array" } };
+    const err0 = { instancePath, keyword: "type", params: { type: "array" } };
     if (vErrors === null) {
       vErrors = [err0];
     } else {
@@ -247,7 +246,7 @@ var pattern4 = new RegExp(
   "^(?:\\*|(?!(?:__proto__|modules|tasks|alternatives|libraries)$)[A-Za-z0-9_][A-Za-z0-9_@:+\\-]{0,254})$",
   "u",
 );
-function validate67(data, { instancePath = "", rootData = data } = {}) {
+function validate67(data, { instancePath = "" } = {}) {
   let vErrors = null;
   let errors = 0;
   if (Array.isArray(data)) {
@@ -258,7 +257,6 @@ function validate67(data, { instancePath = "", rootData = data } = {}) {
         if (!pattern4.test(data0)) {
           const err0 = {
             instancePath: instancePath + "/" + i0,
-            schemaPath: "#/items/pattern",
             keyword: "pattern",
             params: {
               pattern:
@@ -273,12 +271,7 @@ function validate67(data, { instancePath = "", rootData = data } = {}) {
           errors++;
         }
       } else {
-        const err1 = {
-          instancePath: instancePath + "/" + i0,
-          schemaPath: "#/items/type",
-          keyword: "type",
-          params: { type: "string" },
-        };
+        const err1 = { instancePath: instancePath + "/" + i0, keyword: "type", params: { type: "string" } };
         if (vErrors === null) {
           vErrors = [err1];
         } else {
@@ -288,7 +281,7 @@ function validate67(data, { instancePath = "", rootData = data } = {}) {
       }
     }
   } else {
-    const err2 = { instancePath, schemaPath: "#/type", keyword: "type", params: { type: "array" } };
+    const err2 = { instancePath, keyword: "type", params: { type: "array" } };
     if (vErrors === null) {
       vErrors = [err2];
     } else {
@@ -299,7 +292,7 @@ function validate67(data, { instancePath = "", rootData = data } = {}) {
   validate67.errors = vErrors;
   return errors === 0;
 }
-function validate69(data, { instancePath = "", rootData = data } = {}) {
+function validate69(data, { instancePath = "" } = {}) {
   let vErrors = null;
   let errors = 0;
   if (Array.isArray(data)) {
@@ -310,7 +303,6 @@ function validate69(data, { instancePath = "", rootData = data } = {}) {
         if (!pattern4.test(data0)) {
           const err0 = {
             instancePath: instancePath + "/" + i0,
-            schemaPath: "#/items/pattern",
             keyword: "pattern",
             params: {
               pattern:
@@ -325,12 +317,7 @@ function validate69(data, { instancePath = "", rootData = data } = {}) {
           errors++;
         }
       } else {
-        const err1 = {
-          instancePath: instancePath + "/" + i0,
-          schemaPath: "#/items/type",
-          keyword: "type",
-          params: { type: "string" },
-        };
+        const err1 = { instancePath: instancePath + "/" + i0, keyword: "type", params: { type: "string" } };
         if (vErrors === null) {
           vErrors = [err1];
         } else {
@@ -340,7 +327,7 @@ function validate69(data, { instancePath = "", rootData = data } = {}) {
       }
     }
   } else {
-    const err2 = { instancePath, schemaPath: "#/type", keyword: "type", params: { type: "array" } };
+    const err2 = { instancePath, keyword: "type", params: { type: "array" } };
     if (vErrors === null) {
       vErrors = [err2];
     } else {
@@ -351,11 +338,11 @@ function validate69(data, { instancePath = "", rootData = data } = {}) {
   validate69.errors = vErrors;
   return errors === 0;
 }
-function validate71(data, { instancePath = "", rootData = data } = {}) {
+function validate71(data, { instancePath = "" } = {}) {
   let vErrors = null;
   let errors = 0;
   if (typeof data !== "string") {
-    const err0 = { instancePath, schemaPath: "#/type", keyword: "type", params: { type: "string" } };
+    const err0 = { instancePath, keyword: "type", params: { type: "string" } };
     if (vErrors === null) {
       vErrors = [err0];
     } else {
@@ -367,7 +354,7 @@ function validate71(data, { instancePath = "", rootData = data } = {}) {
   return errors === 0;
 }
 var pattern6 = new RegExp("^!?[^!]", "u");
-function validate73(data, { instancePath = "", rootData = data } = {}) {
+function validate73(data, { instancePath = "" } = {}) {
   let vErrors = null;
   let errors = 0;
   if (Array.isArray(data)) {
@@ -378,7 +365,6 @@ function validate73(data, { instancePath = "", rootData = data } = {}) {
         if (!pattern6.test(data0)) {
           const err0 = {
             instancePath: instancePath + "/" + i0,
-            schemaPath: "#/items/pattern",
             keyword: "pattern",
             params: { pattern: "^!?[^!]" },
           };
@@ -390,12 +376,7 @@ function validate73(data, { instancePath = "", rootData = data } = {}) {
           errors++;
         }
       } else {
-        const err1 = {
-          instancePath: instancePath + "/" + i0,
-          schemaPath: "#/items/type",
-          keyword: "type",
-          params: { type: "string" },
-        };
+        const err1 = { instancePath: instancePath + "/" + i0, keyword: "type", params: { type: "string" } };
         if (vErrors === null) {
           vErrors = [err1];
         } else {
@@ -405,7 +386,7 @@ function validate73(data, { instancePath = "", rootData = data } = {}) {
       }
     }
   } else {
-    const err2 = { instancePath, schemaPath: "#/type", keyword: "type", params: { type: "array" } };
+    const err2 = { instancePath, keyword: "type", params: { type: "array" } };
     if (vErrors === null) {
       vErrors = [err2];
     } else {
@@ -416,7 +397,7 @@ function validate73(data, { instancePath = "", rootData = data } = {}) {
   validate73.errors = vErrors;
   return errors === 0;
 }
-function validate75(data, { instancePath = "", rootData = data } = {}) {
+function validate75(data, { instancePath = "" } = {}) {
   let vErrors = null;
   let errors = 0;
   if (Array.isArray(data)) {
@@ -427,7 +408,6 @@ function validate75(data, { instancePath = "", rootData = data } = {}) {
         if (!pattern6.test(data0)) {
           const err0 = {
             instancePath: instancePath + "/" + i0,
-            schemaPath: "#/items/pattern",
             keyword: "pattern",
             params: { pattern: "^!?[^!]" },
           };
@@ -439,12 +419,7 @@ function validate75(data, { instancePath = "", rootData = data } = {}) {
           errors++;
         }
       } else {
-        const err1 = {
-          instancePath: instancePath + "/" + i0,
-          schemaPath: "#/items/type",
-          keyword: "type",
-          params: { type: "string" },
-        };
+        const err1 = { instancePath: instancePath + "/" + i0, keyword: "type", params: { type: "string" } };
         if (vErrors === null) {
           vErrors = [err1];
         } else {
@@ -454,7 +429,7 @@ function validate75(data, { instancePath = "", rootData = data } = {}) {
       }
     }
   } else {
-    const err2 = { instancePath, schemaPath: "#/type", keyword: "type", params: { type: "array" } };
+    const err2 = { instancePath, keyword: "type", params: { type: "array" } };
     if (vErrors === null) {
       vErrors = [err2];
     } else {
@@ -465,7 +440,7 @@ function validate75(data, { instancePath = "", rootData = data } = {}) {
   validate75.errors = vErrors;
   return errors === 0;
 }
-function validate77(data, { instancePath = "", rootData = data } = {}) {
+function validate77(data, { instancePath = "" } = {}) {
   let vErrors = null;
   let errors = 0;
   if (Array.isArray(data)) {
@@ -476,7 +451,6 @@ function validate77(data, { instancePath = "", rootData = data } = {}) {
         if (!pattern6.test(data0)) {
           const err0 = {
             instancePath: instancePath + "/" + i0,
-            schemaPath: "#/items/pattern",
             keyword: "pattern",
             params: { pattern: "^!?[^!]" },
           };
@@ -488,12 +462,7 @@ function validate77(data, { instancePath = "", rootData = data } = {}) {
           errors++;
         }
       } else {
-        const err1 = {
-          instancePath: instancePath + "/" + i0,
-          schemaPath: "#/items/type",
-          keyword: "type",
-          params: { type: "string" },
-        };
+        const err1 = { instancePath: instancePath + "/" + i0, keyword: "type", params: { type: "string" } };
         if (vErrors === null) {
           vErrors = [err1];
         } else {
@@ -503,7 +472,7 @@ function validate77(data, { instancePath = "", rootData = data } = {}) {
       }
     }
   } else {
-    const err2 = { instancePath, schemaPath: "#/type", keyword: "type", params: { type: "array" } };
+    const err2 = { instancePath, keyword: "type", params: { type: "array" } };
     if (vErrors === null) {
       vErrors = [err2];
     } else {
@@ -514,11 +483,11 @@ function validate77(data, { instancePath = "", rootData = data } = {}) {
   validate77.errors = vErrors;
   return errors === 0;
 }
-function validate79(data, { instancePath = "", rootData = data } = {}) {
+function validate79(data, { instancePath = "" } = {}) {
   let vErrors = null;
   let errors = 0;
   if (typeof data !== "boolean") {
-    const err0 = { instancePath, schemaPath: "#/type", keyword: "type", params: { type: "boolean" } };
+    const err0 = { instancePath, keyword: "type", params: { type: "boolean" } };
     if (vErrors === null) {
       vErrors = [err0];
     } else {
@@ -529,11 +498,11 @@ function validate79(data, { instancePath = "", rootData = data } = {}) {
   validate79.errors = vErrors;
   return errors === 0;
 }
-function validate81(data, { instancePath = "", rootData = data } = {}) {
+function validate81(data, { instancePath = "" } = {}) {
   let vErrors = null;
   let errors = 0;
   if (typeof data !== "string") {
-    const err0 = { instancePath, schemaPath: "#/type", keyword: "type", params: { type: "string" } };
+    const err0 = { instancePath, keyword: "type", params: { type: "string" } };
     if (vErrors === null) {
       vErrors = [err0];
     } else {
@@ -544,11 +513,11 @@ function validate81(data, { instancePath = "", rootData = data } = {}) {
   validate81.errors = vErrors;
   return errors === 0;
 }
-function validate83(data, { instancePath = "", rootData = data } = {}) {
+function validate83(data, { instancePath = "" } = {}) {
   let vErrors = null;
   let errors = 0;
   if (typeof data !== "string") {
-    const err0 = { instancePath, schemaPath: "#/type", keyword: "type", params: { type: "string" } };
+    const err0 = { instancePath, keyword: "type", params: { type: "string" } };
     if (vErrors === null) {
       vErrors = [err0];
     } else {
@@ -560,12 +529,12 @@ function validate83(data, { instancePath = "", rootData = data } = {}) {
   return errors === 0;
 }
 var func2 = require_ucs2length().default;
-function validate85(data, { instancePath = "", rootData = data } = {}) {
+function validate85(data, { instancePath = "" } = {}) {
   let vErrors = null;
   let errors = 0;
   if (typeof data === "string") {
     if (func2(data) < 1) {
-      const err0 = { instancePath, schemaPath: "#/minLength", keyword: "minLength", params: { limit: 1 } };
+      const err0 = { instancePath, keyword: "minLength", params: { limit: 1 } };
       if (vErrors === null) {
         vErrors = [err0];
       } else {
@@ -574,7 +543,7 @@ function validate85(data, { instancePath = "", rootData = data } = {}) {
       errors++;
     }
   } else {
-    const err1 = { instancePath, schemaPath: "#/type", keyword: "type", params: { type: "string" } };
+    const err1 = { instancePath, keyword: "type", params: { type: "string" } };
     if (vErrors === null) {
       vErrors = [err1];
     } else {
@@ -585,19 +554,14 @@ function validate85(data, { instancePath = "", rootData = data } = {}) {
   validate85.errors = vErrors;
   return errors === 0;
 }
-function validate87(data, { instancePath = "", rootData = data } = {}) {
+function validate87(data, { instancePath = "" } = {}) {
   let vErrors = null;
   let errors = 0;
   if (Array.isArray(data)) {
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
       if (typeof data[i0] !== "string") {
-        const err0 = {
-          instancePath: instancePath + "/" + i0,
-          schemaPath: "#/items/type",
-          keyword: "type",
-          params: { type: "string" },
-        };
+        const err0 = { instancePath: instancePath + "/" + i0, keyword: "type", params: { type: "string" } };
         if (vErrors === null) {
           vErrors = [err0];
         } else {
@@ -607,7 +571,7 @@ function validate87(data, { instancePath = "", rootData = data } = {}) {
       }
     }
   } else {
-    const err1 = { instancePath, schemaPath: "#/type", keyword: "type", params: { type: "array" } };
+    const err1 = { instancePath, keyword: "type", params: { type: "array" } };
     if (vErrors === null) {
       vErrors = [err1];
     } else {
@@ -618,11 +582,11 @@ function validate87(data, { instancePath = "", rootData = data } = {}) {
   validate87.errors = vErrors;
   return errors === 0;
 }
-function validate89(data, { instancePath = "", rootData = data } = {}) {
+function validate89(data, { instancePath = "" } = {}) {
   let vErrors = null;
   let errors = 0;
   if (typeof data !== "boolean") {
-    const err0 = { instancePath, schemaPath: "#/type", keyword: "type", params: { type: "boolean" } };
+    const err0 = { instancePath, keyword: "type", params: { type: "boolean" } };
     if (vErrors === null) {
       vErrors = [err0];
     } else {
@@ -633,12 +597,12 @@ function validate89(data, { instancePath = "", rootData = data } = {}) {
   validate89.errors = vErrors;
   return errors === 0;
 }
-function validate91(data, { instancePath = "", rootData = data } = {}) {
+function validate91(data, { instancePath = "" } = {}) {
   let vErrors = null;
   let errors = 0;
   if (typeof data === "string") {
     if (func2(data) < 1) {
-      const err0 = { instancePath, schemaPath: "#/minLength", keyword: "minLength", params: { limit: 1 } };
+      const err0 = { instancePath, keyword: "minLength", params: { limit: 1 } };
       if (vErrors === null) {
         vErrors = [err0];
       } else {
@@ -647,7 +611,7 @@ function validate91(data, { instancePath = "", rootData = data } = {}) {
       errors++;
     }
   } else {
-    const err1 = { instancePath, schemaPath: "#/type", keyword: "type", params: { type: "string" } };
+    const err1 = { instancePath, keyword: "type", params: { type: "string" } };
     if (vErrors === null) {
       vErrors = [err1];
     } else {
@@ -658,12 +622,12 @@ function validate91(data, { instancePath = "", rootData = data } = {}) {
   validate91.errors = vErrors;
   return errors === 0;
 }
-function validate93(data, { instancePath = "", rootData = data } = {}) {
+function validate93(data, { instancePath = "" } = {}) {
   let vErrors = null;
   let errors = 0;
   if (typeof data === "string") {
     if (func2(data) < 1) {
-      const err0 = { instancePath, schemaPath: "#/minLength", keyword: "minLength", params: { limit: 1 } };
+      const err0 = { instancePath, keyword: "minLength", params: { limit: 1 } };
       if (vErrors === null) {
         vErrors = [err0];
       } else {
@@ -672,7 +636,7 @@ function validate93(data, { instancePath = "", rootData = data } = {}) {
       errors++;
     }
   } else {
-    const err1 = { instancePath, schemaPath: "#/type", keyword: "type", params: { type: "string" } };
+    const err1 = { instancePath, keyword: "type", params: { type: "string" } };
     if (vErrors === null) {
       vErrors = [err1];
     } else {
@@ -683,11 +647,11 @@ function validate93(data, { instancePath = "", rootData = data } = {}) {
   validate93.errors = vErrors;
   return errors === 0;
 }
-function validate95(data, { instancePath = "", rootData = data } = {}) {
+function validate95(data, { instancePath = "" } = {}) {
   let vErrors = null;
   let errors = 0;
   if (typeof data !== "string") {
-    const err0 = { instancePath, schemaPath: "#/type", keyword: "type", params: { type: "string" } };
+    const err0 = { instancePath, keyword: "type", params: { type: "string" } };
     if (vErrors === null) {
       vErrors = [err0];
     } else {
@@ -699,16 +663,11 @@ function validate95(data, { instancePath = "", rootData = data } = {}) {
   return errors === 0;
 }
 var schema41 = { enum: ["panic", "log", "restart"], default: "panic" };
-function validate97(data, { instancePath = "", rootData = data } = {}) {
+function validate97(data, { instancePath = "" } = {}) {
   let vErrors = null;
   let errors = 0;
   if (!(data === "panic" || data === "log" || data === "restart")) {
-    const err0 = {
-      instancePath,
-      schemaPath: "#/enum",
-      keyword: "enum",
-      params: { allowedValues: schema41.enum },
-    };
+    const err0 = { instancePath, keyword: "enum", params: { allowedValues: schema41.enum } };
     if (vErrors === null) {
       vErrors = [err0];
     } else {
@@ -719,11 +678,11 @@ function validate97(data, { instancePath = "", rootData = data } = {}) {
   validate97.errors = vErrors;
   return errors === 0;
 }
-function validate99(data, { instancePath = "", rootData = data } = {}) {
+function validate99(data, { instancePath = "" } = {}) {
   let vErrors = null;
   let errors = 0;
   if (typeof data !== "string") {
-    const err0 = { instancePath, schemaPath: "#/type", keyword: "type", params: { type: "string" } };
+    const err0 = { instancePath, keyword: "type", params: { type: "string" } };
     if (vErrors === null) {
       vErrors = [err0];
     } else {
@@ -735,11 +694,11 @@ function validate99(data, { instancePath = "", rootData = data } = {}) {
   return errors === 0;
 }
 var schema46 = { type: ["string", "array"], items: { type: "string" }, minItems: 1, minLength: 1 };
-function validate108(data, { instancePath = "", rootData = data } = {}) {
+function validate108(data, { instancePath = "" } = {}) {
   let vErrors = null;
   let errors = 0;
   if (typeof data !== "string" && !Array.isArray(data)) {
-    const err0 = { instancePath, schemaPath: "#/type", keyword: "type", params: { type: schema46.type } };
+    const err0 = { instancePath, keyword: "type", params: { type: schema46.type } };
     if (vErrors === null) {
       vErrors = [err0];
     } else {
@@ -749,7 +708,7 @@ function validate108(data, { instancePath = "", rootData = data } = {}) {
   }
   if (typeof data === "string") {
     if (func2(data) < 1) {
-      const err1 = { instancePath, schemaPath: "#/minLength", keyword: "minLength", params: { limit: 1 } };
+      const err1 = { instancePath, keyword: "minLength", params: { limit: 1 } };
       if (vErrors === null) {
         vErrors = [err1];
       } else {
@@ -760,7 +719,7 @@ function validate108(data, { instancePath = "", rootData = data } = {}) {
   }
   if (Array.isArray(data)) {
     if (data.length < 1) {
-      const err2 = { instancePath, schemaPath: "#/minItems", keyword: "minItems", params: { limit: 1 } };
+      const err2 = { instancePath, keyword: "minItems", params: { limit: 1 } };
       if (vErrors === null) {
         vErrors = [err2];
       } else {
@@ -771,12 +730,7 @@ function validate108(data, { instancePath = "", rootData = data } = {}) {
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
       if (typeof data[i0] !== "string") {
-        const err3 = {
-          instancePath: instancePath + "/" + i0,
-          schemaPath: "#/items/type",
-          keyword: "type",
-          params: { type: "string" },
-        };
+        const err3 = { instancePath: instancePath + "/" + i0, keyword: "type", params: { type: "string" } };
         if (vErrors === null) {
           vErrors = [err3];
         } else {
@@ -789,12 +743,12 @@ function validate108(data, { instancePath = "", rootData = data } = {}) {
   validate108.errors = vErrors;
   return errors === 0;
 }
-function validate110(data, { instancePath = "", rootData = data } = {}) {
+function validate110(data, { instancePath = "" } = {}) {
   let vErrors = null;
   let errors = 0;
   if (typeof data === "string") {
     if (func2(data) < 1) {
-      const err0 = { instancePath, schemaPath: "#/minLength", keyword: "minLength", params: { limit: 1 } };
+      const err0 = { instancePath, keyword: "minLength", params: { limit: 1 } };
       if (vErrors === null) {
         vErrors = [err0];
       } else {
@@ -803,7 +757,7 @@ function validate110(data, { instancePath = "", rootData = data } = {}) {
       errors++;
     }
   } else {
-    const err1 = { instancePath, schemaPath: "#/type", keyword: "type", params: { type: "string" } };
+    const err1 = { instancePath, keyword: "type", params: { type: "string" } };
     if (vErrors === null) {
       vErrors = [err1];
     } else {
@@ -815,7 +769,7 @@ function validate110(data, { instancePath = "", rootData = data } = {}) {
   return errors === 0;
 }
 var pattern9 = new RegExp("^[^=]+$", "u");
-function validate112(data, { instancePath = "", rootData = data } = {}) {
+function validate112(data, { instancePath = "" } = {}) {
   let vErrors = null;
   let errors = 0;
   if (data && typeof data == "object" && !Array.isArray(data)) {
@@ -858,7 +812,6 @@ function validate112(data, { instancePath = "", rootData = data } = {}) {
       if (typeof data[key1] !== "string") {
         const err2 = {
           instancePath: instancePath + "/" + key1.replace(/~/g, "~0").replace(/\//g, "~1"),
-          schemaPath: "#/additionalProperties/type",
           keyword: "type",
           params: { type: "string" },
         };
@@ -871,7 +824,7 @@ function validate112(data, { instancePath = "", rootData = data } = {}) {
       }
     }
   } else {
-    const err3 = { instancePath, schemaPath: "#/type", keyword: "type", params: { type: "object" } };
+    const err3 = { instancePath, keyword: "type", params: { type: "object" } };
     if (vErrors === null) {
       vErrors = [err3];
     } else {
@@ -882,19 +835,14 @@ function validate112(data, { instancePath = "", rootData = data } = {}) {
   validate112.errors = vErrors;
   return errors === 0;
 }
-function validate114(data, { instancePath = "", rootData = data } = {}) {
+function validate114(data, { instancePath = "" } = {}) {
   let vErrors = null;
   let errors = 0;
   if (Array.isArray(data)) {
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
       if (typeof data[i0] !== "string") {
-        const err0 = {
-          instancePath: instancePath + "/" + i0,
-          schemaPath: "#/items/type",
-          keyword: "type",
-          params: { type: "string" },
-        };
+        const err0 = { instancePath: instancePath + "/" + i0, keyword: "type", params: { type: "string" } };
         if (vErrors === null) {
           vErrors = [err0];
         } else {
@@ -904,7 +852,7 @@ function validate114(data, { instancePath = "", rootData = data } = {}) {
       }
     }
   } else {
-    const err1 = { instancePath, schemaPath: "#/type", keyword: "type", params: { type: "array" } };
+    const err1 = { instancePath, keyword: "type", params: { type: "array" } };
     if (vErrors === null) {
       vErrors = [err1];
     } else {
@@ -915,19 +863,14 @@ function validate114(data, { instancePath = "", rootData = data } = {}) {
   validate114.errors = vErrors;
   return errors === 0;
 }
-function validate116(data, { instancePath = "", rootData = data } = {}) {
+function validate116(data, { instancePath = "" } = {}) {
   let vErrors = null;
   let errors = 0;
   if (Array.isArray(data)) {
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
       if (typeof data[i0] !== "string") {
-        const err0 = {
-          instancePath: instancePath + "/" + i0,
-          schemaPath: "#/items/type",
-          keyword: "type",
-          params: { type: "string" },
-        };
+        const err0 = { instancePath: instancePath + "/" + i0, keyword: "type", params: { type: "string" } };
         if (vErrors === null) {
           vErrors = [err0];
         } else {
@@ -937,7 +880,7 @@ function validate116(data, { instancePath = "", rootData = data } = {}) {
       }
     }
   } else {
-    const err1 = { instancePath, schemaPath: "#/type", keyword: "type", params: { type: "array" } };
+    const err1 = { instancePath, keyword: "type", params: { type: "array" } };
     if (vErrors === null) {
       vErrors = [err1];
     } else {
@@ -948,12 +891,12 @@ function validate116(data, { instancePath = "", rootData = data } = {}) {
   validate116.errors = vErrors;
   return errors === 0;
 }
-function validate118(data, { instancePath = "", rootData = data } = {}) {
+function validate118(data, { instancePath = "" } = {}) {
   let vErrors = null;
   let errors = 0;
   if (typeof data === "string") {
     if (func2(data) < 1) {
-      const err0 = { instancePath, schemaPath: "#/minLength", keyword: "minLength", params: { limit: 1 } };
+      const err0 = { instancePath, keyword: "minLength", params: { limit: 1 } };
       if (vErrors === null) {
         vErrors = [err0];
       } else {
@@ -962,7 +905,7 @@ function validate118(data, { instancePath = "", rootData = data } = {}) {
       errors++;
     }
   } else {
-    const err1 = { instancePath, schemaPath: "#/type", keyword: "type", params: { type: "string" } };
+    const err1 = { instancePath, keyword: "type", params: { type: "string" } };
     if (vErrors === null) {
       vErrors = [err1];
     } else {
@@ -973,12 +916,12 @@ function validate118(data, { instancePath = "", rootData = data } = {}) {
   validate118.errors = vErrors;
   return errors === 0;
 }
-function validate120(data, { instancePath = "", rootData = data } = {}) {
+function validate120(data, { instancePath = "" } = {}) {
   let vErrors = null;
   let errors = 0;
   if (typeof data === "string") {
     if (func2(data) < 1) {
-      const err0 = { instancePath, schemaPath: "#/minLength", keyword: "minLength", params: { limit: 1 } };
+      const err0 = { instancePath, keyword: "minLength", params: { limit: 1 } };
       if (vErrors === null) {
         vErrors = [err0];
       } else {
@@ -987,7 +930,7 @@ function validate120(data, { instancePath = "", rootData = data } = {}) {
       errors++;
     }
   } else {
-    const err1 = { instancePath, schemaPath: "#/type", keyword: "type", params: { type: "string" } };
+    const err1 = { instancePath, keyword: "type", params: { type: "string" } };
     if (vErrors === null) {
       vErrors = [err1];
     } else {
@@ -1011,7 +954,7 @@ var schema53 = {
   additionalProperties: false,
   default: {},
 };
-function validate122(data, { instancePath = "", rootData = data } = {}) {
+function validate122(data, { instancePath = "" } = {}) {
   let vErrors = null;
   let errors = 0;
   if (data && typeof data == "object" && !Array.isArray(data)) {
@@ -1024,12 +967,7 @@ function validate122(data, { instancePath = "", rootData = data } = {}) {
         key0 === "stack" ||
         key0 === "as"
       )) {
-        const err0 = {
-          instancePath,
-          schemaPath: "#/additionalProperties",
-          keyword: "additionalProperties",
-          params: { additionalProperty: key0 },
-        };
+        const err0 = { instancePath, keyword: "additionalProperties", params: { additionalProperty: key0 } };
         if (vErrors === null) {
           vErrors = [err0];
         } else {
@@ -1046,7 +984,6 @@ function validate122(data, { instancePath = "", rootData = data } = {}) {
       ) {
         const err1 = {
           instancePath: instancePath + "/nofile",
-          schemaPath: "#/properties/nofile/type",
           keyword: "type",
           params: { type: schema53.properties.nofile.type },
         };
@@ -1061,7 +998,6 @@ function validate122(data, { instancePath = "", rootData = data } = {}) {
         if (data0 < 0 || isNaN(data0)) {
           const err2 = {
             instancePath: instancePath + "/nofile",
-            schemaPath: "#/properties/nofile/minimum",
             keyword: "minimum",
             params: { comparison: ">=", limit: 0 },
           };
@@ -1082,7 +1018,6 @@ function validate122(data, { instancePath = "", rootData = data } = {}) {
       ) {
         const err3 = {
           instancePath: instancePath + "/nproc",
-          schemaPath: "#/properties/nproc/type",
           keyword: "type",
           params: { type: schema53.properties.nproc.type },
         };
@@ -1097,7 +1032,6 @@ function validate122(data, { instancePath = "", rootData = data } = {}) {
         if (data1 < 0 || isNaN(data1)) {
           const err4 = {
             instancePath: instancePath + "/nproc",
-            schemaPath: "#/properties/nproc/minimum",
             keyword: "minimum",
             params: { comparison: ">=", limit: 0 },
           };
@@ -1118,7 +1052,6 @@ function validate122(data, { instancePath = "", rootData = data } = {}) {
       ) {
         const err5 = {
           instancePath: instancePath + "/core",
-          schemaPath: "#/properties/core/type",
           keyword: "type",
           params: { type: schema53.properties.core.type },
         };
@@ -1133,7 +1066,6 @@ function validate122(data, { instancePath = "", rootData = data } = {}) {
         if (data2 < 0 || isNaN(data2)) {
           const err6 = {
             instancePath: instancePath + "/core",
-            schemaPath: "#/properties/core/minimum",
             keyword: "minimum",
             params: { comparison: ">=", limit: 0 },
           };
@@ -1154,7 +1086,6 @@ function validate122(data, { instancePath = "", rootData = data } = {}) {
       ) {
         const err7 = {
           instancePath: instancePath + "/memlock",
-          schemaPath: "#/properties/memlock/type",
           keyword: "type",
           params: { type: schema53.properties.memlock.type },
         };
@@ -1169,7 +1100,6 @@ function validate122(data, { instancePath = "", rootData = data } = {}) {
         if (data3 < 0 || isNaN(data3)) {
           const err8 = {
             instancePath: instancePath + "/memlock",
-            schemaPath: "#/properties/memlock/minimum",
             keyword: "minimum",
             params: { comparison: ">=", limit: 0 },
           };
@@ -1190,7 +1120,6 @@ function validate122(data, { instancePath = "", rootData = data } = {}) {
       ) {
         const err9 = {
           instancePath: instancePath + "/stack",
-          schemaPath: "#/properties/stack/type",
           keyword: "type",
           params: { type: schema53.properties.stack.type },
         };
@@ -1205,7 +1134,6 @@ function validate122(data, { instancePath = "", rootData = data } = {}) {
         if (data4 < 0 || isNaN(data4)) {
           const err10 = {
             instancePath: instancePath + "/stack",
-            schemaPath: "#/properties/stack/minimum",
             keyword: "minimum",
             params: { comparison: ">=", limit: 0 },
           };
@@ -1226,7 +1154,6 @@ function validate122(data, { instancePath = "", rootData = data } = {}) {
       ) {
         const err11 = {
           instancePath: instancePath + "/as",
-          schemaPath: "#/properties/as/type",
           keyword: "type",
           params: { type: schema53.properties.as.type },
         };
@@ -1241,7 +1168,6 @@ function validate122(data, { instancePath = "", rootData = data } = {}) {
         if (data5 < 0 || isNaN(data5)) {
           const err12 = {
             instancePath: instancePath + "/as",
-            schemaPath: "#/properties/as/minimum",
             keyword: "minimum",
             params: { comparison: ">=", limit: 0 },
           };
@@ -1255,7 +1181,7 @@ function validate122(data, { instancePath = "", rootData = data } = {}) {
       }
     }
   } else {
-    const err13 = { instancePath, schemaPath: "#/type", keyword: "type", params: { type: "object" } };
+    const err13 = { instancePath, keyword: "type", params: { type: "object" } };
     if (vErrors === null) {
       vErrors = [err13];
     } else {
@@ -1266,12 +1192,12 @@ function validate122(data, { instancePath = "", rootData = data } = {}) {
   validate122.errors = vErrors;
   return errors === 0;
 }
-function validate124(data, { instancePath = "", rootData = data } = {}) {
+function validate124(data, { instancePath = "" } = {}) {
   let vErrors = null;
   let errors = 0;
   if (typeof data === "string") {
     if (func2(data) < 1) {
-      const err0 = { instancePath, schemaPath: "#/minLength", keyword: "minLength", params: { limit: 1 } };
+      const err0 = { instancePath, keyword: "minLength", params: { limit: 1 } };
       if (vErrors === null) {
         vErrors = [err0];
       } else {
@@ -1280,7 +1206,7 @@ function validate124(data, { instancePath = "", rootData = data } = {}) {
       errors++;
     }
   } else {
-    const err1 = { instancePath, schemaPath: "#/type", keyword: "type", params: { type: "string" } };
+    const err1 = { instancePath, keyword: "type", params: { type: "string" } };
     if (vErrors === null) {
       vErrors = [err1];
     } else {
@@ -1314,18 +1240,13 @@ var schema55 = {
   },
   additionalProperties: false,
 };
-function validate126(data, { instancePath = "", rootData = data } = {}) {
+function validate126(data, { instancePath = "" } = {}) {
   let vErrors = null;
   let errors = 0;
   if (data && typeof data == "object" && !Array.isArray(data)) {
     for (const key0 in data) {
       if (!func1.call(schema55.properties, key0)) {
-        const err0 = {
-          instancePath,
-          schemaPath: "#/additionalProperties",
-          keyword: "additionalProperties",
-          params: { additionalProperty: key0 },
-        };
+        const err0 = { instancePath, keyword: "additionalProperties", params: { additionalProperty: key0 } };
         if (vErrors === null) {
           vErrors = [err0];
         } else {
@@ -1338,7 +1259,6 @@ function validate126(data, { instancePath = "", rootData = data } = {}) {
       if (true !== data.started) {
         const err1 = {
           instancePath: instancePath + "/started",
-          schemaPath: "#/properties/started/const",
           keyword: "const",
           params: { allowedValue: true },
         };
@@ -1354,7 +1274,6 @@ function validate126(data, { instancePath = "", rootData = data } = {}) {
       if (true !== data.notify) {
         const err2 = {
           instancePath: instancePath + "/notify",
-          schemaPath: "#/properties/notify/const",
           keyword: "const",
           params: { allowedValue: true },
         };
@@ -1369,12 +1288,7 @@ function validate126(data, { instancePath = "", rootData = data } = {}) {
     if (data.fd !== void 0) {
       let data2 = data.fd;
       if (!(typeof data2 == "number" && !(data2 % 1) && !isNaN(data2) && isFinite(data2))) {
-        const err3 = {
-          instancePath: instancePath + "/fd",
-          schemaPath: "#/properties/fd/type",
-          keyword: "type",
-          params: { type: "integer" },
-        };
+        const err3 = { instancePath: instancePath + "/fd", keyword: "type", params: { type: "integer" } };
         if (vErrors === null) {
           vErrors = [err3];
         } else {
@@ -1386,7 +1300,6 @@ function validate126(data, { instancePath = "", rootData = data } = {}) {
         if (data2 > 1e3 || isNaN(data2)) {
           const err4 = {
             instancePath: instancePath + "/fd",
-            schemaPath: "#/properties/fd/maximum",
             keyword: "maximum",
             params: { comparison: "<=", limit: 1e3 },
           };
@@ -1400,7 +1313,6 @@ function validate126(data, { instancePath = "", rootData = data } = {}) {
         if (data2 < 3 || isNaN(data2)) {
           const err5 = {
             instancePath: instancePath + "/fd",
-            schemaPath: "#/properties/fd/minimum",
             keyword: "minimum",
             params: { comparison: ">=", limit: 3 },
           };
@@ -1417,12 +1329,7 @@ function validate126(data, { instancePath = "", rootData = data } = {}) {
       let data3 = data.log;
       if (typeof data3 === "string") {
         if (func2(data3) < 1) {
-          const err6 = {
-            instancePath: instancePath + "/log",
-            schemaPath: "#/properties/log/minLength",
-            keyword: "minLength",
-            params: { limit: 1 },
-          };
+          const err6 = { instancePath: instancePath + "/log", keyword: "minLength", params: { limit: 1 } };
           if (vErrors === null) {
             vErrors = [err6];
           } else {
@@ -1431,12 +1338,7 @@ function validate126(data, { instancePath = "", rootData = data } = {}) {
           errors++;
         }
       } else {
-        const err7 = {
-          instancePath: instancePath + "/log",
-          schemaPath: "#/properties/log/type",
-          keyword: "type",
-          params: { type: "string" },
-        };
+        const err7 = { instancePath: instancePath + "/log", keyword: "type", params: { type: "string" } };
         if (vErrors === null) {
           vErrors = [err7];
         } else {
@@ -1447,12 +1349,7 @@ function validate126(data, { instancePath = "", rootData = data } = {}) {
     }
     if (data.tcp !== void 0) {
       if (typeof data.tcp !== "string") {
-        const err8 = {
-          instancePath: instancePath + "/tcp",
-          schemaPath: "#/properties/tcp/type",
-          keyword: "type",
-          params: { type: "string" },
-        };
+        const err8 = { instancePath: instancePath + "/tcp", keyword: "type", params: { type: "string" } };
         if (vErrors === null) {
           vErrors = [err8];
         } else {
@@ -1465,12 +1362,7 @@ function validate126(data, { instancePath = "", rootData = data } = {}) {
       let data5 = data.unix;
       if (typeof data5 === "string") {
         if (func2(data5) < 1) {
-          const err9 = {
-            instancePath: instancePath + "/unix",
-            schemaPath: "#/properties/unix/minLength",
-            keyword: "minLength",
-            params: { limit: 1 },
-          };
+          const err9 = { instancePath: instancePath + "/unix", keyword: "minLength", params: { limit: 1 } };
           if (vErrors === null) {
             vErrors = [err9];
           } else {
@@ -1479,12 +1371,7 @@ function validate126(data, { instancePath = "", rootData = data } = {}) {
           errors++;
         }
       } else {
-        const err10 = {
-          instancePath: instancePath + "/unix",
-          schemaPath: "#/properties/unix/type",
-          keyword: "type",
-          params: { type: "string" },
-        };
+        const err10 = { instancePath: instancePath + "/unix", keyword: "type", params: { type: "string" } };
         if (vErrors === null) {
           vErrors = [err10];
         } else {
@@ -1495,12 +1382,7 @@ function validate126(data, { instancePath = "", rootData = data } = {}) {
     }
     if (data.http !== void 0) {
       if (typeof data.http !== "string") {
-        const err11 = {
-          instancePath: instancePath + "/http",
-          schemaPath: "#/properties/http/type",
-          keyword: "type",
-          params: { type: "string" },
-        };
+        const err11 = { instancePath: instancePath + "/http", keyword: "type", params: { type: "string" } };
         if (vErrors === null) {
           vErrors = [err11];
         } else {
@@ -1511,12 +1393,7 @@ function validate126(data, { instancePath = "", rootData = data } = {}) {
     }
     if (data.status !== void 0) {
       if (typeof data.status !== "string") {
-        const err12 = {
-          instancePath: instancePath + "/status",
-          schemaPath: "#/properties/status/type",
-          keyword: "type",
-          params: { type: "string" },
-        };
+        const err12 = { instancePath: instancePath + "/status", keyword: "type", params: { type: "string" } };
         if (vErrors === null) {
           vErrors = [err12];
         } else {
@@ -1529,12 +1406,7 @@ function validate126(data, { instancePath = "", rootData = data } = {}) {
       let data8 = data.body;
       if (typeof data8 === "string") {
         if (func2(data8) < 1) {
-          const err13 = {
-            instancePath: instancePath + "/body",
-            schemaPath: "#/properties/body/minLength",
-            keyword: "minLength",
-            params: { limit: 1 },
-          };
+          const err13 = { instancePath: instancePath + "/body", keyword: "minLength", params: { limit: 1 } };
           if (vErrors === null) {
             vErrors = [err13];
           } else {
@@ -1543,12 +1415,7 @@ function validate126(data, { instancePath = "", rootData = data } = {}) {
           errors++;
         }
       } else {
-        const err14 = {
-          instancePath: instancePath + "/body",
-          schemaPath: "#/properties/body/type",
-          keyword: "type",
-          params: { type: "string" },
-        };
+        const err14 = { instancePath: instancePath + "/body", keyword: "type", params: { type: "string" } };
         if (vErrors === null) {
           vErrors = [err14];
         } else {
@@ -1562,7 +1429,6 @@ function validate126(data, { instancePath = "", rootData = data } = {}) {
       if (typeof data9 !== "string" && !Array.isArray(data9)) {
         const err15 = {
           instancePath: instancePath + "/command",
-          schemaPath: "#/properties/command/type",
           keyword: "type",
           params: { type: schema55.properties.command.type },
         };
@@ -1577,7 +1443,6 @@ function validate126(data, { instancePath = "", rootData = data } = {}) {
         if (func2(data9) < 1) {
           const err16 = {
             instancePath: instancePath + "/command",
-            schemaPath: "#/properties/command/minLength",
             keyword: "minLength",
             params: { limit: 1 },
           };
@@ -1593,7 +1458,6 @@ function validate126(data, { instancePath = "", rootData = data } = {}) {
         if (data9.length < 1) {
           const err17 = {
             instancePath: instancePath + "/command",
-            schemaPath: "#/properties/command/minItems",
             keyword: "minItems",
             params: { limit: 1 },
           };
@@ -1609,7 +1473,6 @@ function validate126(data, { instancePath = "", rootData = data } = {}) {
           if (typeof data9[i0] !== "string") {
             const err18 = {
               instancePath: instancePath + "/command/" + i0,
-              schemaPath: "#/properties/command/items/type",
               keyword: "type",
               params: { type: "string" },
             };
@@ -1629,7 +1492,6 @@ function validate126(data, { instancePath = "", rootData = data } = {}) {
         if (func2(data11) < 1) {
           const err19 = {
             instancePath: instancePath + "/output",
-            schemaPath: "#/properties/output/minLength",
             keyword: "minLength",
             params: { limit: 1 },
           };
@@ -1641,12 +1503,7 @@ function validate126(data, { instancePath = "", rootData = data } = {}) {
           errors++;
         }
       } else {
-        const err20 = {
-          instancePath: instancePath + "/output",
-          schemaPath: "#/properties/output/type",
-          keyword: "type",
-          params: { type: "string" },
-        };
+        const err20 = { instancePath: instancePath + "/output", keyword: "type", params: { type: "string" } };
         if (vErrors === null) {
           vErrors = [err20];
         } else {
@@ -1659,12 +1516,7 @@ function validate126(data, { instancePath = "", rootData = data } = {}) {
       let data12 = data.file;
       if (typeof data12 === "string") {
         if (func2(data12) < 1) {
-          const err21 = {
-            instancePath: instancePath + "/file",
-            schemaPath: "#/properties/file/minLength",
-            keyword: "minLength",
-            params: { limit: 1 },
-          };
+          const err21 = { instancePath: instancePath + "/file", keyword: "minLength", params: { limit: 1 } };
           if (vErrors === null) {
             vErrors = [err21];
           } else {
@@ -1673,12 +1525,7 @@ function validate126(data, { instancePath = "", rootData = data } = {}) {
           errors++;
         }
       } else {
-        const err22 = {
-          instancePath: instancePath + "/file",
-          schemaPath: "#/properties/file/type",
-          keyword: "type",
-          params: { type: "string" },
-        };
+        const err22 = { instancePath: instancePath + "/file", keyword: "type", params: { type: "string" } };
         if (vErrors === null) {
           vErrors = [err22];
         } else {
@@ -1689,12 +1536,7 @@ function validate126(data, { instancePath = "", rootData = data } = {}) {
     }
     if (data.after !== void 0) {
       if (typeof data.after !== "string") {
-        const err23 = {
-          instancePath: instancePath + "/after",
-          schemaPath: "#/properties/after/type",
-          keyword: "type",
-          params: { type: "string" },
-        };
+        const err23 = { instancePath: instancePath + "/after", keyword: "type", params: { type: "string" } };
         if (vErrors === null) {
           vErrors = [err23];
         } else {
@@ -1707,7 +1549,6 @@ function validate126(data, { instancePath = "", rootData = data } = {}) {
       if (typeof data.interval !== "string") {
         const err24 = {
           instancePath: instancePath + "/interval",
-          schemaPath: "#/properties/interval/type",
           keyword: "type",
           params: { type: "string" },
         };
@@ -1723,7 +1564,6 @@ function validate126(data, { instancePath = "", rootData = data } = {}) {
       if (typeof data.timeout !== "string") {
         const err25 = {
           instancePath: instancePath + "/timeout",
-          schemaPath: "#/properties/timeout/type",
           keyword: "type",
           params: { type: "string" },
         };
@@ -1739,7 +1579,6 @@ function validate126(data, { instancePath = "", rootData = data } = {}) {
       if (typeof data.deadline !== "string") {
         const err26 = {
           instancePath: instancePath + "/deadline",
-          schemaPath: "#/properties/deadline/type",
           keyword: "type",
           params: { type: "string" },
         };
@@ -1756,7 +1595,6 @@ function validate126(data, { instancePath = "", rootData = data } = {}) {
       if (!(typeof data17 == "number" && !(data17 % 1) && !isNaN(data17) && isFinite(data17))) {
         const err27 = {
           instancePath: instancePath + "/failures",
-          schemaPath: "#/properties/failures/type",
           keyword: "type",
           params: { type: "integer" },
         };
@@ -1771,7 +1609,6 @@ function validate126(data, { instancePath = "", rootData = data } = {}) {
         if (data17 < 1 || isNaN(data17)) {
           const err28 = {
             instancePath: instancePath + "/failures",
-            schemaPath: "#/properties/failures/minimum",
             keyword: "minimum",
             params: { comparison: ">=", limit: 1 },
           };
@@ -1785,7 +1622,7 @@ function validate126(data, { instancePath = "", rootData = data } = {}) {
       }
     }
   } else {
-    const err29 = { instancePath, schemaPath: "#/type", keyword: "type", params: { type: "object" } };
+    const err29 = { instancePath, keyword: "type", params: { type: "object" } };
     if (vErrors === null) {
       vErrors = [err29];
     } else {
@@ -1796,18 +1633,13 @@ function validate126(data, { instancePath = "", rootData = data } = {}) {
   validate126.errors = vErrors;
   return errors === 0;
 }
-function validate128(data, { instancePath = "", rootData = data } = {}) {
+function validate128(data, { instancePath = "" } = {}) {
   let vErrors = null;
   let errors = 0;
   if (data && typeof data == "object" && !Array.isArray(data)) {
     for (const key0 in data) {
       if (!func1.call(schema55.properties, key0)) {
-        const err0 = {
-          instancePath,
-          schemaPath: "#/additionalProperties",
-          keyword: "additionalProperties",
-          params: { additionalProperty: key0 },
-        };
+        const err0 = { instancePath, keyword: "additionalProperties", params: { additionalProperty: key0 } };
         if (vErrors === null) {
           vErrors = [err0];
         } else {
@@ -1820,7 +1652,6 @@ function validate128(data, { instancePath = "", rootData = data } = {}) {
       if (true !== data.started) {
         const err1 = {
           instancePath: instancePath + "/started",
-          schemaPath: "#/properties/started/const",
           keyword: "const",
           params: { allowedValue: true },
         };
@@ -1836,7 +1667,6 @@ function validate128(data, { instancePath = "", rootData = data } = {}) {
       if (true !== data.notify) {
         const err2 = {
           instancePath: instancePath + "/notify",
-          schemaPath: "#/properties/notify/const",
           keyword: "const",
           params: { allowedValue: true },
         };
@@ -1851,12 +1681,7 @@ function validate128(data, { instancePath = "", rootData = data } = {}) {
     if (data.fd !== void 0) {
       let data2 = data.fd;
       if (!(typeof data2 == "number" && !(data2 % 1) && !isNaN(data2) && isFinite(data2))) {
-        const err3 = {
-          instancePath: instancePath + "/fd",
-          schemaPath: "#/properties/fd/type",
-          keyword: "type",
-          params: { type: "integer" },
-        };
+        const err3 = { instancePath: instancePath + "/fd", keyword: "type", params: { type: "integer" } };
         if (vErrors === null) {
           vErrors = [err3];
         } else {
@@ -1868,7 +1693,6 @@ function validate128(data, { instancePath = "", rootData = data } = {}) {
         if (data2 > 1e3 || isNaN(data2)) {
           const err4 = {
             instancePath: instancePath + "/fd",
-            schemaPath: "#/properties/fd/maximum",
             keyword: "maximum",
             params: { comparison: "<=", limit: 1e3 },
           };
@@ -1882,7 +1706,6 @@ function validate128(data, { instancePath = "", rootData = data } = {}) {
         if (data2 < 3 || isNaN(data2)) {
           const err5 = {
             instancePath: instancePath + "/fd",
-            schemaPath: "#/properties/fd/minimum",
             keyword: "minimum",
             params: { comparison: ">=", limit: 3 },
           };
@@ -1899,12 +1722,7 @@ function validate128(data, { instancePath = "", rootData = data } = {}) {
       let data3 = data.log;
       if (typeof data3 === "string") {
         if (func2(data3) < 1) {
-          const err6 = {
-            instancePath: instancePath + "/log",
-            schemaPath: "#/properties/log/minLength",
-            keyword: "minLength",
-            params: { limit: 1 },
-          };
+          const err6 = { instancePath: instancePath + "/log", keyword: "minLength", params: { limit: 1 } };
           if (vErrors === null) {
             vErrors = [err6];
           } else {
@@ -1913,12 +1731,7 @@ function validate128(data, { instancePath = "", rootData = data } = {}) {
           errors++;
         }
       } else {
-        const err7 = {
-          instancePath: instancePath + "/log",
-          schemaPath: "#/properties/log/type",
-          keyword: "type",
-          params: { type: "string" },
-        };
+        const err7 = { instancePath: instancePath + "/log", keyword: "type", params: { type: "string" } };
         if (vErrors === null) {
           vErrors = [err7];
         } else {
@@ -1929,12 +1742,7 @@ function validate128(data, { instancePath = "", rootData = data } = {}) {
     }
     if (data.tcp !== void 0) {
       if (typeof data.tcp !== "string") {
-        const err8 = {
-          instancePath: instancePath + "/tcp",
-          schemaPath: "#/properties/tcp/type",
-          keyword: "type",
-          params: { type: "string" },
-        };
+        const err8 = { instancePath: instancePath + "/tcp", keyword: "type", params: { type: "string" } };
         if (vErrors === null) {
           vErrors = [err8];
         } else {
@@ -1947,12 +1755,7 @@ function validate128(data, { instancePath = "", rootData = data } = {}) {
       let data5 = data.unix;
       if (typeof data5 === "string") {
         if (func2(data5) < 1) {
-          const err9 = {
-            instancePath: instancePath + "/unix",
-            schemaPath: "#/properties/unix/minLength",
-            keyword: "minLength",
-            params: { limit: 1 },
-          };
+          const err9 = { instancePath: instancePath + "/unix", keyword: "minLength", params: { limit: 1 } };
           if (vErrors === null) {
             vErrors = [err9];
           } else {
@@ -1961,12 +1764,7 @@ function validate128(data, { instancePath = "", rootData = data } = {}) {
           errors++;
         }
       } else {
-        const err10 = {
-          instancePath: instancePath + "/unix",
-          schemaPath: "#/properties/unix/type",
-          keyword: "type",
-          params: { type: "string" },
-        };
+        const err10 = { instancePath: instancePath + "/unix", keyword: "type", params: { type: "string" } };
         if (vErrors === null) {
           vErrors = [err10];
         } else {
@@ -1977,12 +1775,7 @@ function validate128(data, { instancePath = "", rootData = data } = {}) {
     }
     if (data.http !== void 0) {
       if (typeof data.http !== "string") {
-        const err11 = {
-          instancePath: instancePath + "/http",
-          schemaPath: "#/properties/http/type",
-          keyword: "type",
-          params: { type: "string" },
-        };
+        const err11 = { instancePath: instancePath + "/http", keyword: "type", params: { type: "string" } };
         if (vErrors === null) {
           vErrors = [err11];
         } else {
@@ -1993,12 +1786,7 @@ function validate128(data, { instancePath = "", rootData = data } = {}) {
     }
     if (data.status !== void 0) {
       if (typeof data.status !== "string") {
-        const err12 = {
-          instancePath: instancePath + "/status",
-          schemaPath: "#/properties/status/type",
-          keyword: "type",
-          params: { type: "string" },
-        };
+        const err12 = { instancePath: instancePath + "/status", keyword: "type", params: { type: "string" } };
         if (vErrors === null) {
           vErrors = [err12];
         } else {
@@ -2011,12 +1799,7 @@ function validate128(data, { instancePath = "", rootData = data } = {}) {
       let data8 = data.body;
       if (typeof data8 === "string") {
         if (func2(data8) < 1) {
-          const err13 = {
-            instancePath: instancePath + "/body",
-            schemaPath: "#/properties/body/minLength",
-            keyword: "minLength",
-            params: { limit: 1 },
-          };
+          const err13 = { instancePath: instancePath + "/body", keyword: "minLength", params: { limit: 1 } };
           if (vErrors === null) {
             vErrors = [err13];
           } else {
@@ -2025,12 +1808,7 @@ function validate128(data, { instancePath = "", rootData = data } = {}) {
           errors++;
         }
       } else {
-        const err14 = {
-          instancePath: instancePath + "/body",
-          schemaPath: "#/properties/body/type",
-          keyword: "type",
-          params: { type: "string" },
-        };
+        const err14 = { instancePath: instancePath + "/body", keyword: "type", params: { type: "string" } };
         if (vErrors === null) {
           vErrors = [err14];
         } else {
@@ -2044,7 +1822,6 @@ function validate128(data, { instancePath = "", rootData = data } = {}) {
       if (typeof data9 !== "string" && !Array.isArray(data9)) {
         const err15 = {
           instancePath: instancePath + "/command",
-          schemaPath: "#/properties/command/type",
           keyword: "type",
           params: { type: schema55.properties.command.type },
         };
@@ -2059,7 +1836,6 @@ function validate128(data, { instancePath = "", rootData = data } = {}) {
         if (func2(data9) < 1) {
           const err16 = {
             instancePath: instancePath + "/command",
-            schemaPath: "#/properties/command/minLength",
             keyword: "minLength",
             params: { limit: 1 },
           };
@@ -2075,7 +1851,6 @@ function validate128(data, { instancePath = "", rootData = data } = {}) {
         if (data9.length < 1) {
           const err17 = {
             instancePath: instancePath + "/command",
-            schemaPath: "#/properties/command/minItems",
             keyword: "minItems",
             params: { limit: 1 },
           };
@@ -2091,7 +1866,6 @@ function validate128(data, { instancePath = "", rootData = data } = {}) {
           if (typeof data9[i0] !== "string") {
             const err18 = {
               instancePath: instancePath + "/command/" + i0,
-              schemaPath: "#/properties/command/items/type",
               keyword: "type",
               params: { type: "string" },
             };
@@ -2111,7 +1885,6 @@ function validate128(data, { instancePath = "", rootData = data } = {}) {
         if (func2(data11) < 1) {
           const err19 = {
             instancePath: instancePath + "/output",
-            schemaPath: "#/properties/output/minLength",
             keyword: "minLength",
             params: { limit: 1 },
           };
@@ -2123,12 +1896,7 @@ function validate128(data, { instancePath = "", rootData = data } = {}) {
           errors++;
         }
       } else {
-        const err20 = {
-          instancePath: instancePath + "/output",
-          schemaPath: "#/properties/output/type",
-          keyword: "type",
-          params: { type: "string" },
-        };
+        const err20 = { instancePath: instancePath + "/output", keyword: "type", params: { type: "string" } };
         if (vErrors === null) {
           vErrors = [err20];
         } else {
@@ -2141,12 +1909,7 @@ function validate128(data, { instancePath = "", rootData = data } = {}) {
       let data12 = data.file;
       if (typeof data12 === "string") {
         if (func2(data12) < 1) {
-          const err21 = {
-            instancePath: instancePath + "/file",
-            schemaPath: "#/properties/file/minLength",
-            keyword: "minLength",
-            params: { limit: 1 },
-          };
+          const err21 = { instancePath: instancePath + "/file", keyword: "minLength", params: { limit: 1 } };
           if (vErrors === null) {
             vErrors = [err21];
           } else {
@@ -2155,12 +1918,7 @@ function validate128(data, { instancePath = "", rootData = data } = {}) {
           errors++;
         }
       } else {
-        const err22 = {
-          instancePath: instancePath + "/file",
-          schemaPath: "#/properties/file/type",
-          keyword: "type",
-          params: { type: "string" },
-        };
+        const err22 = { instancePath: instancePath + "/file", keyword: "type", params: { type: "string" } };
         if (vErrors === null) {
           vErrors = [err22];
         } else {
@@ -2171,12 +1929,7 @@ function validate128(data, { instancePath = "", rootData = data } = {}) {
     }
     if (data.after !== void 0) {
       if (typeof data.after !== "string") {
-        const err23 = {
-          instancePath: instancePath + "/after",
-          schemaPath: "#/properties/after/type",
-          keyword: "type",
-          params: { type: "string" },
-        };
+        const err23 = { instancePath: instancePath + "/after", keyword: "type", params: { type: "string" } };
         if (vErrors === null) {
           vErrors = [err23];
         } else {
@@ -2189,7 +1942,6 @@ function validate128(data, { instancePath = "", rootData = data } = {}) {
       if (typeof data.interval !== "string") {
         const err24 = {
           instancePath: instancePath + "/interval",
-          schemaPath: "#/properties/interval/type",
           keyword: "type",
           params: { type: "string" },
         };
@@ -2205,7 +1957,6 @@ function validate128(data, { instancePath = "", rootData = data } = {}) {
       if (typeof data.timeout !== "string") {
         const err25 = {
           instancePath: instancePath + "/timeout",
-          schemaPath: "#/properties/timeout/type",
           keyword: "type",
           params: { type: "string" },
         };
@@ -2221,7 +1972,6 @@ function validate128(data, { instancePath = "", rootData = data } = {}) {
       if (typeof data.deadline !== "string") {
         const err26 = {
           instancePath: instancePath + "/deadline",
-          schemaPath: "#/properties/deadline/type",
           keyword: "type",
           params: { type: "string" },
         };
@@ -2238,7 +1988,6 @@ function validate128(data, { instancePath = "", rootData = data } = {}) {
       if (!(typeof data17 == "number" && !(data17 % 1) && !isNaN(data17) && isFinite(data17))) {
         const err27 = {
           instancePath: instancePath + "/failures",
-          schemaPath: "#/properties/failures/type",
           keyword: "type",
           params: { type: "integer" },
         };
@@ -2253,7 +2002,6 @@ function validate128(data, { instancePath = "", rootData = data } = {}) {
         if (data17 < 1 || isNaN(data17)) {
           const err28 = {
             instancePath: instancePath + "/failures",
-            schemaPath: "#/properties/failures/minimum",
             keyword: "minimum",
             params: { comparison: ">=", limit: 1 },
           };
@@ -2267,7 +2015,7 @@ function validate128(data, { instancePath = "", rootData = data } = {}) {
       }
     }
   } else {
-    const err29 = { instancePath, schemaPath: "#/type", keyword: "type", params: { type: "object" } };
+    const err29 = { instancePath, keyword: "type", params: { type: "object" } };
     if (vErrors === null) {
       vErrors = [err29];
     } else {
@@ -2288,18 +2036,13 @@ var schema57 = {
   },
   additionalProperties: false,
 };
-function validate130(data, { instancePath = "", rootData = data } = {}) {
+function validate130(data, { instancePath = "" } = {}) {
   let vErrors = null;
   let errors = 0;
   if (data && typeof data == "object" && !Array.isArray(data)) {
     for (const key0 in data) {
       if (!(key0 === "signal" || key0 === "timeout" || key0 === "command" || key0 === "to")) {
-        const err0 = {
-          instancePath,
-          schemaPath: "#/additionalProperties",
-          keyword: "additionalProperties",
-          params: { additionalProperty: key0 },
-        };
+        const err0 = { instancePath, keyword: "additionalProperties", params: { additionalProperty: key0 } };
         if (vErrors === null) {
           vErrors = [err0];
         } else {
@@ -2310,12 +2053,7 @@ function validate130(data, { instancePath = "", rootData = data } = {}) {
     }
     if (data.signal !== void 0) {
       if (typeof data.signal !== "string") {
-        const err1 = {
-          instancePath: instancePath + "/signal",
-          schemaPath: "#/properties/signal/type",
-          keyword: "type",
-          params: { type: "string" },
-        };
+        const err1 = { instancePath: instancePath + "/signal", keyword: "type", params: { type: "string" } };
         if (vErrors === null) {
           vErrors = [err1];
         } else {
@@ -2326,12 +2064,7 @@ function validate130(data, { instancePath = "", rootData = data } = {}) {
     }
     if (data.timeout !== void 0) {
       if (typeof data.timeout !== "string") {
-        const err2 = {
-          instancePath: instancePath + "/timeout",
-          schemaPath: "#/properties/timeout/type",
-          keyword: "type",
-          params: { type: "string" },
-        };
+        const err2 = { instancePath: instancePath + "/timeout", keyword: "type", params: { type: "string" } };
         if (vErrors === null) {
           vErrors = [err2];
         } else {
@@ -2345,7 +2078,6 @@ function validate130(data, { instancePath = "", rootData = data } = {}) {
       if (typeof data2 !== "string" && !Array.isArray(data2)) {
         const err3 = {
           instancePath: instancePath + "/command",
-          schemaPath: "#/properties/command/type",
           keyword: "type",
           params: { type: schema57.properties.command.type },
         };
@@ -2360,7 +2092,6 @@ function validate130(data, { instancePath = "", rootData = data } = {}) {
         if (func2(data2) < 1) {
           const err4 = {
             instancePath: instancePath + "/command",
-            schemaPath: "#/properties/command/minLength",
             keyword: "minLength",
             params: { limit: 1 },
           };
@@ -2374,12 +2105,7 @@ function validate130(data, { instancePath = "", rootData = data } = {}) {
       }
       if (Array.isArray(data2)) {
         if (data2.length < 1) {
-          const err5 = {
-            instancePath: instancePath + "/command",
-            schemaPath: "#/properties/command/minItems",
-            keyword: "minItems",
-            params: { limit: 1 },
-          };
+          const err5 = { instancePath: instancePath + "/command", keyword: "minItems", params: { limit: 1 } };
           if (vErrors === null) {
             vErrors = [err5];
           } else {
@@ -2392,7 +2118,6 @@ function validate130(data, { instancePath = "", rootData = data } = {}) {
           if (typeof data2[i0] !== "string") {
             const err6 = {
               instancePath: instancePath + "/command/" + i0,
-              schemaPath: "#/properties/command/items/type",
               keyword: "type",
               params: { type: "string" },
             };
@@ -2411,7 +2136,6 @@ function validate130(data, { instancePath = "", rootData = data } = {}) {
       if (!(data4 === "main" || data4 === "group")) {
         const err7 = {
           instancePath: instancePath + "/to",
-          schemaPath: "#/properties/to/enum",
           keyword: "enum",
           params: { allowedValues: schema57.properties.to.enum },
         };
@@ -2424,7 +2148,7 @@ function validate130(data, { instancePath = "", rootData = data } = {}) {
       }
     }
   } else {
-    const err8 = { instancePath, schemaPath: "#/type", keyword: "type", params: { type: "object" } };
+    const err8 = { instancePath, keyword: "type", params: { type: "object" } };
     if (vErrors === null) {
       vErrors = [err8];
     } else {
@@ -2436,16 +2160,11 @@ function validate130(data, { instancePath = "", rootData = data } = {}) {
   return errors === 0;
 }
 var schema58 = { enum: ["log", "restart", "shutdown"], default: "log" };
-function validate132(data, { instancePath = "", rootData = data } = {}) {
+function validate132(data, { instancePath = "" } = {}) {
   let vErrors = null;
   let errors = 0;
   if (!(data === "log" || data === "restart" || data === "shutdown")) {
-    const err0 = {
-      instancePath,
-      schemaPath: "#/enum",
-      keyword: "enum",
-      params: { allowedValues: schema58.enum },
-    };
+    const err0 = { instancePath, keyword: "enum", params: { allowedValues: schema58.enum } };
     if (vErrors === null) {
       vErrors = [err0];
     } else {
@@ -2457,7 +2176,7 @@ function validate132(data, { instancePath = "", rootData = data } = {}) {
   return errors === 0;
 }
 var schema59 = { type: "array", items: { type: ["string", "integer"], minimum: 0, maximum: 255 } };
-function validate134(data, { instancePath = "", rootData = data } = {}) {
+function validate134(data, { instancePath = "" } = {}) {
   let vErrors = null;
   let errors = 0;
   if (Array.isArray(data)) {
@@ -2470,7 +2189,6 @@ function validate134(data, { instancePath = "", rootData = data } = {}) {
       ) {
         const err0 = {
           instancePath: instancePath + "/" + i0,
-          schemaPath: "#/items/type",
           keyword: "type",
           params: { type: schema59.items.type },
         };
@@ -2485,7 +2203,6 @@ function validate134(data, { instancePath = "", rootData = data } = {}) {
         if (data0 > 255 || isNaN(data0)) {
           const err1 = {
             instancePath: instancePath + "/" + i0,
-            schemaPath: "#/items/maximum",
             keyword: "maximum",
             params: { comparison: "<=", limit: 255 },
           };
@@ -2499,7 +2216,6 @@ function validate134(data, { instancePath = "", rootData = data } = {}) {
         if (data0 < 0 || isNaN(data0)) {
           const err2 = {
             instancePath: instancePath + "/" + i0,
-            schemaPath: "#/items/minimum",
             keyword: "minimum",
             params: { comparison: ">=", limit: 0 },
           };
@@ -2513,7 +2229,7 @@ function validate134(data, { instancePath = "", rootData = data } = {}) {
       }
     }
   } else {
-    const err3 = { instancePath, schemaPath: "#/type", keyword: "type", params: { type: "array" } };
+    const err3 = { instancePath, keyword: "type", params: { type: "array" } };
     if (vErrors === null) {
       vErrors = [err3];
     } else {
@@ -2535,7 +2251,7 @@ var schema60 = {
   },
   additionalProperties: false,
 };
-function validate136(data, { instancePath = "", rootData = data } = {}) {
+function validate136(data, { instancePath = "" } = {}) {
   let vErrors = null;
   let errors = 0;
   if (data && typeof data == "object" && !Array.isArray(data)) {
@@ -2547,12 +2263,7 @@ function validate136(data, { instancePath = "", rootData = data } = {}) {
         key0 === "within" ||
         key0 === "then"
       )) {
-        const err0 = {
-          instancePath,
-          schemaPath: "#/additionalProperties",
-          keyword: "additionalProperties",
-          params: { additionalProperty: key0 },
-        };
+        const err0 = { instancePath, keyword: "additionalProperties", params: { additionalProperty: key0 } };
         if (vErrors === null) {
           vErrors = [err0];
         } else {
@@ -2563,12 +2274,7 @@ function validate136(data, { instancePath = "", rootData = data } = {}) {
     }
     if (data.delay !== void 0) {
       if (typeof data.delay !== "string") {
-        const err1 = {
-          instancePath: instancePath + "/delay",
-          schemaPath: "#/properties/delay/type",
-          keyword: "type",
-          params: { type: "string" },
-        };
+        const err1 = { instancePath: instancePath + "/delay", keyword: "type", params: { type: "string" } };
         if (vErrors === null) {
           vErrors = [err1];
         } else {
@@ -2579,12 +2285,7 @@ function validate136(data, { instancePath = "", rootData = data } = {}) {
     }
     if (data.longest !== void 0) {
       if (typeof data.longest !== "string") {
-        const err2 = {
-          instancePath: instancePath + "/longest",
-          schemaPath: "#/properties/longest/type",
-          keyword: "type",
-          params: { type: "string" },
-        };
+        const err2 = { instancePath: instancePath + "/longest", keyword: "type", params: { type: "string" } };
         if (vErrors === null) {
           vErrors = [err2];
         } else {
@@ -2601,7 +2302,6 @@ function validate136(data, { instancePath = "", rootData = data } = {}) {
       ) {
         const err3 = {
           instancePath: instancePath + "/tries",
-          schemaPath: "#/properties/tries/type",
           keyword: "type",
           params: { type: schema60.properties.tries.type },
         };
@@ -2616,7 +2316,6 @@ function validate136(data, { instancePath = "", rootData = data } = {}) {
         if (data2 < 0 || isNaN(data2)) {
           const err4 = {
             instancePath: instancePath + "/tries",
-            schemaPath: "#/properties/tries/minimum",
             keyword: "minimum",
             params: { comparison: ">=", limit: 0 },
           };
@@ -2631,12 +2330,7 @@ function validate136(data, { instancePath = "", rootData = data } = {}) {
     }
     if (data.within !== void 0) {
       if (typeof data.within !== "string") {
-        const err5 = {
-          instancePath: instancePath + "/within",
-          schemaPath: "#/properties/within/type",
-          keyword: "type",
-          params: { type: "string" },
-        };
+        const err5 = { instancePath: instancePath + "/within", keyword: "type", params: { type: "string" } };
         if (vErrors === null) {
           vErrors = [err5];
         } else {
@@ -2650,7 +2344,6 @@ function validate136(data, { instancePath = "", rootData = data } = {}) {
       if (!(data4 === "panic" || data4 === "log")) {
         const err6 = {
           instancePath: instancePath + "/then",
-          schemaPath: "#/properties/then/enum",
           keyword: "enum",
           params: { allowedValues: schema60.properties.then.enum },
         };
@@ -2663,7 +2356,7 @@ function validate136(data, { instancePath = "", rootData = data } = {}) {
       }
     }
   } else {
-    const err7 = { instancePath, schemaPath: "#/type", keyword: "type", params: { type: "object" } };
+    const err7 = { instancePath, keyword: "type", params: { type: "object" } };
     if (vErrors === null) {
       vErrors = [err7];
     } else {
@@ -2674,19 +2367,19 @@ function validate136(data, { instancePath = "", rootData = data } = {}) {
   validate136.errors = vErrors;
   return errors === 0;
 }
-function validate138(data, { instancePath = "", rootData = data } = {}) {
+function validate138(data, { instancePath = "" } = {}) {
   let vErrors = null;
   let errors = 0;
   if (Array.isArray(data)) {
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate54(data[i0], { instancePath: instancePath + "/" + i0, rootData })) {
-        vErrors = vErrors === null ? validate54.errors : vErrors.concat(validate54.errors);
+      if (!validate54(data[i0], { instancePath: instancePath + "/" + i0 })) {
+        vErrors = joined(vErrors, validate54.errors);
         errors = vErrors.length;
       }
     }
   } else {
-    const err0 = { instancePath, schemaPath: "#/type", keyword: "type", params: { type: "array" } };
+    const err0 = { instancePath, keyword: "type", params: { type: "array" } };
     if (vErrors === null) {
       vErrors = [err0];
     } else {
@@ -2697,11 +2390,11 @@ function validate138(data, { instancePath = "", rootData = data } = {}) {
   validate138.errors = vErrors;
   return errors === 0;
 }
-function validate101(data, { instancePath = "", rootData = data } = {}) {
+function validate101(data, { instancePath = "" } = {}) {
   let vErrors = null;
   let errors = 0;
   if (typeof data !== "boolean") {
-    const err0 = { instancePath, schemaPath: "#/type", keyword: "type", params: { type: "boolean" } };
+    const err0 = { instancePath, keyword: "type", params: { type: "boolean" } };
     if (vErrors === null) {
       vErrors = [err0];
     } else {
@@ -2712,11 +2405,11 @@ function validate101(data, { instancePath = "", rootData = data } = {}) {
   validate101.errors = vErrors;
   return errors === 0;
 }
-function validate103(data, { instancePath = "", rootData = data } = {}) {
+function validate103(data, { instancePath = "" } = {}) {
   let vErrors = null;
   let errors = 0;
   if (typeof data !== "boolean") {
-    const err0 = { instancePath, schemaPath: "#/type", keyword: "type", params: { type: "boolean" } };
+    const err0 = { instancePath, keyword: "type", params: { type: "boolean" } };
     if (vErrors === null) {
       vErrors = [err0];
     } else {
@@ -2727,19 +2420,19 @@ function validate103(data, { instancePath = "", rootData = data } = {}) {
   validate103.errors = vErrors;
   return errors === 0;
 }
-function validate105(data, { instancePath = "", rootData = data } = {}) {
+function validate105(data, { instancePath = "" } = {}) {
   let vErrors = null;
   let errors = 0;
   if (Array.isArray(data)) {
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate54(data[i0], { instancePath: instancePath + "/" + i0, rootData })) {
-        vErrors = vErrors === null ? validate54.errors : vErrors.concat(validate54.errors);
+      if (!validate54(data[i0], { instancePath: instancePath + "/" + i0 })) {
+        vErrors = joined(vErrors, validate54.errors);
         errors = vErrors.length;
       }
     }
   } else {
-    const err0 = { instancePath, schemaPath: "#/type", keyword: "type", params: { type: "array" } };
+    const err0 = { instancePath, keyword: "type", params: { type: "array" } };
     if (vErrors === null) {
       vErrors = [err0];
     } else {
@@ -2750,19 +2443,19 @@ function validate105(data, { instancePath = "", rootData = data } = {}) {
   validate105.errors = vErrors;
   return errors === 0;
 }
-function validate143(data, { instancePath = "", rootData = data } = {}) {
+function validate143(data, { instancePath = "" } = {}) {
   let vErrors = null;
   let errors = 0;
   if (Array.isArray(data)) {
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate54(data[i0], { instancePath: instancePath + "/" + i0, rootData })) {
-        vErrors = vErrors === null ? validate54.errors : vErrors.concat(validate54.errors);
+      if (!validate54(data[i0], { instancePath: instancePath + "/" + i0 })) {
+        vErrors = joined(vErrors, validate54.errors);
         errors = vErrors.length;
       }
     }
   } else {
-    const err0 = { instancePath, schemaPath: "#/type", keyword: "type", params: { type: "array" } };
+    const err0 = { instancePath, keyword: "type", params: { type: "array" } };
     if (vErrors === null) {
       vErrors = [err0];
     } else {
@@ -2773,7 +2466,7 @@ function validate143(data, { instancePath = "", rootData = data } = {}) {
   validate143.errors = vErrors;
   return errors === 0;
 }
-function validate151(data, { instancePath = "", rootData = data } = {}) {
+function validate151(data, { instancePath = "" } = {}) {
   let vErrors = null;
   let errors = 0;
   if (Array.isArray(data)) {
@@ -2784,7 +2477,6 @@ function validate151(data, { instancePath = "", rootData = data } = {}) {
         if (!pattern4.test(data0)) {
           const err0 = {
             instancePath: instancePath + "/" + i0,
-            schemaPath: "#/items/pattern",
             keyword: "pattern",
             params: {
               pattern:
@@ -2799,12 +2491,7 @@ function validate151(data, { instancePath = "", rootData = data } = {}) {
           errors++;
         }
       } else {
-        const err1 = {
-          instancePath: instancePath + "/" + i0,
-          schemaPath: "#/items/type",
-          keyword: "type",
-          params: { type: "string" },
-        };
+        const err1 = { instancePath: instancePath + "/" + i0, keyword: "type", params: { type: "string" } };
         if (vErrors === null) {
           vErrors = [err1];
         } else {
@@ -2814,7 +2501,7 @@ function validate151(data, { instancePath = "", rootData = data } = {}) {
       }
     }
   } else {
-    const err2 = { instancePath, schemaPath: "#/type", keyword: "type", params: { type: "array" } };
+    const err2 = { instancePath, keyword: "type", params: { type: "array" } };
     if (vErrors === null) {
       vErrors = [err2];
     } else {
@@ -2825,7 +2512,7 @@ function validate151(data, { instancePath = "", rootData = data } = {}) {
   validate151.errors = vErrors;
   return errors === 0;
 }
-function validate156(data, { instancePath = "", rootData = data } = {}) {
+function validate156(data, { instancePath = "" } = {}) {
   let vErrors = null;
   let errors = 0;
   if (Array.isArray(data)) {
@@ -2836,7 +2523,6 @@ function validate156(data, { instancePath = "", rootData = data } = {}) {
         if (!pattern6.test(data0)) {
           const err0 = {
             instancePath: instancePath + "/" + i0,
-            schemaPath: "#/items/pattern",
             keyword: "pattern",
             params: { pattern: "^!?[^!]" },
           };
@@ -2848,12 +2534,7 @@ function validate156(data, { instancePath = "", rootData = data } = {}) {
           errors++;
         }
       } else {
-        const err1 = {
-          instancePath: instancePath + "/" + i0,
-          schemaPath: "#/items/type",
-          keyword: "type",
-          params: { type: "string" },
-        };
+        const err1 = { instancePath: instancePath + "/" + i0, keyword: "type", params: { type: "string" } };
         if (vErrors === null) {
           vErrors = [err1];
         } else {
@@ -2863,7 +2544,7 @@ function validate156(data, { instancePath = "", rootData = data } = {}) {
       }
     }
   } else {
-    const err2 = { instancePath, schemaPath: "#/type", keyword: "type", params: { type: "array" } };
+    const err2 = { instancePath, keyword: "type", params: { type: "array" } };
     if (vErrors === null) {
       vErrors = [err2];
     } else {
@@ -2874,19 +2555,14 @@ function validate156(data, { instancePath = "", rootData = data } = {}) {
   validate156.errors = vErrors;
   return errors === 0;
 }
-function validate163(data, { instancePath = "", rootData = data } = {}) {
+function validate163(data, { instancePath = "" } = {}) {
   let vErrors = null;
   let errors = 0;
   if (Array.isArray(data)) {
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
       if (typeof data[i0] !== "string") {
-        const err0 = {
-          instancePath: instancePath + "/" + i0,
-          schemaPath: "#/items/type",
-          keyword: "type",
-          params: { type: "string" },
-        };
+        const err0 = { instancePath: instancePath + "/" + i0, keyword: "type", params: { type: "string" } };
         if (vErrors === null) {
           vErrors = [err0];
         } else {
@@ -2896,7 +2572,7 @@ function validate163(data, { instancePath = "", rootData = data } = {}) {
       }
     }
   } else {
-    const err1 = { instancePath, schemaPath: "#/type", keyword: "type", params: { type: "array" } };
+    const err1 = { instancePath, keyword: "type", params: { type: "array" } };
     if (vErrors === null) {
       vErrors = [err1];
     } else {
@@ -2907,17 +2583,12 @@ function validate163(data, { instancePath = "", rootData = data } = {}) {
   validate163.errors = vErrors;
   return errors === 0;
 }
-function validate297(data, { instancePath = "", rootData = data } = {}) {
+function validate297(data, { instancePath = "" } = {}) {
   let vErrors = null;
   let errors = 0;
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.name === void 0) {
-      const err0 = {
-        instancePath,
-        schemaPath: "#/required",
-        keyword: "required",
-        params: { missingProperty: "name" },
-      };
+      const err0 = { instancePath, keyword: "required", params: { missingProperty: "name" } };
       if (vErrors === null) {
         vErrors = [err0];
       } else {
@@ -2927,12 +2598,7 @@ function validate297(data, { instancePath = "", rootData = data } = {}) {
     }
     for (const key0 in data) {
       if (!func1.call(schema67.properties, key0)) {
-        const err1 = {
-          instancePath,
-          schemaPath: "#/additionalProperties",
-          keyword: "additionalProperties",
-          params: { additionalProperty: key0 },
-        };
+        const err1 = { instancePath, keyword: "additionalProperties", params: { additionalProperty: key0 } };
         if (vErrors === null) {
           vErrors = [err1];
         } else {
@@ -2942,421 +2608,409 @@ function validate297(data, { instancePath = "", rootData = data } = {}) {
       }
     }
     if (data.name !== void 0) {
-      if (!validate54(data.name, { instancePath: instancePath + "/name", rootData })) {
-        vErrors = vErrors === null ? validate54.errors : vErrors.concat(validate54.errors);
+      if (!validate54(data.name, { instancePath: instancePath + "/name" })) {
+        vErrors = joined(vErrors, validate54.errors);
         errors = vErrors.length;
       }
     }
     if (data.provides !== void 0) {
-      if (!validate56(data.provides, { instancePath: instancePath + "/provides", rootData })) {
-        vErrors = vErrors === null ? validate56.errors : vErrors.concat(validate56.errors);
+      if (!validate56(data.provides, { instancePath: instancePath + "/provides" })) {
+        vErrors = joined(vErrors, validate56.errors);
         errors = vErrors.length;
       }
     }
     if (data.priority !== void 0) {
-      if (!validate59(data.priority, { instancePath: instancePath + "/priority", rootData })) {
-        vErrors = vErrors === null ? validate59.errors : vErrors.concat(validate59.errors);
+      if (!validate59(data.priority, { instancePath: instancePath + "/priority" })) {
+        vErrors = joined(vErrors, validate59.errors);
         errors = vErrors.length;
       }
     }
     if (data.requires !== void 0) {
-      if (!validate61(data.requires, { instancePath: instancePath + "/requires", rootData })) {
-        vErrors = vErrors === null ? validate61.errors : vErrors.concat(validate61.errors);
+      if (!validate61(data.requires, { instancePath: instancePath + "/requires" })) {
+        vErrors = joined(vErrors, validate61.errors);
         errors = vErrors.length;
       }
     }
     if (data.needs !== void 0) {
-      if (!validate64(data.needs, { instancePath: instancePath + "/needs", rootData })) {
-        vErrors = vErrors === null ? validate64.errors : vErrors.concat(validate64.errors);
+      if (!validate64(data.needs, { instancePath: instancePath + "/needs" })) {
+        vErrors = joined(vErrors, validate64.errors);
         errors = vErrors.length;
       }
     }
     if (data.after !== void 0) {
-      if (!validate67(data.after, { instancePath: instancePath + "/after", rootData })) {
-        vErrors = vErrors === null ? validate67.errors : vErrors.concat(validate67.errors);
+      if (!validate67(data.after, { instancePath: instancePath + "/after" })) {
+        vErrors = joined(vErrors, validate67.errors);
         errors = vErrors.length;
       }
     }
     if (data.before !== void 0) {
-      if (!validate69(data.before, { instancePath: instancePath + "/before", rootData })) {
-        vErrors = vErrors === null ? validate69.errors : vErrors.concat(validate69.errors);
+      if (!validate69(data.before, { instancePath: instancePath + "/before" })) {
+        vErrors = joined(vErrors, validate69.errors);
         errors = vErrors.length;
       }
     }
     if (data.ranks !== void 0) {
-      if (!validate71(data.ranks, { instancePath: instancePath + "/ranks", rootData })) {
-        vErrors = vErrors === null ? validate71.errors : vErrors.concat(validate71.errors);
+      if (!validate71(data.ranks, { instancePath: instancePath + "/ranks" })) {
+        vErrors = joined(vErrors, validate71.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-config"] !== void 0) {
-      if (!validate73(data["needs-config"], { instancePath: instancePath + "/needs-config", rootData })) {
-        vErrors = vErrors === null ? validate73.errors : vErrors.concat(validate73.errors);
+      if (!validate73(data["needs-config"], { instancePath: instancePath + "/needs-config" })) {
+        vErrors = joined(vErrors, validate73.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-attrs"] !== void 0) {
-      if (!validate75(data["needs-attrs"], { instancePath: instancePath + "/needs-attrs", rootData })) {
-        vErrors = vErrors === null ? validate75.errors : vErrors.concat(validate75.errors);
+      if (!validate75(data["needs-attrs"], { instancePath: instancePath + "/needs-attrs" })) {
+        vErrors = joined(vErrors, validate75.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-env"] !== void 0) {
-      if (!validate77(data["needs-env"], { instancePath: instancePath + "/needs-env", rootData })) {
-        vErrors = vErrors === null ? validate77.errors : vErrors.concat(validate77.errors);
+      if (!validate77(data["needs-env"], { instancePath: instancePath + "/needs-env" })) {
+        vErrors = joined(vErrors, validate77.errors);
         errors = vErrors.length;
       }
     }
     if (data.disabled !== void 0) {
-      if (!validate79(data.disabled, { instancePath: instancePath + "/disabled", rootData })) {
-        vErrors = vErrors === null ? validate79.errors : vErrors.concat(validate79.errors);
+      if (!validate79(data.disabled, { instancePath: instancePath + "/disabled" })) {
+        vErrors = joined(vErrors, validate79.errors);
         errors = vErrors.length;
       }
     }
     if (data.timeout !== void 0) {
-      if (!validate81(data.timeout, { instancePath: instancePath + "/timeout", rootData })) {
-        vErrors = vErrors === null ? validate81.errors : vErrors.concat(validate81.errors);
+      if (!validate81(data.timeout, { instancePath: instancePath + "/timeout" })) {
+        vErrors = joined(vErrors, validate81.errors);
         errors = vErrors.length;
       }
     }
     if (data.description !== void 0) {
-      if (!validate83(data.description, { instancePath: instancePath + "/description", rootData })) {
-        vErrors = vErrors === null ? validate83.errors : vErrors.concat(validate83.errors);
+      if (!validate83(data.description, { instancePath: instancePath + "/description" })) {
+        vErrors = joined(vErrors, validate83.errors);
         errors = vErrors.length;
       }
     }
     if (data.module !== void 0) {
-      if (!validate85(data.module, { instancePath: instancePath + "/module", rootData })) {
-        vErrors = vErrors === null ? validate85.errors : vErrors.concat(validate85.errors);
+      if (!validate85(data.module, { instancePath: instancePath + "/module" })) {
+        vErrors = joined(vErrors, validate85.errors);
         errors = vErrors.length;
       }
     }
     if (data.args !== void 0) {
-      if (!validate87(data.args, { instancePath: instancePath + "/args", rootData })) {
-        vErrors = vErrors === null ? validate87.errors : vErrors.concat(validate87.errors);
+      if (!validate87(data.args, { instancePath: instancePath + "/args" })) {
+        vErrors = joined(vErrors, validate87.errors);
         errors = vErrors.length;
       }
     }
     if (data.exec !== void 0) {
-      if (!validate89(data.exec, { instancePath: instancePath + "/exec", rootData })) {
-        vErrors = vErrors === null ? validate89.errors : vErrors.concat(validate89.errors);
+      if (!validate89(data.exec, { instancePath: instancePath + "/exec" })) {
+        vErrors = joined(vErrors, validate89.errors);
         errors = vErrors.length;
       }
     }
     if (data.loader !== void 0) {
-      if (!validate91(data.loader, { instancePath: instancePath + "/loader", rootData })) {
-        vErrors = vErrors === null ? validate91.errors : vErrors.concat(validate91.errors);
+      if (!validate91(data.loader, { instancePath: instancePath + "/loader" })) {
+        vErrors = joined(vErrors, validate91.errors);
         errors = vErrors.length;
       }
     }
     if (data.thread !== void 0) {
-      if (!validate93(data.thread, { instancePath: instancePath + "/thread", rootData })) {
-        vErrors = vErrors === null ? validate93.errors : vErrors.concat(validate93.errors);
+      if (!validate93(data.thread, { instancePath: instancePath + "/thread" })) {
+        vErrors = joined(vErrors, validate93.errors);
         errors = vErrors.length;
       }
     }
     if (data["memory-limit"] !== void 0) {
-      if (!validate95(data["memory-limit"], { instancePath: instancePath + "/memory-limit", rootData })) {
-        vErrors = vErrors === null ? validate95.errors : vErrors.concat(validate95.errors);
+      if (!validate95(data["memory-limit"], { instancePath: instancePath + "/memory-limit" })) {
+        vErrors = joined(vErrors, validate95.errors);
         errors = vErrors.length;
       }
     }
     if (data["on-failure"] !== void 0) {
-      if (!validate97(data["on-failure"], { instancePath: instancePath + "/on-failure", rootData })) {
-        vErrors = vErrors === null ? validate97.errors : vErrors.concat(validate97.errors);
+      if (!validate97(data["on-failure"], { instancePath: instancePath + "/on-failure" })) {
+        vErrors = joined(vErrors, validate97.errors);
         errors = vErrors.length;
       }
     }
     if (data.watchdog !== void 0) {
-      if (!validate99(data.watchdog, { instancePath: instancePath + "/watchdog", rootData })) {
-        vErrors = vErrors === null ? validate99.errors : vErrors.concat(validate99.errors);
+      if (!validate99(data.watchdog, { instancePath: instancePath + "/watchdog" })) {
+        vErrors = joined(vErrors, validate99.errors);
         errors = vErrors.length;
       }
     }
     if (data.command !== void 0) {
-      if (!validate108(data.command, { instancePath: instancePath + "/command", rootData })) {
-        vErrors = vErrors === null ? validate108.errors : vErrors.concat(validate108.errors);
+      if (!validate108(data.command, { instancePath: instancePath + "/command" })) {
+        vErrors = joined(vErrors, validate108.errors);
         errors = vErrors.length;
       }
     }
     if (data.directory !== void 0) {
-      if (!validate110(data.directory, { instancePath: instancePath + "/directory", rootData })) {
-        vErrors = vErrors === null ? validate110.errors : vErrors.concat(validate110.errors);
+      if (!validate110(data.directory, { instancePath: instancePath + "/directory" })) {
+        vErrors = joined(vErrors, validate110.errors);
         errors = vErrors.length;
       }
     }
     if (data.environment !== void 0) {
-      if (!validate112(data.environment, { instancePath: instancePath + "/environment", rootData })) {
-        vErrors = vErrors === null ? validate112.errors : vErrors.concat(validate112.errors);
+      if (!validate112(data.environment, { instancePath: instancePath + "/environment" })) {
+        vErrors = joined(vErrors, validate112.errors);
         errors = vErrors.length;
       }
     }
     if (data.unset !== void 0) {
-      if (!validate114(data.unset, { instancePath: instancePath + "/unset", rootData })) {
-        vErrors = vErrors === null ? validate114.errors : vErrors.concat(validate114.errors);
+      if (!validate114(data.unset, { instancePath: instancePath + "/unset" })) {
+        vErrors = joined(vErrors, validate114.errors);
         errors = vErrors.length;
       }
     }
     if (data["environment-file"] !== void 0) {
-      if (
-        !validate116(data["environment-file"], { instancePath: instancePath + "/environment-file", rootData })
-      ) {
-        vErrors = vErrors === null ? validate116.errors : vErrors.concat(validate116.errors);
+      if (!validate116(data["environment-file"], { instancePath: instancePath + "/environment-file" })) {
+        vErrors = joined(vErrors, validate116.errors);
         errors = vErrors.length;
       }
     }
     if (data.user !== void 0) {
-      if (!validate118(data.user, { instancePath: instancePath + "/user", rootData })) {
-        vErrors = vErrors === null ? validate118.errors : vErrors.concat(validate118.errors);
+      if (!validate118(data.user, { instancePath: instancePath + "/user" })) {
+        vErrors = joined(vErrors, validate118.errors);
         errors = vErrors.length;
       }
     }
     if (data.group !== void 0) {
-      if (!validate120(data.group, { instancePath: instancePath + "/group", rootData })) {
-        vErrors = vErrors === null ? validate120.errors : vErrors.concat(validate120.errors);
+      if (!validate120(data.group, { instancePath: instancePath + "/group" })) {
+        vErrors = joined(vErrors, validate120.errors);
         errors = vErrors.length;
       }
     }
     if (data.limits !== void 0) {
-      if (!validate122(data.limits, { instancePath: instancePath + "/limits", rootData })) {
-        vErrors = vErrors === null ? validate122.errors : vErrors.concat(validate122.errors);
+      if (!validate122(data.limits, { instancePath: instancePath + "/limits" })) {
+        vErrors = joined(vErrors, validate122.errors);
         errors = vErrors.length;
       }
     }
     if (data.output !== void 0) {
-      if (!validate124(data.output, { instancePath: instancePath + "/output", rootData })) {
-        vErrors = vErrors === null ? validate124.errors : vErrors.concat(validate124.errors);
+      if (!validate124(data.output, { instancePath: instancePath + "/output" })) {
+        vErrors = joined(vErrors, validate124.errors);
         errors = vErrors.length;
       }
     }
     if (data.ready !== void 0) {
-      if (!validate126(data.ready, { instancePath: instancePath + "/ready", rootData })) {
-        vErrors = vErrors === null ? validate126.errors : vErrors.concat(validate126.errors);
+      if (!validate126(data.ready, { instancePath: instancePath + "/ready" })) {
+        vErrors = joined(vErrors, validate126.errors);
         errors = vErrors.length;
       }
     }
     if (data.alive !== void 0) {
-      if (!validate128(data.alive, { instancePath: instancePath + "/alive", rootData })) {
-        vErrors = vErrors === null ? validate128.errors : vErrors.concat(validate128.errors);
+      if (!validate128(data.alive, { instancePath: instancePath + "/alive" })) {
+        vErrors = joined(vErrors, validate128.errors);
         errors = vErrors.length;
       }
     }
     if (data.stop !== void 0) {
-      if (!validate130(data.stop, { instancePath: instancePath + "/stop", rootData })) {
-        vErrors = vErrors === null ? validate130.errors : vErrors.concat(validate130.errors);
+      if (!validate130(data.stop, { instancePath: instancePath + "/stop" })) {
+        vErrors = joined(vErrors, validate130.errors);
         errors = vErrors.length;
       }
     }
     if (data["on-exit"] !== void 0) {
-      if (!validate132(data["on-exit"], { instancePath: instancePath + "/on-exit", rootData })) {
-        vErrors = vErrors === null ? validate132.errors : vErrors.concat(validate132.errors);
+      if (!validate132(data["on-exit"], { instancePath: instancePath + "/on-exit" })) {
+        vErrors = joined(vErrors, validate132.errors);
         errors = vErrors.length;
       }
     }
     if (data.success !== void 0) {
-      if (!validate134(data.success, { instancePath: instancePath + "/success", rootData })) {
-        vErrors = vErrors === null ? validate134.errors : vErrors.concat(validate134.errors);
+      if (!validate134(data.success, { instancePath: instancePath + "/success" })) {
+        vErrors = joined(vErrors, validate134.errors);
         errors = vErrors.length;
       }
     }
     if (data.restart !== void 0) {
-      if (!validate136(data.restart, { instancePath: instancePath + "/restart", rootData })) {
-        vErrors = vErrors === null ? validate136.errors : vErrors.concat(validate136.errors);
+      if (!validate136(data.restart, { instancePath: instancePath + "/restart" })) {
+        vErrors = joined(vErrors, validate136.errors);
         errors = vErrors.length;
       }
     }
     if (data.follows !== void 0) {
-      if (!validate138(data.follows, { instancePath: instancePath + "/follows", rootData })) {
-        vErrors = vErrors === null ? validate138.errors : vErrors.concat(validate138.errors);
+      if (!validate138(data.follows, { instancePath: instancePath + "/follows" })) {
+        vErrors = joined(vErrors, validate138.errors);
         errors = vErrors.length;
       }
     }
     if (data.optional !== void 0) {
-      if (!validate101(data.optional, { instancePath: instancePath + "/optional", rootData })) {
-        vErrors = vErrors === null ? validate101.errors : vErrors.concat(validate101.errors);
+      if (!validate101(data.optional, { instancePath: instancePath + "/optional" })) {
+        vErrors = joined(vErrors, validate101.errors);
         errors = vErrors.length;
       }
     }
     if (data.secret !== void 0) {
-      if (!validate103(data.secret, { instancePath: instancePath + "/secret", rootData })) {
-        vErrors = vErrors === null ? validate103.errors : vErrors.concat(validate103.errors);
+      if (!validate103(data.secret, { instancePath: instancePath + "/secret" })) {
+        vErrors = joined(vErrors, validate103.errors);
         errors = vErrors.length;
       }
     }
     if (data.groups !== void 0) {
-      if (!validate105(data.groups, { instancePath: instancePath + "/groups", rootData })) {
-        vErrors = vErrors === null ? validate105.errors : vErrors.concat(validate105.errors);
+      if (!validate105(data.groups, { instancePath: instancePath + "/groups" })) {
+        vErrors = joined(vErrors, validate105.errors);
         errors = vErrors.length;
       }
     }
     if (data["provides+"] !== void 0) {
-      if (!validate143(data["provides+"], { instancePath: instancePath + "/provides+", rootData })) {
-        vErrors = vErrors === null ? validate143.errors : vErrors.concat(validate143.errors);
+      if (!validate143(data["provides+"], { instancePath: instancePath + "/provides+" })) {
+        vErrors = joined(vErrors, validate143.errors);
         errors = vErrors.length;
       }
     }
     if (data["provides-"] !== void 0) {
-      if (!validate143(data["provides-"], { instancePath: instancePath + "/provides-", rootData })) {
-        vErrors = vErrors === null ? validate143.errors : vErrors.concat(validate143.errors);
+      if (!validate143(data["provides-"], { instancePath: instancePath + "/provides-" })) {
+        vErrors = joined(vErrors, validate143.errors);
         errors = vErrors.length;
       }
     }
     if (data["requires+"] !== void 0) {
-      if (!validate143(data["requires+"], { instancePath: instancePath + "/requires+", rootData })) {
-        vErrors = vErrors === null ? validate143.errors : vErrors.concat(validate143.errors);
+      if (!validate143(data["requires+"], { instancePath: instancePath + "/requires+" })) {
+        vErrors = joined(vErrors, validate143.errors);
         errors = vErrors.length;
       }
     }
     if (data["requires-"] !== void 0) {
-      if (!validate143(data["requires-"], { instancePath: instancePath + "/requires-", rootData })) {
-        vErrors = vErrors === null ? validate143.errors : vErrors.concat(validate143.errors);
+      if (!validate143(data["requires-"], { instancePath: instancePath + "/requires-" })) {
+        vErrors = joined(vErrors, validate143.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs+"] !== void 0) {
-      if (!validate143(data["needs+"], { instancePath: instancePath + "/needs+", rootData })) {
-        vErrors = vErrors === null ? validate143.errors : vErrors.concat(validate143.errors);
+      if (!validate143(data["needs+"], { instancePath: instancePath + "/needs+" })) {
+        vErrors = joined(vErrors, validate143.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-"] !== void 0) {
-      if (!validate143(data["needs-"], { instancePath: instancePath + "/needs-", rootData })) {
-        vErrors = vErrors === null ? validate143.errors : vErrors.concat(validate143.errors);
+      if (!validate143(data["needs-"], { instancePath: instancePath + "/needs-" })) {
+        vErrors = joined(vErrors, validate143.errors);
         errors = vErrors.length;
       }
     }
     if (data["after+"] !== void 0) {
-      if (!validate151(data["after+"], { instancePath: instancePath + "/after+", rootData })) {
-        vErrors = vErrors === null ? validate151.errors : vErrors.concat(validate151.errors);
+      if (!validate151(data["after+"], { instancePath: instancePath + "/after+" })) {
+        vErrors = joined(vErrors, validate151.errors);
         errors = vErrors.length;
       }
     }
     if (data["after-"] !== void 0) {
-      if (!validate151(data["after-"], { instancePath: instancePath + "/after-", rootData })) {
-        vErrors = vErrors === null ? validate151.errors : vErrors.concat(validate151.errors);
+      if (!validate151(data["after-"], { instancePath: instancePath + "/after-" })) {
+        vErrors = joined(vErrors, validate151.errors);
         errors = vErrors.length;
       }
     }
     if (data["before+"] !== void 0) {
-      if (!validate151(data["before+"], { instancePath: instancePath + "/before+", rootData })) {
-        vErrors = vErrors === null ? validate151.errors : vErrors.concat(validate151.errors);
+      if (!validate151(data["before+"], { instancePath: instancePath + "/before+" })) {
+        vErrors = joined(vErrors, validate151.errors);
         errors = vErrors.length;
       }
     }
     if (data["before-"] !== void 0) {
-      if (!validate151(data["before-"], { instancePath: instancePath + "/before-", rootData })) {
-        vErrors = vErrors === null ? validate151.errors : vErrors.concat(validate151.errors);
+      if (!validate151(data["before-"], { instancePath: instancePath + "/before-" })) {
+        vErrors = joined(vErrors, validate151.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-config+"] !== void 0) {
-      if (!validate156(data["needs-config+"], { instancePath: instancePath + "/needs-config+", rootData })) {
-        vErrors = vErrors === null ? validate156.errors : vErrors.concat(validate156.errors);
+      if (!validate156(data["needs-config+"], { instancePath: instancePath + "/needs-config+" })) {
+        vErrors = joined(vErrors, validate156.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-config-"] !== void 0) {
-      if (!validate156(data["needs-config-"], { instancePath: instancePath + "/needs-config-", rootData })) {
-        vErrors = vErrors === null ? validate156.errors : vErrors.concat(validate156.errors);
+      if (!validate156(data["needs-config-"], { instancePath: instancePath + "/needs-config-" })) {
+        vErrors = joined(vErrors, validate156.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-attrs+"] !== void 0) {
-      if (!validate156(data["needs-attrs+"], { instancePath: instancePath + "/needs-attrs+", rootData })) {
-        vErrors = vErrors === null ? validate156.errors : vErrors.concat(validate156.errors);
+      if (!validate156(data["needs-attrs+"], { instancePath: instancePath + "/needs-attrs+" })) {
+        vErrors = joined(vErrors, validate156.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-attrs-"] !== void 0) {
-      if (!validate156(data["needs-attrs-"], { instancePath: instancePath + "/needs-attrs-", rootData })) {
-        vErrors = vErrors === null ? validate156.errors : vErrors.concat(validate156.errors);
+      if (!validate156(data["needs-attrs-"], { instancePath: instancePath + "/needs-attrs-" })) {
+        vErrors = joined(vErrors, validate156.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-env+"] !== void 0) {
-      if (!validate156(data["needs-env+"], { instancePath: instancePath + "/needs-env+", rootData })) {
-        vErrors = vErrors === null ? validate156.errors : vErrors.concat(validate156.errors);
+      if (!validate156(data["needs-env+"], { instancePath: instancePath + "/needs-env+" })) {
+        vErrors = joined(vErrors, validate156.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-env-"] !== void 0) {
-      if (!validate156(data["needs-env-"], { instancePath: instancePath + "/needs-env-", rootData })) {
-        vErrors = vErrors === null ? validate156.errors : vErrors.concat(validate156.errors);
+      if (!validate156(data["needs-env-"], { instancePath: instancePath + "/needs-env-" })) {
+        vErrors = joined(vErrors, validate156.errors);
         errors = vErrors.length;
       }
     }
     if (data["args+"] !== void 0) {
-      if (!validate163(data["args+"], { instancePath: instancePath + "/args+", rootData })) {
-        vErrors = vErrors === null ? validate163.errors : vErrors.concat(validate163.errors);
+      if (!validate163(data["args+"], { instancePath: instancePath + "/args+" })) {
+        vErrors = joined(vErrors, validate163.errors);
         errors = vErrors.length;
       }
     }
     if (data["args-"] !== void 0) {
-      if (!validate163(data["args-"], { instancePath: instancePath + "/args-", rootData })) {
-        vErrors = vErrors === null ? validate163.errors : vErrors.concat(validate163.errors);
+      if (!validate163(data["args-"], { instancePath: instancePath + "/args-" })) {
+        vErrors = joined(vErrors, validate163.errors);
         errors = vErrors.length;
       }
     }
     if (data["unset+"] !== void 0) {
-      if (!validate163(data["unset+"], { instancePath: instancePath + "/unset+", rootData })) {
-        vErrors = vErrors === null ? validate163.errors : vErrors.concat(validate163.errors);
+      if (!validate163(data["unset+"], { instancePath: instancePath + "/unset+" })) {
+        vErrors = joined(vErrors, validate163.errors);
         errors = vErrors.length;
       }
     }
     if (data["unset-"] !== void 0) {
-      if (!validate163(data["unset-"], { instancePath: instancePath + "/unset-", rootData })) {
-        vErrors = vErrors === null ? validate163.errors : vErrors.concat(validate163.errors);
+      if (!validate163(data["unset-"], { instancePath: instancePath + "/unset-" })) {
+        vErrors = joined(vErrors, validate163.errors);
         errors = vErrors.length;
       }
     }
     if (data["environment-file+"] !== void 0) {
-      if (
-        !validate163(data["environment-file+"], {
-          instancePath: instancePath + "/environment-file+",
-          rootData,
-        })
-      ) {
-        vErrors = vErrors === null ? validate163.errors : vErrors.concat(validate163.errors);
+      if (!validate163(data["environment-file+"], { instancePath: instancePath + "/environment-file+" })) {
+        vErrors = joined(vErrors, validate163.errors);
         errors = vErrors.length;
       }
     }
     if (data["environment-file-"] !== void 0) {
-      if (
-        !validate163(data["environment-file-"], {
-          instancePath: instancePath + "/environment-file-",
-          rootData,
-        })
-      ) {
-        vErrors = vErrors === null ? validate163.errors : vErrors.concat(validate163.errors);
+      if (!validate163(data["environment-file-"], { instancePath: instancePath + "/environment-file-" })) {
+        vErrors = joined(vErrors, validate163.errors);
         errors = vErrors.length;
       }
     }
     if (data["follows+"] !== void 0) {
-      if (!validate143(data["follows+"], { instancePath: instancePath + "/follows+", rootData })) {
-        vErrors = vErrors === null ? validate143.errors : vErrors.concat(validate143.errors);
+      if (!validate143(data["follows+"], { instancePath: instancePath + "/follows+" })) {
+        vErrors = joined(vErrors, validate143.errors);
         errors = vErrors.length;
       }
     }
     if (data["follows-"] !== void 0) {
-      if (!validate143(data["follows-"], { instancePath: instancePath + "/follows-", rootData })) {
-        vErrors = vErrors === null ? validate143.errors : vErrors.concat(validate143.errors);
+      if (!validate143(data["follows-"], { instancePath: instancePath + "/follows-" })) {
+        vErrors = joined(vErrors, validate143.errors);
         errors = vErrors.length;
       }
     }
     if (data["groups+"] !== void 0) {
-      if (!validate143(data["groups+"], { instancePath: instancePath + "/groups+", rootData })) {
-        vErrors = vErrors === null ? validate143.errors : vErrors.concat(validate143.errors);
+      if (!validate143(data["groups+"], { instancePath: instancePath + "/groups+" })) {
+        vErrors = joined(vErrors, validate143.errors);
         errors = vErrors.length;
       }
     }
     if (data["groups-"] !== void 0) {
-      if (!validate143(data["groups-"], { instancePath: instancePath + "/groups-", rootData })) {
-        vErrors = vErrors === null ? validate143.errors : vErrors.concat(validate143.errors);
+      if (!validate143(data["groups-"], { instancePath: instancePath + "/groups-" })) {
+        vErrors = joined(vErrors, validate143.errors);
         errors = vErrors.length;
       }
     }
   } else {
-    const err2 = { instancePath, schemaPath: "#/type", keyword: "type", params: { type: "object" } };
+    const err2 = { instancePath, keyword: "type", params: { type: "object" } };
     if (vErrors === null) {
       vErrors = [err2];
     } else {
@@ -3415,7 +3069,7 @@ var schema68 = {
   additionalProperties: false,
 };
 var schema62 = { type: "array", items: { enum: ["rc1", "rc3"] }, default: ["rc1"] };
-function validate141(data, { instancePath = "", rootData = data } = {}) {
+function validate141(data, { instancePath = "" } = {}) {
   let vErrors = null;
   let errors = 0;
   if (Array.isArray(data)) {
@@ -3425,7 +3079,6 @@ function validate141(data, { instancePath = "", rootData = data } = {}) {
       if (!(data0 === "rc1" || data0 === "rc3")) {
         const err0 = {
           instancePath: instancePath + "/" + i0,
-          schemaPath: "#/items/enum",
           keyword: "enum",
           params: { allowedValues: schema62.items.enum },
         };
@@ -3438,7 +3091,7 @@ function validate141(data, { instancePath = "", rootData = data } = {}) {
       }
     }
   } else {
-    const err1 = { instancePath, schemaPath: "#/type", keyword: "type", params: { type: "array" } };
+    const err1 = { instancePath, keyword: "type", params: { type: "array" } };
     if (vErrors === null) {
       vErrors = [err1];
     } else {
@@ -3449,17 +3102,12 @@ function validate141(data, { instancePath = "", rootData = data } = {}) {
   validate141.errors = vErrors;
   return errors === 0;
 }
-function validate365(data, { instancePath = "", rootData = data } = {}) {
+function validate365(data, { instancePath = "" } = {}) {
   let vErrors = null;
   let errors = 0;
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.name === void 0) {
-      const err0 = {
-        instancePath,
-        schemaPath: "#/required",
-        keyword: "required",
-        params: { missingProperty: "name" },
-      };
+      const err0 = { instancePath, keyword: "required", params: { missingProperty: "name" } };
       if (vErrors === null) {
         vErrors = [err0];
       } else {
@@ -3469,12 +3117,7 @@ function validate365(data, { instancePath = "", rootData = data } = {}) {
     }
     for (const key0 in data) {
       if (!func1.call(schema68.properties, key0)) {
-        const err1 = {
-          instancePath,
-          schemaPath: "#/additionalProperties",
-          keyword: "additionalProperties",
-          params: { additionalProperty: key0 },
-        };
+        const err1 = { instancePath, keyword: "additionalProperties", params: { additionalProperty: key0 } };
         if (vErrors === null) {
           vErrors = [err1];
         } else {
@@ -3484,241 +3127,241 @@ function validate365(data, { instancePath = "", rootData = data } = {}) {
       }
     }
     if (data.name !== void 0) {
-      if (!validate54(data.name, { instancePath: instancePath + "/name", rootData })) {
-        vErrors = vErrors === null ? validate54.errors : vErrors.concat(validate54.errors);
+      if (!validate54(data.name, { instancePath: instancePath + "/name" })) {
+        vErrors = joined(vErrors, validate54.errors);
         errors = vErrors.length;
       }
     }
     if (data.provides !== void 0) {
-      if (!validate56(data.provides, { instancePath: instancePath + "/provides", rootData })) {
-        vErrors = vErrors === null ? validate56.errors : vErrors.concat(validate56.errors);
+      if (!validate56(data.provides, { instancePath: instancePath + "/provides" })) {
+        vErrors = joined(vErrors, validate56.errors);
         errors = vErrors.length;
       }
     }
     if (data.priority !== void 0) {
-      if (!validate59(data.priority, { instancePath: instancePath + "/priority", rootData })) {
-        vErrors = vErrors === null ? validate59.errors : vErrors.concat(validate59.errors);
+      if (!validate59(data.priority, { instancePath: instancePath + "/priority" })) {
+        vErrors = joined(vErrors, validate59.errors);
         errors = vErrors.length;
       }
     }
     if (data.requires !== void 0) {
-      if (!validate61(data.requires, { instancePath: instancePath + "/requires", rootData })) {
-        vErrors = vErrors === null ? validate61.errors : vErrors.concat(validate61.errors);
+      if (!validate61(data.requires, { instancePath: instancePath + "/requires" })) {
+        vErrors = joined(vErrors, validate61.errors);
         errors = vErrors.length;
       }
     }
     if (data.needs !== void 0) {
-      if (!validate64(data.needs, { instancePath: instancePath + "/needs", rootData })) {
-        vErrors = vErrors === null ? validate64.errors : vErrors.concat(validate64.errors);
+      if (!validate64(data.needs, { instancePath: instancePath + "/needs" })) {
+        vErrors = joined(vErrors, validate64.errors);
         errors = vErrors.length;
       }
     }
     if (data.after !== void 0) {
-      if (!validate67(data.after, { instancePath: instancePath + "/after", rootData })) {
-        vErrors = vErrors === null ? validate67.errors : vErrors.concat(validate67.errors);
+      if (!validate67(data.after, { instancePath: instancePath + "/after" })) {
+        vErrors = joined(vErrors, validate67.errors);
         errors = vErrors.length;
       }
     }
     if (data.before !== void 0) {
-      if (!validate69(data.before, { instancePath: instancePath + "/before", rootData })) {
-        vErrors = vErrors === null ? validate69.errors : vErrors.concat(validate69.errors);
+      if (!validate69(data.before, { instancePath: instancePath + "/before" })) {
+        vErrors = joined(vErrors, validate69.errors);
         errors = vErrors.length;
       }
     }
     if (data.ranks !== void 0) {
-      if (!validate71(data.ranks, { instancePath: instancePath + "/ranks", rootData })) {
-        vErrors = vErrors === null ? validate71.errors : vErrors.concat(validate71.errors);
+      if (!validate71(data.ranks, { instancePath: instancePath + "/ranks" })) {
+        vErrors = joined(vErrors, validate71.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-config"] !== void 0) {
-      if (!validate73(data["needs-config"], { instancePath: instancePath + "/needs-config", rootData })) {
-        vErrors = vErrors === null ? validate73.errors : vErrors.concat(validate73.errors);
+      if (!validate73(data["needs-config"], { instancePath: instancePath + "/needs-config" })) {
+        vErrors = joined(vErrors, validate73.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-attrs"] !== void 0) {
-      if (!validate75(data["needs-attrs"], { instancePath: instancePath + "/needs-attrs", rootData })) {
-        vErrors = vErrors === null ? validate75.errors : vErrors.concat(validate75.errors);
+      if (!validate75(data["needs-attrs"], { instancePath: instancePath + "/needs-attrs" })) {
+        vErrors = joined(vErrors, validate75.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-env"] !== void 0) {
-      if (!validate77(data["needs-env"], { instancePath: instancePath + "/needs-env", rootData })) {
-        vErrors = vErrors === null ? validate77.errors : vErrors.concat(validate77.errors);
+      if (!validate77(data["needs-env"], { instancePath: instancePath + "/needs-env" })) {
+        vErrors = joined(vErrors, validate77.errors);
         errors = vErrors.length;
       }
     }
     if (data.disabled !== void 0) {
-      if (!validate79(data.disabled, { instancePath: instancePath + "/disabled", rootData })) {
-        vErrors = vErrors === null ? validate79.errors : vErrors.concat(validate79.errors);
+      if (!validate79(data.disabled, { instancePath: instancePath + "/disabled" })) {
+        vErrors = joined(vErrors, validate79.errors);
         errors = vErrors.length;
       }
     }
     if (data.timeout !== void 0) {
-      if (!validate81(data.timeout, { instancePath: instancePath + "/timeout", rootData })) {
-        vErrors = vErrors === null ? validate81.errors : vErrors.concat(validate81.errors);
+      if (!validate81(data.timeout, { instancePath: instancePath + "/timeout" })) {
+        vErrors = joined(vErrors, validate81.errors);
         errors = vErrors.length;
       }
     }
     if (data.description !== void 0) {
-      if (!validate83(data.description, { instancePath: instancePath + "/description", rootData })) {
-        vErrors = vErrors === null ? validate83.errors : vErrors.concat(validate83.errors);
+      if (!validate83(data.description, { instancePath: instancePath + "/description" })) {
+        vErrors = joined(vErrors, validate83.errors);
         errors = vErrors.length;
       }
     }
     if (data.optional !== void 0) {
-      if (!validate101(data.optional, { instancePath: instancePath + "/optional", rootData })) {
-        vErrors = vErrors === null ? validate101.errors : vErrors.concat(validate101.errors);
+      if (!validate101(data.optional, { instancePath: instancePath + "/optional" })) {
+        vErrors = joined(vErrors, validate101.errors);
         errors = vErrors.length;
       }
     }
     if (data.secret !== void 0) {
-      if (!validate103(data.secret, { instancePath: instancePath + "/secret", rootData })) {
-        vErrors = vErrors === null ? validate103.errors : vErrors.concat(validate103.errors);
+      if (!validate103(data.secret, { instancePath: instancePath + "/secret" })) {
+        vErrors = joined(vErrors, validate103.errors);
         errors = vErrors.length;
       }
     }
     if (data.groups !== void 0) {
-      if (!validate105(data.groups, { instancePath: instancePath + "/groups", rootData })) {
-        vErrors = vErrors === null ? validate105.errors : vErrors.concat(validate105.errors);
+      if (!validate105(data.groups, { instancePath: instancePath + "/groups" })) {
+        vErrors = joined(vErrors, validate105.errors);
         errors = vErrors.length;
       }
     }
     if (data.command !== void 0) {
-      if (!validate108(data.command, { instancePath: instancePath + "/command", rootData })) {
-        vErrors = vErrors === null ? validate108.errors : vErrors.concat(validate108.errors);
+      if (!validate108(data.command, { instancePath: instancePath + "/command" })) {
+        vErrors = joined(vErrors, validate108.errors);
         errors = vErrors.length;
       }
     }
     if (data.runlevels !== void 0) {
-      if (!validate141(data.runlevels, { instancePath: instancePath + "/runlevels", rootData })) {
-        vErrors = vErrors === null ? validate141.errors : vErrors.concat(validate141.errors);
+      if (!validate141(data.runlevels, { instancePath: instancePath + "/runlevels" })) {
+        vErrors = joined(vErrors, validate141.errors);
         errors = vErrors.length;
       }
     }
     if (data["provides+"] !== void 0) {
-      if (!validate143(data["provides+"], { instancePath: instancePath + "/provides+", rootData })) {
-        vErrors = vErrors === null ? validate143.errors : vErrors.concat(validate143.errors);
+      if (!validate143(data["provides+"], { instancePath: instancePath + "/provides+" })) {
+        vErrors = joined(vErrors, validate143.errors);
         errors = vErrors.length;
       }
     }
     if (data["provides-"] !== void 0) {
-      if (!validate143(data["provides-"], { instancePath: instancePath + "/provides-", rootData })) {
-        vErrors = vErrors === null ? validate143.errors : vErrors.concat(validate143.errors);
+      if (!validate143(data["provides-"], { instancePath: instancePath + "/provides-" })) {
+        vErrors = joined(vErrors, validate143.errors);
         errors = vErrors.length;
       }
     }
     if (data["requires+"] !== void 0) {
-      if (!validate143(data["requires+"], { instancePath: instancePath + "/requires+", rootData })) {
-        vErrors = vErrors === null ? validate143.errors : vErrors.concat(validate143.errors);
+      if (!validate143(data["requires+"], { instancePath: instancePath + "/requires+" })) {
+        vErrors = joined(vErrors, validate143.errors);
         errors = vErrors.length;
       }
     }
     if (data["requires-"] !== void 0) {
-      if (!validate143(data["requires-"], { instancePath: instancePath + "/requires-", rootData })) {
-        vErrors = vErrors === null ? validate143.errors : vErrors.concat(validate143.errors);
+      if (!validate143(data["requires-"], { instancePath: instancePath + "/requires-" })) {
+        vErrors = joined(vErrors, validate143.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs+"] !== void 0) {
-      if (!validate143(data["needs+"], { instancePath: instancePath + "/needs+", rootData })) {
-        vErrors = vErrors === null ? validate143.errors : vErrors.concat(validate143.errors);
+      if (!validate143(data["needs+"], { instancePath: instancePath + "/needs+" })) {
+        vErrors = joined(vErrors, validate143.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-"] !== void 0) {
-      if (!validate143(data["needs-"], { instancePath: instancePath + "/needs-", rootData })) {
-        vErrors = vErrors === null ? validate143.errors : vErrors.concat(validate143.errors);
+      if (!validate143(data["needs-"], { instancePath: instancePath + "/needs-" })) {
+        vErrors = joined(vErrors, validate143.errors);
         errors = vErrors.length;
       }
     }
     if (data["after+"] !== void 0) {
-      if (!validate151(data["after+"], { instancePath: instancePath + "/after+", rootData })) {
-        vErrors = vErrors === null ? validate151.errors : vErrors.concat(validate151.errors);
+      if (!validate151(data["after+"], { instancePath: instancePath + "/after+" })) {
+        vErrors = joined(vErrors, validate151.errors);
         errors = vErrors.length;
       }
     }
     if (data["after-"] !== void 0) {
-      if (!validate151(data["after-"], { instancePath: instancePath + "/after-", rootData })) {
-        vErrors = vErrors === null ? validate151.errors : vErrors.concat(validate151.errors);
+      if (!validate151(data["after-"], { instancePath: instancePath + "/after-" })) {
+        vErrors = joined(vErrors, validate151.errors);
         errors = vErrors.length;
       }
     }
     if (data["before+"] !== void 0) {
-      if (!validate151(data["before+"], { instancePath: instancePath + "/before+", rootData })) {
-        vErrors = vErrors === null ? validate151.errors : vErrors.concat(validate151.errors);
+      if (!validate151(data["before+"], { instancePath: instancePath + "/before+" })) {
+        vErrors = joined(vErrors, validate151.errors);
         errors = vErrors.length;
       }
     }
     if (data["before-"] !== void 0) {
-      if (!validate151(data["before-"], { instancePath: instancePath + "/before-", rootData })) {
-        vErrors = vErrors === null ? validate151.errors : vErrors.concat(validate151.errors);
+      if (!validate151(data["before-"], { instancePath: instancePath + "/before-" })) {
+        vErrors = joined(vErrors, validate151.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-config+"] !== void 0) {
-      if (!validate156(data["needs-config+"], { instancePath: instancePath + "/needs-config+", rootData })) {
-        vErrors = vErrors === null ? validate156.errors : vErrors.concat(validate156.errors);
+      if (!validate156(data["needs-config+"], { instancePath: instancePath + "/needs-config+" })) {
+        vErrors = joined(vErrors, validate156.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-config-"] !== void 0) {
-      if (!validate156(data["needs-config-"], { instancePath: instancePath + "/needs-config-", rootData })) {
-        vErrors = vErrors === null ? validate156.errors : vErrors.concat(validate156.errors);
+      if (!validate156(data["needs-config-"], { instancePath: instancePath + "/needs-config-" })) {
+        vErrors = joined(vErrors, validate156.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-attrs+"] !== void 0) {
-      if (!validate156(data["needs-attrs+"], { instancePath: instancePath + "/needs-attrs+", rootData })) {
-        vErrors = vErrors === null ? validate156.errors : vErrors.concat(validate156.errors);
+      if (!validate156(data["needs-attrs+"], { instancePath: instancePath + "/needs-attrs+" })) {
+        vErrors = joined(vErrors, validate156.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-attrs-"] !== void 0) {
-      if (!validate156(data["needs-attrs-"], { instancePath: instancePath + "/needs-attrs-", rootData })) {
-        vErrors = vErrors === null ? validate156.errors : vErrors.concat(validate156.errors);
+      if (!validate156(data["needs-attrs-"], { instancePath: instancePath + "/needs-attrs-" })) {
+        vErrors = joined(vErrors, validate156.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-env+"] !== void 0) {
-      if (!validate156(data["needs-env+"], { instancePath: instancePath + "/needs-env+", rootData })) {
-        vErrors = vErrors === null ? validate156.errors : vErrors.concat(validate156.errors);
+      if (!validate156(data["needs-env+"], { instancePath: instancePath + "/needs-env+" })) {
+        vErrors = joined(vErrors, validate156.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-env-"] !== void 0) {
-      if (!validate156(data["needs-env-"], { instancePath: instancePath + "/needs-env-", rootData })) {
-        vErrors = vErrors === null ? validate156.errors : vErrors.concat(validate156.errors);
+      if (!validate156(data["needs-env-"], { instancePath: instancePath + "/needs-env-" })) {
+        vErrors = joined(vErrors, validate156.errors);
         errors = vErrors.length;
       }
     }
     if (data["groups+"] !== void 0) {
-      if (!validate143(data["groups+"], { instancePath: instancePath + "/groups+", rootData })) {
-        vErrors = vErrors === null ? validate143.errors : vErrors.concat(validate143.errors);
+      if (!validate143(data["groups+"], { instancePath: instancePath + "/groups+" })) {
+        vErrors = joined(vErrors, validate143.errors);
         errors = vErrors.length;
       }
     }
     if (data["groups-"] !== void 0) {
-      if (!validate143(data["groups-"], { instancePath: instancePath + "/groups-", rootData })) {
-        vErrors = vErrors === null ? validate143.errors : vErrors.concat(validate143.errors);
+      if (!validate143(data["groups-"], { instancePath: instancePath + "/groups-" })) {
+        vErrors = joined(vErrors, validate143.errors);
         errors = vErrors.length;
       }
     }
     if (data["runlevels+"] !== void 0) {
-      if (!validate141(data["runlevels+"], { instancePath: instancePath + "/runlevels+", rootData })) {
-        vErrors = vErrors === null ? validate141.errors : vErrors.concat(validate141.errors);
+      if (!validate141(data["runlevels+"], { instancePath: instancePath + "/runlevels+" })) {
+        vErrors = joined(vErrors, validate141.errors);
         errors = vErrors.length;
       }
     }
     if (data["runlevels-"] !== void 0) {
-      if (!validate141(data["runlevels-"], { instancePath: instancePath + "/runlevels-", rootData })) {
-        vErrors = vErrors === null ? validate141.errors : vErrors.concat(validate141.errors);
+      if (!validate141(data["runlevels-"], { instancePath: instancePath + "/runlevels-" })) {
+        vErrors = joined(vErrors, validate141.errors);
         errors = vErrors.length;
       }
     }
   } else {
-    const err2 = { instancePath, schemaPath: "#/type", keyword: "type", params: { type: "object" } };
+    const err2 = { instancePath, keyword: "type", params: { type: "object" } };
     if (vErrors === null) {
       vErrors = [err2];
     } else {
@@ -3806,18 +3449,13 @@ var schema20 = {
   },
   additionalProperties: false,
 };
-function validate405(data, { instancePath = "", rootData = data } = {}) {
+function validate405(data, { instancePath = "" } = {}) {
   let vErrors = null;
   let errors = 0;
   if (data && typeof data == "object" && !Array.isArray(data)) {
     for (const key0 in data) {
       if (!func1.call(schema20.properties, key0)) {
-        const err0 = {
-          instancePath,
-          schemaPath: "#/additionalProperties",
-          keyword: "additionalProperties",
-          params: { additionalProperty: key0 },
-        };
+        const err0 = { instancePath, keyword: "additionalProperties", params: { additionalProperty: key0 } };
         if (vErrors === null) {
           vErrors = [err0];
         } else {
@@ -3827,439 +3465,427 @@ function validate405(data, { instancePath = "", rootData = data } = {}) {
       }
     }
     if (data.name !== void 0) {
-      if (!validate54(data.name, { instancePath: instancePath + "/name", rootData })) {
-        vErrors = vErrors === null ? validate54.errors : vErrors.concat(validate54.errors);
+      if (!validate54(data.name, { instancePath: instancePath + "/name" })) {
+        vErrors = joined(vErrors, validate54.errors);
         errors = vErrors.length;
       }
     }
     if (data.provides !== void 0) {
-      if (!validate56(data.provides, { instancePath: instancePath + "/provides", rootData })) {
-        vErrors = vErrors === null ? validate56.errors : vErrors.concat(validate56.errors);
+      if (!validate56(data.provides, { instancePath: instancePath + "/provides" })) {
+        vErrors = joined(vErrors, validate56.errors);
         errors = vErrors.length;
       }
     }
     if (data.priority !== void 0) {
-      if (!validate59(data.priority, { instancePath: instancePath + "/priority", rootData })) {
-        vErrors = vErrors === null ? validate59.errors : vErrors.concat(validate59.errors);
+      if (!validate59(data.priority, { instancePath: instancePath + "/priority" })) {
+        vErrors = joined(vErrors, validate59.errors);
         errors = vErrors.length;
       }
     }
     if (data.requires !== void 0) {
-      if (!validate61(data.requires, { instancePath: instancePath + "/requires", rootData })) {
-        vErrors = vErrors === null ? validate61.errors : vErrors.concat(validate61.errors);
+      if (!validate61(data.requires, { instancePath: instancePath + "/requires" })) {
+        vErrors = joined(vErrors, validate61.errors);
         errors = vErrors.length;
       }
     }
     if (data.needs !== void 0) {
-      if (!validate64(data.needs, { instancePath: instancePath + "/needs", rootData })) {
-        vErrors = vErrors === null ? validate64.errors : vErrors.concat(validate64.errors);
+      if (!validate64(data.needs, { instancePath: instancePath + "/needs" })) {
+        vErrors = joined(vErrors, validate64.errors);
         errors = vErrors.length;
       }
     }
     if (data.after !== void 0) {
-      if (!validate67(data.after, { instancePath: instancePath + "/after", rootData })) {
-        vErrors = vErrors === null ? validate67.errors : vErrors.concat(validate67.errors);
+      if (!validate67(data.after, { instancePath: instancePath + "/after" })) {
+        vErrors = joined(vErrors, validate67.errors);
         errors = vErrors.length;
       }
     }
     if (data.before !== void 0) {
-      if (!validate69(data.before, { instancePath: instancePath + "/before", rootData })) {
-        vErrors = vErrors === null ? validate69.errors : vErrors.concat(validate69.errors);
+      if (!validate69(data.before, { instancePath: instancePath + "/before" })) {
+        vErrors = joined(vErrors, validate69.errors);
         errors = vErrors.length;
       }
     }
     if (data.ranks !== void 0) {
-      if (!validate71(data.ranks, { instancePath: instancePath + "/ranks", rootData })) {
-        vErrors = vErrors === null ? validate71.errors : vErrors.concat(validate71.errors);
+      if (!validate71(data.ranks, { instancePath: instancePath + "/ranks" })) {
+        vErrors = joined(vErrors, validate71.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-config"] !== void 0) {
-      if (!validate73(data["needs-config"], { instancePath: instancePath + "/needs-config", rootData })) {
-        vErrors = vErrors === null ? validate73.errors : vErrors.concat(validate73.errors);
+      if (!validate73(data["needs-config"], { instancePath: instancePath + "/needs-config" })) {
+        vErrors = joined(vErrors, validate73.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-attrs"] !== void 0) {
-      if (!validate75(data["needs-attrs"], { instancePath: instancePath + "/needs-attrs", rootData })) {
-        vErrors = vErrors === null ? validate75.errors : vErrors.concat(validate75.errors);
+      if (!validate75(data["needs-attrs"], { instancePath: instancePath + "/needs-attrs" })) {
+        vErrors = joined(vErrors, validate75.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-env"] !== void 0) {
-      if (!validate77(data["needs-env"], { instancePath: instancePath + "/needs-env", rootData })) {
-        vErrors = vErrors === null ? validate77.errors : vErrors.concat(validate77.errors);
+      if (!validate77(data["needs-env"], { instancePath: instancePath + "/needs-env" })) {
+        vErrors = joined(vErrors, validate77.errors);
         errors = vErrors.length;
       }
     }
     if (data.disabled !== void 0) {
-      if (!validate79(data.disabled, { instancePath: instancePath + "/disabled", rootData })) {
-        vErrors = vErrors === null ? validate79.errors : vErrors.concat(validate79.errors);
+      if (!validate79(data.disabled, { instancePath: instancePath + "/disabled" })) {
+        vErrors = joined(vErrors, validate79.errors);
         errors = vErrors.length;
       }
     }
     if (data.timeout !== void 0) {
-      if (!validate81(data.timeout, { instancePath: instancePath + "/timeout", rootData })) {
-        vErrors = vErrors === null ? validate81.errors : vErrors.concat(validate81.errors);
+      if (!validate81(data.timeout, { instancePath: instancePath + "/timeout" })) {
+        vErrors = joined(vErrors, validate81.errors);
         errors = vErrors.length;
       }
     }
     if (data.description !== void 0) {
-      if (!validate83(data.description, { instancePath: instancePath + "/description", rootData })) {
-        vErrors = vErrors === null ? validate83.errors : vErrors.concat(validate83.errors);
+      if (!validate83(data.description, { instancePath: instancePath + "/description" })) {
+        vErrors = joined(vErrors, validate83.errors);
         errors = vErrors.length;
       }
     }
     if (data.module !== void 0) {
-      if (!validate85(data.module, { instancePath: instancePath + "/module", rootData })) {
-        vErrors = vErrors === null ? validate85.errors : vErrors.concat(validate85.errors);
+      if (!validate85(data.module, { instancePath: instancePath + "/module" })) {
+        vErrors = joined(vErrors, validate85.errors);
         errors = vErrors.length;
       }
     }
     if (data.args !== void 0) {
-      if (!validate87(data.args, { instancePath: instancePath + "/args", rootData })) {
-        vErrors = vErrors === null ? validate87.errors : vErrors.concat(validate87.errors);
+      if (!validate87(data.args, { instancePath: instancePath + "/args" })) {
+        vErrors = joined(vErrors, validate87.errors);
         errors = vErrors.length;
       }
     }
     if (data.exec !== void 0) {
-      if (!validate89(data.exec, { instancePath: instancePath + "/exec", rootData })) {
-        vErrors = vErrors === null ? validate89.errors : vErrors.concat(validate89.errors);
+      if (!validate89(data.exec, { instancePath: instancePath + "/exec" })) {
+        vErrors = joined(vErrors, validate89.errors);
         errors = vErrors.length;
       }
     }
     if (data.loader !== void 0) {
-      if (!validate91(data.loader, { instancePath: instancePath + "/loader", rootData })) {
-        vErrors = vErrors === null ? validate91.errors : vErrors.concat(validate91.errors);
+      if (!validate91(data.loader, { instancePath: instancePath + "/loader" })) {
+        vErrors = joined(vErrors, validate91.errors);
         errors = vErrors.length;
       }
     }
     if (data.thread !== void 0) {
-      if (!validate93(data.thread, { instancePath: instancePath + "/thread", rootData })) {
-        vErrors = vErrors === null ? validate93.errors : vErrors.concat(validate93.errors);
+      if (!validate93(data.thread, { instancePath: instancePath + "/thread" })) {
+        vErrors = joined(vErrors, validate93.errors);
         errors = vErrors.length;
       }
     }
     if (data["memory-limit"] !== void 0) {
-      if (!validate95(data["memory-limit"], { instancePath: instancePath + "/memory-limit", rootData })) {
-        vErrors = vErrors === null ? validate95.errors : vErrors.concat(validate95.errors);
+      if (!validate95(data["memory-limit"], { instancePath: instancePath + "/memory-limit" })) {
+        vErrors = joined(vErrors, validate95.errors);
         errors = vErrors.length;
       }
     }
     if (data["on-failure"] !== void 0) {
-      if (!validate97(data["on-failure"], { instancePath: instancePath + "/on-failure", rootData })) {
-        vErrors = vErrors === null ? validate97.errors : vErrors.concat(validate97.errors);
+      if (!validate97(data["on-failure"], { instancePath: instancePath + "/on-failure" })) {
+        vErrors = joined(vErrors, validate97.errors);
         errors = vErrors.length;
       }
     }
     if (data.watchdog !== void 0) {
-      if (!validate99(data.watchdog, { instancePath: instancePath + "/watchdog", rootData })) {
-        vErrors = vErrors === null ? validate99.errors : vErrors.concat(validate99.errors);
+      if (!validate99(data.watchdog, { instancePath: instancePath + "/watchdog" })) {
+        vErrors = joined(vErrors, validate99.errors);
         errors = vErrors.length;
       }
     }
     if (data.optional !== void 0) {
-      if (!validate101(data.optional, { instancePath: instancePath + "/optional", rootData })) {
-        vErrors = vErrors === null ? validate101.errors : vErrors.concat(validate101.errors);
+      if (!validate101(data.optional, { instancePath: instancePath + "/optional" })) {
+        vErrors = joined(vErrors, validate101.errors);
         errors = vErrors.length;
       }
     }
     if (data.secret !== void 0) {
-      if (!validate103(data.secret, { instancePath: instancePath + "/secret", rootData })) {
-        vErrors = vErrors === null ? validate103.errors : vErrors.concat(validate103.errors);
+      if (!validate103(data.secret, { instancePath: instancePath + "/secret" })) {
+        vErrors = joined(vErrors, validate103.errors);
         errors = vErrors.length;
       }
     }
     if (data.groups !== void 0) {
-      if (!validate105(data.groups, { instancePath: instancePath + "/groups", rootData })) {
-        vErrors = vErrors === null ? validate105.errors : vErrors.concat(validate105.errors);
+      if (!validate105(data.groups, { instancePath: instancePath + "/groups" })) {
+        vErrors = joined(vErrors, validate105.errors);
         errors = vErrors.length;
       }
     }
     if (data.command !== void 0) {
-      if (!validate108(data.command, { instancePath: instancePath + "/command", rootData })) {
-        vErrors = vErrors === null ? validate108.errors : vErrors.concat(validate108.errors);
+      if (!validate108(data.command, { instancePath: instancePath + "/command" })) {
+        vErrors = joined(vErrors, validate108.errors);
         errors = vErrors.length;
       }
     }
     if (data.directory !== void 0) {
-      if (!validate110(data.directory, { instancePath: instancePath + "/directory", rootData })) {
-        vErrors = vErrors === null ? validate110.errors : vErrors.concat(validate110.errors);
+      if (!validate110(data.directory, { instancePath: instancePath + "/directory" })) {
+        vErrors = joined(vErrors, validate110.errors);
         errors = vErrors.length;
       }
     }
     if (data.environment !== void 0) {
-      if (!validate112(data.environment, { instancePath: instancePath + "/environment", rootData })) {
-        vErrors = vErrors === null ? validate112.errors : vErrors.concat(validate112.errors);
+      if (!validate112(data.environment, { instancePath: instancePath + "/environment" })) {
+        vErrors = joined(vErrors, validate112.errors);
         errors = vErrors.length;
       }
     }
     if (data.unset !== void 0) {
-      if (!validate114(data.unset, { instancePath: instancePath + "/unset", rootData })) {
-        vErrors = vErrors === null ? validate114.errors : vErrors.concat(validate114.errors);
+      if (!validate114(data.unset, { instancePath: instancePath + "/unset" })) {
+        vErrors = joined(vErrors, validate114.errors);
         errors = vErrors.length;
       }
     }
     if (data["environment-file"] !== void 0) {
-      if (
-        !validate116(data["environment-file"], { instancePath: instancePath + "/environment-file", rootData })
-      ) {
-        vErrors = vErrors === null ? validate116.errors : vErrors.concat(validate116.errors);
+      if (!validate116(data["environment-file"], { instancePath: instancePath + "/environment-file" })) {
+        vErrors = joined(vErrors, validate116.errors);
         errors = vErrors.length;
       }
     }
     if (data.user !== void 0) {
-      if (!validate118(data.user, { instancePath: instancePath + "/user", rootData })) {
-        vErrors = vErrors === null ? validate118.errors : vErrors.concat(validate118.errors);
+      if (!validate118(data.user, { instancePath: instancePath + "/user" })) {
+        vErrors = joined(vErrors, validate118.errors);
         errors = vErrors.length;
       }
     }
     if (data.group !== void 0) {
-      if (!validate120(data.group, { instancePath: instancePath + "/group", rootData })) {
-        vErrors = vErrors === null ? validate120.errors : vErrors.concat(validate120.errors);
+      if (!validate120(data.group, { instancePath: instancePath + "/group" })) {
+        vErrors = joined(vErrors, validate120.errors);
         errors = vErrors.length;
       }
     }
     if (data.limits !== void 0) {
-      if (!validate122(data.limits, { instancePath: instancePath + "/limits", rootData })) {
-        vErrors = vErrors === null ? validate122.errors : vErrors.concat(validate122.errors);
+      if (!validate122(data.limits, { instancePath: instancePath + "/limits" })) {
+        vErrors = joined(vErrors, validate122.errors);
         errors = vErrors.length;
       }
     }
     if (data.output !== void 0) {
-      if (!validate124(data.output, { instancePath: instancePath + "/output", rootData })) {
-        vErrors = vErrors === null ? validate124.errors : vErrors.concat(validate124.errors);
+      if (!validate124(data.output, { instancePath: instancePath + "/output" })) {
+        vErrors = joined(vErrors, validate124.errors);
         errors = vErrors.length;
       }
     }
     if (data.ready !== void 0) {
-      if (!validate126(data.ready, { instancePath: instancePath + "/ready", rootData })) {
-        vErrors = vErrors === null ? validate126.errors : vErrors.concat(validate126.errors);
+      if (!validate126(data.ready, { instancePath: instancePath + "/ready" })) {
+        vErrors = joined(vErrors, validate126.errors);
         errors = vErrors.length;
       }
     }
     if (data.alive !== void 0) {
-      if (!validate128(data.alive, { instancePath: instancePath + "/alive", rootData })) {
-        vErrors = vErrors === null ? validate128.errors : vErrors.concat(validate128.errors);
+      if (!validate128(data.alive, { instancePath: instancePath + "/alive" })) {
+        vErrors = joined(vErrors, validate128.errors);
         errors = vErrors.length;
       }
     }
     if (data.stop !== void 0) {
-      if (!validate130(data.stop, { instancePath: instancePath + "/stop", rootData })) {
-        vErrors = vErrors === null ? validate130.errors : vErrors.concat(validate130.errors);
+      if (!validate130(data.stop, { instancePath: instancePath + "/stop" })) {
+        vErrors = joined(vErrors, validate130.errors);
         errors = vErrors.length;
       }
     }
     if (data["on-exit"] !== void 0) {
-      if (!validate132(data["on-exit"], { instancePath: instancePath + "/on-exit", rootData })) {
-        vErrors = vErrors === null ? validate132.errors : vErrors.concat(validate132.errors);
+      if (!validate132(data["on-exit"], { instancePath: instancePath + "/on-exit" })) {
+        vErrors = joined(vErrors, validate132.errors);
         errors = vErrors.length;
       }
     }
     if (data.success !== void 0) {
-      if (!validate134(data.success, { instancePath: instancePath + "/success", rootData })) {
-        vErrors = vErrors === null ? validate134.errors : vErrors.concat(validate134.errors);
+      if (!validate134(data.success, { instancePath: instancePath + "/success" })) {
+        vErrors = joined(vErrors, validate134.errors);
         errors = vErrors.length;
       }
     }
     if (data.restart !== void 0) {
-      if (!validate136(data.restart, { instancePath: instancePath + "/restart", rootData })) {
-        vErrors = vErrors === null ? validate136.errors : vErrors.concat(validate136.errors);
+      if (!validate136(data.restart, { instancePath: instancePath + "/restart" })) {
+        vErrors = joined(vErrors, validate136.errors);
         errors = vErrors.length;
       }
     }
     if (data.follows !== void 0) {
-      if (!validate138(data.follows, { instancePath: instancePath + "/follows", rootData })) {
-        vErrors = vErrors === null ? validate138.errors : vErrors.concat(validate138.errors);
+      if (!validate138(data.follows, { instancePath: instancePath + "/follows" })) {
+        vErrors = joined(vErrors, validate138.errors);
         errors = vErrors.length;
       }
     }
     if (data.runlevels !== void 0) {
-      if (!validate141(data.runlevels, { instancePath: instancePath + "/runlevels", rootData })) {
-        vErrors = vErrors === null ? validate141.errors : vErrors.concat(validate141.errors);
+      if (!validate141(data.runlevels, { instancePath: instancePath + "/runlevels" })) {
+        vErrors = joined(vErrors, validate141.errors);
         errors = vErrors.length;
       }
     }
     if (data["provides+"] !== void 0) {
-      if (!validate143(data["provides+"], { instancePath: instancePath + "/provides+", rootData })) {
-        vErrors = vErrors === null ? validate143.errors : vErrors.concat(validate143.errors);
+      if (!validate143(data["provides+"], { instancePath: instancePath + "/provides+" })) {
+        vErrors = joined(vErrors, validate143.errors);
         errors = vErrors.length;
       }
     }
     if (data["provides-"] !== void 0) {
-      if (!validate143(data["provides-"], { instancePath: instancePath + "/provides-", rootData })) {
-        vErrors = vErrors === null ? validate143.errors : vErrors.concat(validate143.errors);
+      if (!validate143(data["provides-"], { instancePath: instancePath + "/provides-" })) {
+        vErrors = joined(vErrors, validate143.errors);
         errors = vErrors.length;
       }
     }
     if (data["requires+"] !== void 0) {
-      if (!validate143(data["requires+"], { instancePath: instancePath + "/requires+", rootData })) {
-        vErrors = vErrors === null ? validate143.errors : vErrors.concat(validate143.errors);
+      if (!validate143(data["requires+"], { instancePath: instancePath + "/requires+" })) {
+        vErrors = joined(vErrors, validate143.errors);
         errors = vErrors.length;
       }
     }
     if (data["requires-"] !== void 0) {
-      if (!validate143(data["requires-"], { instancePath: instancePath + "/requires-", rootData })) {
-        vErrors = vErrors === null ? validate143.errors : vErrors.concat(validate143.errors);
+      if (!validate143(data["requires-"], { instancePath: instancePath + "/requires-" })) {
+        vErrors = joined(vErrors, validate143.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs+"] !== void 0) {
-      if (!validate143(data["needs+"], { instancePath: instancePath + "/needs+", rootData })) {
-        vErrors = vErrors === null ? validate143.errors : vErrors.concat(validate143.errors);
+      if (!validate143(data["needs+"], { instancePath: instancePath + "/needs+" })) {
+        vErrors = joined(vErrors, validate143.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-"] !== void 0) {
-      if (!validate143(data["needs-"], { instancePath: instancePath + "/needs-", rootData })) {
-        vErrors = vErrors === null ? validate143.errors : vErrors.concat(validate143.errors);
+      if (!validate143(data["needs-"], { instancePath: instancePath + "/needs-" })) {
+        vErrors = joined(vErrors, validate143.errors);
         errors = vErrors.length;
       }
     }
     if (data["after+"] !== void 0) {
-      if (!validate151(data["after+"], { instancePath: instancePath + "/after+", rootData })) {
-        vErrors = vErrors === null ? validate151.errors : vErrors.concat(validate151.errors);
+      if (!validate151(data["after+"], { instancePath: instancePath + "/after+" })) {
+        vErrors = joined(vErrors, validate151.errors);
         errors = vErrors.length;
       }
     }
     if (data["after-"] !== void 0) {
-      if (!validate151(data["after-"], { instancePath: instancePath + "/after-", rootData })) {
-        vErrors = vErrors === null ? validate151.errors : vErrors.concat(validate151.errors);
+      if (!validate151(data["after-"], { instancePath: instancePath + "/after-" })) {
+        vErrors = joined(vErrors, validate151.errors);
         errors = vErrors.length;
       }
     }
     if (data["before+"] !== void 0) {
-      if (!validate151(data["before+"], { instancePath: instancePath + "/before+", rootData })) {
-        vErrors = vErrors === null ? validate151.errors : vErrors.concat(validate151.errors);
+      if (!validate151(data["before+"], { instancePath: instancePath + "/before+" })) {
+        vErrors = joined(vErrors, validate151.errors);
         errors = vErrors.length;
       }
     }
     if (data["before-"] !== void 0) {
-      if (!validate151(data["before-"], { instancePath: instancePath + "/before-", rootData })) {
-        vErrors = vErrors === null ? validate151.errors : vErrors.concat(validate151.errors);
+      if (!validate151(data["before-"], { instancePath: instancePath + "/before-" })) {
+        vErrors = joined(vErrors, validate151.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-config+"] !== void 0) {
-      if (!validate156(data["needs-config+"], { instancePath: instancePath + "/needs-config+", rootData })) {
-        vErrors = vErrors === null ? validate156.errors : vErrors.concat(validate156.errors);
+      if (!validate156(data["needs-config+"], { instancePath: instancePath + "/needs-config+" })) {
+        vErrors = joined(vErrors, validate156.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-config-"] !== void 0) {
-      if (!validate156(data["needs-config-"], { instancePath: instancePath + "/needs-config-", rootData })) {
-        vErrors = vErrors === null ? validate156.errors : vErrors.concat(validate156.errors);
+      if (!validate156(data["needs-config-"], { instancePath: instancePath + "/needs-config-" })) {
+        vErrors = joined(vErrors, validate156.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-attrs+"] !== void 0) {
-      if (!validate156(data["needs-attrs+"], { instancePath: instancePath + "/needs-attrs+", rootData })) {
-        vErrors = vErrors === null ? validate156.errors : vErrors.concat(validate156.errors);
+      if (!validate156(data["needs-attrs+"], { instancePath: instancePath + "/needs-attrs+" })) {
+        vErrors = joined(vErrors, validate156.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-attrs-"] !== void 0) {
-      if (!validate156(data["needs-attrs-"], { instancePath: instancePath + "/needs-attrs-", rootData })) {
-        vErrors = vErrors === null ? validate156.errors : vErrors.concat(validate156.errors);
+      if (!validate156(data["needs-attrs-"], { instancePath: instancePath + "/needs-attrs-" })) {
+        vErrors = joined(vErrors, validate156.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-env+"] !== void 0) {
-      if (!validate156(data["needs-env+"], { instancePath: instancePath + "/needs-env+", rootData })) {
-        vErrors = vErrors === null ? validate156.errors : vErrors.concat(validate156.errors);
+      if (!validate156(data["needs-env+"], { instancePath: instancePath + "/needs-env+" })) {
+        vErrors = joined(vErrors, validate156.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-env-"] !== void 0) {
-      if (!validate156(data["needs-env-"], { instancePath: instancePath + "/needs-env-", rootData })) {
-        vErrors = vErrors === null ? validate156.errors : vErrors.concat(validate156.errors);
+      if (!validate156(data["needs-env-"], { instancePath: instancePath + "/needs-env-" })) {
+        vErrors = joined(vErrors, validate156.errors);
         errors = vErrors.length;
       }
     }
     if (data["args+"] !== void 0) {
-      if (!validate163(data["args+"], { instancePath: instancePath + "/args+", rootData })) {
-        vErrors = vErrors === null ? validate163.errors : vErrors.concat(validate163.errors);
+      if (!validate163(data["args+"], { instancePath: instancePath + "/args+" })) {
+        vErrors = joined(vErrors, validate163.errors);
         errors = vErrors.length;
       }
     }
     if (data["args-"] !== void 0) {
-      if (!validate163(data["args-"], { instancePath: instancePath + "/args-", rootData })) {
-        vErrors = vErrors === null ? validate163.errors : vErrors.concat(validate163.errors);
+      if (!validate163(data["args-"], { instancePath: instancePath + "/args-" })) {
+        vErrors = joined(vErrors, validate163.errors);
         errors = vErrors.length;
       }
     }
     if (data["unset+"] !== void 0) {
-      if (!validate163(data["unset+"], { instancePath: instancePath + "/unset+", rootData })) {
-        vErrors = vErrors === null ? validate163.errors : vErrors.concat(validate163.errors);
+      if (!validate163(data["unset+"], { instancePath: instancePath + "/unset+" })) {
+        vErrors = joined(vErrors, validate163.errors);
         errors = vErrors.length;
       }
     }
     if (data["unset-"] !== void 0) {
-      if (!validate163(data["unset-"], { instancePath: instancePath + "/unset-", rootData })) {
-        vErrors = vErrors === null ? validate163.errors : vErrors.concat(validate163.errors);
+      if (!validate163(data["unset-"], { instancePath: instancePath + "/unset-" })) {
+        vErrors = joined(vErrors, validate163.errors);
         errors = vErrors.length;
       }
     }
     if (data["environment-file+"] !== void 0) {
-      if (
-        !validate163(data["environment-file+"], {
-          instancePath: instancePath + "/environment-file+",
-          rootData,
-        })
-      ) {
-        vErrors = vErrors === null ? validate163.errors : vErrors.concat(validate163.errors);
+      if (!validate163(data["environment-file+"], { instancePath: instancePath + "/environment-file+" })) {
+        vErrors = joined(vErrors, validate163.errors);
         errors = vErrors.length;
       }
     }
     if (data["environment-file-"] !== void 0) {
-      if (
-        !validate163(data["environment-file-"], {
-          instancePath: instancePath + "/environment-file-",
-          rootData,
-        })
-      ) {
-        vErrors = vErrors === null ? validate163.errors : vErrors.concat(validate163.errors);
+      if (!validate163(data["environment-file-"], { instancePath: instancePath + "/environment-file-" })) {
+        vErrors = joined(vErrors, validate163.errors);
         errors = vErrors.length;
       }
     }
     if (data["follows+"] !== void 0) {
-      if (!validate143(data["follows+"], { instancePath: instancePath + "/follows+", rootData })) {
-        vErrors = vErrors === null ? validate143.errors : vErrors.concat(validate143.errors);
+      if (!validate143(data["follows+"], { instancePath: instancePath + "/follows+" })) {
+        vErrors = joined(vErrors, validate143.errors);
         errors = vErrors.length;
       }
     }
     if (data["follows-"] !== void 0) {
-      if (!validate143(data["follows-"], { instancePath: instancePath + "/follows-", rootData })) {
-        vErrors = vErrors === null ? validate143.errors : vErrors.concat(validate143.errors);
+      if (!validate143(data["follows-"], { instancePath: instancePath + "/follows-" })) {
+        vErrors = joined(vErrors, validate143.errors);
         errors = vErrors.length;
       }
     }
     if (data["groups+"] !== void 0) {
-      if (!validate143(data["groups+"], { instancePath: instancePath + "/groups+", rootData })) {
-        vErrors = vErrors === null ? validate143.errors : vErrors.concat(validate143.errors);
+      if (!validate143(data["groups+"], { instancePath: instancePath + "/groups+" })) {
+        vErrors = joined(vErrors, validate143.errors);
         errors = vErrors.length;
       }
     }
     if (data["groups-"] !== void 0) {
-      if (!validate143(data["groups-"], { instancePath: instancePath + "/groups-", rootData })) {
-        vErrors = vErrors === null ? validate143.errors : vErrors.concat(validate143.errors);
+      if (!validate143(data["groups-"], { instancePath: instancePath + "/groups-" })) {
+        vErrors = joined(vErrors, validate143.errors);
         errors = vErrors.length;
       }
     }
     if (data["runlevels+"] !== void 0) {
-      if (!validate141(data["runlevels+"], { instancePath: instancePath + "/runlevels+", rootData })) {
-        vErrors = vErrors === null ? validate141.errors : vErrors.concat(validate141.errors);
+      if (!validate141(data["runlevels+"], { instancePath: instancePath + "/runlevels+" })) {
+        vErrors = joined(vErrors, validate141.errors);
         errors = vErrors.length;
       }
     }
     if (data["runlevels-"] !== void 0) {
-      if (!validate141(data["runlevels-"], { instancePath: instancePath + "/runlevels-", rootData })) {
-        vErrors = vErrors === null ? validate141.errors : vErrors.concat(validate141.errors);
+      if (!validate141(data["runlevels-"], { instancePath: instancePath + "/runlevels-" })) {
+        vErrors = joined(vErrors, validate141.errors);
         errors = vErrors.length;
       }
     }
   } else {
-    const err1 = { instancePath, schemaPath: "#/type", keyword: "type", params: { type: "object" } };
+    const err1 = { instancePath, keyword: "type", params: { type: "object" } };
     if (vErrors === null) {
       vErrors = [err1];
     } else {
@@ -4271,17 +3897,12 @@ function validate405(data, { instancePath = "", rootData = data } = {}) {
   return errors === 0;
 }
 var validateLibrary = validate476;
-function validate289(data, { instancePath = "", rootData = data } = {}) {
+function validate289(data, { instancePath = "" } = {}) {
   let vErrors = null;
   let errors = 0;
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.name === void 0) {
-      const err0 = {
-        instancePath,
-        schemaPath: "#/required",
-        keyword: "required",
-        params: { missingProperty: "name" },
-      };
+      const err0 = { instancePath, keyword: "required", params: { missingProperty: "name" } };
       if (vErrors === null) {
         vErrors = [err0];
       } else {
@@ -4291,12 +3912,7 @@ function validate289(data, { instancePath = "", rootData = data } = {}) {
     }
     for (const key0 in data) {
       if (!(key0 === "name" || key0 === "as" || key0 === "args")) {
-        const err1 = {
-          instancePath,
-          schemaPath: "#/additionalProperties",
-          keyword: "additionalProperties",
-          params: { additionalProperty: key0 },
-        };
+        const err1 = { instancePath, keyword: "additionalProperties", params: { additionalProperty: key0 } };
         if (vErrors === null) {
           vErrors = [err1];
         } else {
@@ -4306,25 +3922,25 @@ function validate289(data, { instancePath = "", rootData = data } = {}) {
       }
     }
     if (data.name !== void 0) {
-      if (!validate54(data.name, { instancePath: instancePath + "/name", rootData })) {
-        vErrors = vErrors === null ? validate54.errors : vErrors.concat(validate54.errors);
+      if (!validate54(data.name, { instancePath: instancePath + "/name" })) {
+        vErrors = joined(vErrors, validate54.errors);
         errors = vErrors.length;
       }
     }
     if (data.as !== void 0) {
-      if (!validate54(data.as, { instancePath: instancePath + "/as", rootData })) {
-        vErrors = vErrors === null ? validate54.errors : vErrors.concat(validate54.errors);
+      if (!validate54(data.as, { instancePath: instancePath + "/as" })) {
+        vErrors = joined(vErrors, validate54.errors);
         errors = vErrors.length;
       }
     }
     if (data.args !== void 0) {
-      if (!validate87(data.args, { instancePath: instancePath + "/args", rootData })) {
-        vErrors = vErrors === null ? validate87.errors : vErrors.concat(validate87.errors);
+      if (!validate87(data.args, { instancePath: instancePath + "/args" })) {
+        vErrors = joined(vErrors, validate87.errors);
         errors = vErrors.length;
       }
     }
   } else {
-    const err2 = { instancePath, schemaPath: "#/type", keyword: "type", params: { type: "object" } };
+    const err2 = { instancePath, keyword: "type", params: { type: "object" } };
     if (vErrors === null) {
       vErrors = [err2];
     } else {
@@ -4335,17 +3951,12 @@ function validate289(data, { instancePath = "", rootData = data } = {}) {
   validate289.errors = vErrors;
   return errors === 0;
 }
-function validate476(data, { instancePath = "", rootData = data } = {}) {
+function validate476(data, { instancePath = "" } = {}) {
   let vErrors = null;
   let errors = 0;
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.file === void 0) {
-      const err0 = {
-        instancePath,
-        schemaPath: "#/required",
-        keyword: "required",
-        params: { missingProperty: "file" },
-      };
+      const err0 = { instancePath, keyword: "required", params: { missingProperty: "file" } };
       if (vErrors === null) {
         vErrors = [err0];
       } else {
@@ -4354,12 +3965,7 @@ function validate476(data, { instancePath = "", rootData = data } = {}) {
       errors++;
     }
     if (data.modules === void 0) {
-      const err1 = {
-        instancePath,
-        schemaPath: "#/required",
-        keyword: "required",
-        params: { missingProperty: "modules" },
-      };
+      const err1 = { instancePath, keyword: "required", params: { missingProperty: "modules" } };
       if (vErrors === null) {
         vErrors = [err1];
       } else {
@@ -4369,12 +3975,7 @@ function validate476(data, { instancePath = "", rootData = data } = {}) {
     }
     for (const key0 in data) {
       if (!(key0 === "file" || key0 === "modules" || key0 === "optional")) {
-        const err2 = {
-          instancePath,
-          schemaPath: "#/additionalProperties",
-          keyword: "additionalProperties",
-          params: { additionalProperty: key0 },
-        };
+        const err2 = { instancePath, keyword: "additionalProperties", params: { additionalProperty: key0 } };
         if (vErrors === null) {
           vErrors = [err2];
         } else {
@@ -4387,12 +3988,7 @@ function validate476(data, { instancePath = "", rootData = data } = {}) {
       let data0 = data.file;
       if (typeof data0 === "string") {
         if (func2(data0) < 1) {
-          const err3 = {
-            instancePath: instancePath + "/file",
-            schemaPath: "#/properties/file/minLength",
-            keyword: "minLength",
-            params: { limit: 1 },
-          };
+          const err3 = { instancePath: instancePath + "/file", keyword: "minLength", params: { limit: 1 } };
           if (vErrors === null) {
             vErrors = [err3];
           } else {
@@ -4401,12 +3997,7 @@ function validate476(data, { instancePath = "", rootData = data } = {}) {
           errors++;
         }
       } else {
-        const err4 = {
-          instancePath: instancePath + "/file",
-          schemaPath: "#/properties/file/type",
-          keyword: "type",
-          params: { type: "string" },
-        };
+        const err4 = { instancePath: instancePath + "/file", keyword: "type", params: { type: "string" } };
         if (vErrors === null) {
           vErrors = [err4];
         } else {
@@ -4424,28 +4015,23 @@ function validate476(data, { instancePath = "", rootData = data } = {}) {
           const _errs7 = errors;
           let valid3 = false;
           const _errs8 = errors;
-          if (!validate54(data2, { instancePath: instancePath + "/modules/" + i0, rootData })) {
-            vErrors = vErrors === null ? validate54.errors : vErrors.concat(validate54.errors);
+          if (!validate54(data2, { instancePath: instancePath + "/modules/" + i0 })) {
+            vErrors = joined(vErrors, validate54.errors);
             errors = vErrors.length;
           }
           var _valid0 = _errs8 === errors;
           valid3 = valid3 || _valid0;
           if (!valid3) {
             const _errs9 = errors;
-            if (!validate289(data2, { instancePath: instancePath + "/modules/" + i0, rootData })) {
-              vErrors = vErrors === null ? validate289.errors : vErrors.concat(validate289.errors);
+            if (!validate289(data2, { instancePath: instancePath + "/modules/" + i0 })) {
+              vErrors = joined(vErrors, validate289.errors);
               errors = vErrors.length;
             }
             var _valid0 = _errs9 === errors;
             valid3 = valid3 || _valid0;
           }
           if (!valid3) {
-            const err5 = {
-              instancePath: instancePath + "/modules/" + i0,
-              schemaPath: "#/properties/modules/items/anyOf",
-              keyword: "anyOf",
-              params: {},
-            };
+            const err5 = { instancePath: instancePath + "/modules/" + i0, keyword: "anyOf", params: {} };
             if (vErrors === null) {
               vErrors = [err5];
             } else {
@@ -4464,12 +4050,7 @@ function validate476(data, { instancePath = "", rootData = data } = {}) {
           }
         }
       } else {
-        const err6 = {
-          instancePath: instancePath + "/modules",
-          schemaPath: "#/properties/modules/type",
-          keyword: "type",
-          params: { type: "array" },
-        };
+        const err6 = { instancePath: instancePath + "/modules", keyword: "type", params: { type: "array" } };
         if (vErrors === null) {
           vErrors = [err6];
         } else {
@@ -4482,7 +4063,6 @@ function validate476(data, { instancePath = "", rootData = data } = {}) {
       if (typeof data.optional !== "boolean") {
         const err7 = {
           instancePath: instancePath + "/optional",
-          schemaPath: "#/properties/optional/type",
           keyword: "type",
           params: { type: "boolean" },
         };
@@ -4495,7 +4075,7 @@ function validate476(data, { instancePath = "", rootData = data } = {}) {
       }
     }
   } else {
-    const err8 = { instancePath, schemaPath: "#/type", keyword: "type", params: { type: "object" } };
+    const err8 = { instancePath, keyword: "type", params: { type: "object" } };
     if (vErrors === null) {
       vErrors = [err8];
     } else {
@@ -4507,7 +4087,7 @@ function validate476(data, { instancePath = "", rootData = data } = {}) {
   return errors === 0;
 }
 var validateAlternatives = validate479;
-function validate479(data, { instancePath = "", rootData = data } = {}) {
+function validate479(data, { instancePath = "" } = {}) {
   let vErrors = null;
   let errors = 0;
   if (data && typeof data == "object" && !Array.isArray(data)) {
@@ -4517,7 +4097,6 @@ function validate479(data, { instancePath = "", rootData = data } = {}) {
         if (func2(data0) < 1) {
           const err0 = {
             instancePath: instancePath + "/" + key0.replace(/~/g, "~0").replace(/\//g, "~1"),
-            schemaPath: "#/additionalProperties/minLength",
             keyword: "minLength",
             params: { limit: 1 },
           };
@@ -4531,7 +4110,6 @@ function validate479(data, { instancePath = "", rootData = data } = {}) {
       } else {
         const err1 = {
           instancePath: instancePath + "/" + key0.replace(/~/g, "~0").replace(/\//g, "~1"),
-          schemaPath: "#/additionalProperties/type",
           keyword: "type",
           params: { type: "string" },
         };
@@ -4544,7 +4122,7 @@ function validate479(data, { instancePath = "", rootData = data } = {}) {
       }
     }
   } else {
-    const err2 = { instancePath, schemaPath: "#/type", keyword: "type", params: { type: "object" } };
+    const err2 = { instancePath, keyword: "type", params: { type: "object" } };
     if (vErrors === null) {
       vErrors = [err2];
     } else {
@@ -4579,17 +4157,12 @@ var schema77 = {
   required: ["name"],
   additionalProperties: false,
 };
-function validate480(data, { instancePath = "", rootData = data } = {}) {
+function validate480(data, { instancePath = "" } = {}) {
   let vErrors = null;
   let errors = 0;
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.name === void 0) {
-      const err0 = {
-        instancePath,
-        schemaPath: "#/required",
-        keyword: "required",
-        params: { missingProperty: "name" },
-      };
+      const err0 = { instancePath, keyword: "required", params: { missingProperty: "name" } };
       if (vErrors === null) {
         vErrors = [err0];
       } else {
@@ -4599,12 +4172,7 @@ function validate480(data, { instancePath = "", rootData = data } = {}) {
     }
     for (const key0 in data) {
       if (!func1.call(schema77.properties, key0)) {
-        const err1 = {
-          instancePath,
-          schemaPath: "#/additionalProperties",
-          keyword: "additionalProperties",
-          params: { additionalProperty: key0 },
-        };
+        const err1 = { instancePath, keyword: "additionalProperties", params: { additionalProperty: key0 } };
         if (vErrors === null) {
           vErrors = [err1];
         } else {
@@ -4614,103 +4182,103 @@ function validate480(data, { instancePath = "", rootData = data } = {}) {
       }
     }
     if (data.name !== void 0) {
-      if (!validate54(data.name, { instancePath: instancePath + "/name", rootData })) {
-        vErrors = vErrors === null ? validate54.errors : vErrors.concat(validate54.errors);
+      if (!validate54(data.name, { instancePath: instancePath + "/name" })) {
+        vErrors = joined(vErrors, validate54.errors);
         errors = vErrors.length;
       }
     }
     if (data.provides !== void 0) {
-      if (!validate56(data.provides, { instancePath: instancePath + "/provides", rootData })) {
-        vErrors = vErrors === null ? validate56.errors : vErrors.concat(validate56.errors);
+      if (!validate56(data.provides, { instancePath: instancePath + "/provides" })) {
+        vErrors = joined(vErrors, validate56.errors);
         errors = vErrors.length;
       }
     }
     if (data.priority !== void 0) {
-      if (!validate59(data.priority, { instancePath: instancePath + "/priority", rootData })) {
-        vErrors = vErrors === null ? validate59.errors : vErrors.concat(validate59.errors);
+      if (!validate59(data.priority, { instancePath: instancePath + "/priority" })) {
+        vErrors = joined(vErrors, validate59.errors);
         errors = vErrors.length;
       }
     }
     if (data.requires !== void 0) {
-      if (!validate61(data.requires, { instancePath: instancePath + "/requires", rootData })) {
-        vErrors = vErrors === null ? validate61.errors : vErrors.concat(validate61.errors);
+      if (!validate61(data.requires, { instancePath: instancePath + "/requires" })) {
+        vErrors = joined(vErrors, validate61.errors);
         errors = vErrors.length;
       }
     }
     if (data.needs !== void 0) {
-      if (!validate64(data.needs, { instancePath: instancePath + "/needs", rootData })) {
-        vErrors = vErrors === null ? validate64.errors : vErrors.concat(validate64.errors);
+      if (!validate64(data.needs, { instancePath: instancePath + "/needs" })) {
+        vErrors = joined(vErrors, validate64.errors);
         errors = vErrors.length;
       }
     }
     if (data.after !== void 0) {
-      if (!validate67(data.after, { instancePath: instancePath + "/after", rootData })) {
-        vErrors = vErrors === null ? validate67.errors : vErrors.concat(validate67.errors);
+      if (!validate67(data.after, { instancePath: instancePath + "/after" })) {
+        vErrors = joined(vErrors, validate67.errors);
         errors = vErrors.length;
       }
     }
     if (data.before !== void 0) {
-      if (!validate69(data.before, { instancePath: instancePath + "/before", rootData })) {
-        vErrors = vErrors === null ? validate69.errors : vErrors.concat(validate69.errors);
+      if (!validate69(data.before, { instancePath: instancePath + "/before" })) {
+        vErrors = joined(vErrors, validate69.errors);
         errors = vErrors.length;
       }
     }
     if (data.ranks !== void 0) {
-      if (!validate71(data.ranks, { instancePath: instancePath + "/ranks", rootData })) {
-        vErrors = vErrors === null ? validate71.errors : vErrors.concat(validate71.errors);
+      if (!validate71(data.ranks, { instancePath: instancePath + "/ranks" })) {
+        vErrors = joined(vErrors, validate71.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-config"] !== void 0) {
-      if (!validate73(data["needs-config"], { instancePath: instancePath + "/needs-config", rootData })) {
-        vErrors = vErrors === null ? validate73.errors : vErrors.concat(validate73.errors);
+      if (!validate73(data["needs-config"], { instancePath: instancePath + "/needs-config" })) {
+        vErrors = joined(vErrors, validate73.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-attrs"] !== void 0) {
-      if (!validate75(data["needs-attrs"], { instancePath: instancePath + "/needs-attrs", rootData })) {
-        vErrors = vErrors === null ? validate75.errors : vErrors.concat(validate75.errors);
+      if (!validate75(data["needs-attrs"], { instancePath: instancePath + "/needs-attrs" })) {
+        vErrors = joined(vErrors, validate75.errors);
         errors = vErrors.length;
       }
     }
     if (data["needs-env"] !== void 0) {
-      if (!validate77(data["needs-env"], { instancePath: instancePath + "/needs-env", rootData })) {
-        vErrors = vErrors === null ? validate77.errors : vErrors.concat(validate77.errors);
+      if (!validate77(data["needs-env"], { instancePath: instancePath + "/needs-env" })) {
+        vErrors = joined(vErrors, validate77.errors);
         errors = vErrors.length;
       }
     }
     if (data.disabled !== void 0) {
-      if (!validate79(data.disabled, { instancePath: instancePath + "/disabled", rootData })) {
-        vErrors = vErrors === null ? validate79.errors : vErrors.concat(validate79.errors);
+      if (!validate79(data.disabled, { instancePath: instancePath + "/disabled" })) {
+        vErrors = joined(vErrors, validate79.errors);
         errors = vErrors.length;
       }
     }
     if (data.timeout !== void 0) {
-      if (!validate81(data.timeout, { instancePath: instancePath + "/timeout", rootData })) {
-        vErrors = vErrors === null ? validate81.errors : vErrors.concat(validate81.errors);
+      if (!validate81(data.timeout, { instancePath: instancePath + "/timeout" })) {
+        vErrors = joined(vErrors, validate81.errors);
         errors = vErrors.length;
       }
     }
     if (data.description !== void 0) {
-      if (!validate83(data.description, { instancePath: instancePath + "/description", rootData })) {
-        vErrors = vErrors === null ? validate83.errors : vErrors.concat(validate83.errors);
+      if (!validate83(data.description, { instancePath: instancePath + "/description" })) {
+        vErrors = joined(vErrors, validate83.errors);
         errors = vErrors.length;
       }
     }
     if (data.optional !== void 0) {
-      if (!validate101(data.optional, { instancePath: instancePath + "/optional", rootData })) {
-        vErrors = vErrors === null ? validate101.errors : vErrors.concat(validate101.errors);
+      if (!validate101(data.optional, { instancePath: instancePath + "/optional" })) {
+        vErrors = joined(vErrors, validate101.errors);
         errors = vErrors.length;
       }
     }
     if (data.groups !== void 0) {
-      if (!validate105(data.groups, { instancePath: instancePath + "/groups", rootData })) {
-        vErrors = vErrors === null ? validate105.errors : vErrors.concat(validate105.errors);
+      if (!validate105(data.groups, { instancePath: instancePath + "/groups" })) {
+        vErrors = joined(vErrors, validate105.errors);
         errors = vErrors.length;
       }
     }
   } else {
-    const err2 = { instancePath, schemaPath: "#/type", keyword: "type", params: { type: "object" } };
+    const err2 = { instancePath, keyword: "type", params: { type: "object" } };
     if (vErrors === null) {
       vErrors = [err2];
     } else {
@@ -4763,7 +4331,7 @@ var schema78 = {
   },
 };
 var pattern12 = new RegExp("^\\.", "u");
-function validate500(data, { instancePath = "", rootData = data } = {}) {
+function validate500(data, { instancePath = "" } = {}) {
   let vErrors = null;
   let errors = 0;
   const _errs1 = errors;
@@ -4819,12 +4387,7 @@ function validate500(data, { instancePath = "", rootData = data } = {}) {
     }
   }
   if (!valid0) {
-    const err2 = {
-      instancePath,
-      schemaPath: "#/oneOf",
-      keyword: "oneOf",
-      params: { passingSchemas: passing0 },
-    };
+    const err2 = { instancePath, keyword: "oneOf", params: { passingSchemas: passing0 } };
     if (vErrors === null) {
       vErrors = [err2];
     } else {
@@ -4844,12 +4407,7 @@ function validate500(data, { instancePath = "", rootData = data } = {}) {
   if (data && typeof data == "object" && !Array.isArray(data)) {
     for (const key0 in data) {
       if (!(key0 === "suffixes" || key0 === "magic" || key0 === "command" || key0 === "plugin")) {
-        const err3 = {
-          instancePath,
-          schemaPath: "#/additionalProperties",
-          keyword: "additionalProperties",
-          params: { additionalProperty: key0 },
-        };
+        const err3 = { instancePath, keyword: "additionalProperties", params: { additionalProperty: key0 } };
         if (vErrors === null) {
           vErrors = [err3];
         } else {
@@ -4868,7 +4426,6 @@ function validate500(data, { instancePath = "", rootData = data } = {}) {
             if (!pattern12.test(data1)) {
               const err4 = {
                 instancePath: instancePath + "/suffixes/" + i0,
-                schemaPath: "#/properties/suffixes/items/pattern",
                 keyword: "pattern",
                 params: { pattern: "^\\." },
               };
@@ -4882,7 +4439,6 @@ function validate500(data, { instancePath = "", rootData = data } = {}) {
           } else {
             const err5 = {
               instancePath: instancePath + "/suffixes/" + i0,
-              schemaPath: "#/properties/suffixes/items/type",
               keyword: "type",
               params: { type: "string" },
             };
@@ -4895,12 +4451,7 @@ function validate500(data, { instancePath = "", rootData = data } = {}) {
           }
         }
       } else {
-        const err6 = {
-          instancePath: instancePath + "/suffixes",
-          schemaPath: "#/properties/suffixes/type",
-          keyword: "type",
-          params: { type: "array" },
-        };
+        const err6 = { instancePath: instancePath + "/suffixes", keyword: "type", params: { type: "array" } };
         if (vErrors === null) {
           vErrors = [err6];
         } else {
@@ -4913,12 +4464,7 @@ function validate500(data, { instancePath = "", rootData = data } = {}) {
       let data2 = data.magic;
       if (typeof data2 === "string") {
         if (func2(data2) < 1) {
-          const err7 = {
-            instancePath: instancePath + "/magic",
-            schemaPath: "#/properties/magic/minLength",
-            keyword: "minLength",
-            params: { limit: 1 },
-          };
+          const err7 = { instancePath: instancePath + "/magic", keyword: "minLength", params: { limit: 1 } };
           if (vErrors === null) {
             vErrors = [err7];
           } else {
@@ -4927,12 +4473,7 @@ function validate500(data, { instancePath = "", rootData = data } = {}) {
           errors++;
         }
       } else {
-        const err8 = {
-          instancePath: instancePath + "/magic",
-          schemaPath: "#/properties/magic/type",
-          keyword: "type",
-          params: { type: "string" },
-        };
+        const err8 = { instancePath: instancePath + "/magic", keyword: "type", params: { type: "string" } };
         if (vErrors === null) {
           vErrors = [err8];
         } else {
@@ -4945,12 +4486,7 @@ function validate500(data, { instancePath = "", rootData = data } = {}) {
       let data3 = data.command;
       if (Array.isArray(data3)) {
         if (data3.length < 1) {
-          const err9 = {
-            instancePath: instancePath + "/command",
-            schemaPath: "#/properties/command/minItems",
-            keyword: "minItems",
-            params: { limit: 1 },
-          };
+          const err9 = { instancePath: instancePath + "/command", keyword: "minItems", params: { limit: 1 } };
           if (vErrors === null) {
             vErrors = [err9];
           } else {
@@ -4963,7 +4499,6 @@ function validate500(data, { instancePath = "", rootData = data } = {}) {
           if (typeof data3[i1] !== "string") {
             const err10 = {
               instancePath: instancePath + "/command/" + i1,
-              schemaPath: "#/properties/command/items/type",
               keyword: "type",
               params: { type: "string" },
             };
@@ -4976,12 +4511,7 @@ function validate500(data, { instancePath = "", rootData = data } = {}) {
           }
         }
       } else {
-        const err11 = {
-          instancePath: instancePath + "/command",
-          schemaPath: "#/properties/command/type",
-          keyword: "type",
-          params: { type: "array" },
-        };
+        const err11 = { instancePath: instancePath + "/command", keyword: "type", params: { type: "array" } };
         if (vErrors === null) {
           vErrors = [err11];
         } else {
@@ -4996,7 +4526,6 @@ function validate500(data, { instancePath = "", rootData = data } = {}) {
         if (func2(data5) < 1) {
           const err12 = {
             instancePath: instancePath + "/plugin",
-            schemaPath: "#/properties/plugin/minLength",
             keyword: "minLength",
             params: { limit: 1 },
           };
@@ -5008,12 +4537,7 @@ function validate500(data, { instancePath = "", rootData = data } = {}) {
           errors++;
         }
       } else {
-        const err13 = {
-          instancePath: instancePath + "/plugin",
-          schemaPath: "#/properties/plugin/type",
-          keyword: "type",
-          params: { type: "string" },
-        };
+        const err13 = { instancePath: instancePath + "/plugin", keyword: "type", params: { type: "string" } };
         if (vErrors === null) {
           vErrors = [err13];
         } else {
@@ -5023,7 +4547,7 @@ function validate500(data, { instancePath = "", rootData = data } = {}) {
       }
     }
   } else {
-    const err14 = { instancePath, schemaPath: "#/type", keyword: "type", params: { type: "object" } };
+    const err14 = { instancePath, keyword: "type", params: { type: "object" } };
     if (vErrors === null) {
       vErrors = [err14];
     } else {
@@ -5035,7 +4559,7 @@ function validate500(data, { instancePath = "", rootData = data } = {}) {
   return errors === 0;
 }
 var pattern13 = new RegExp("^[0-9]+(?:\\.[0-9]+)*$", "u");
-function validate497(data, { instancePath = "", rootData = data } = {}) {
+function validate497(data, { instancePath = "" } = {}) {
   let vErrors = null;
   let errors = 0;
   if (data && typeof data == "object" && !Array.isArray(data)) {
@@ -5047,32 +4571,21 @@ function validate497(data, { instancePath = "", rootData = data } = {}) {
             if (
               !validate405(data0[key0], {
                 instancePath: instancePath + "/modules/" + key0.replace(/~/g, "~0").replace(/\//g, "~1"),
-                rootData,
               })
             ) {
-              vErrors = vErrors === null ? validate405.errors : vErrors.concat(validate405.errors);
+              vErrors = joined(vErrors, validate405.errors);
               errors = vErrors.length;
             }
           }
         }
         if (data0.alternatives !== void 0) {
-          if (
-            !validate479(data0.alternatives, {
-              instancePath: instancePath + "/modules/alternatives",
-              rootData,
-            })
-          ) {
-            vErrors = vErrors === null ? validate479.errors : vErrors.concat(validate479.errors);
+          if (!validate479(data0.alternatives, { instancePath: instancePath + "/modules/alternatives" })) {
+            vErrors = joined(vErrors, validate479.errors);
             errors = vErrors.length;
           }
         }
       } else {
-        const err0 = {
-          instancePath: instancePath + "/modules",
-          schemaPath: "#/properties/modules/type",
-          keyword: "type",
-          params: { type: "object" },
-        };
+        const err0 = { instancePath: instancePath + "/modules", keyword: "type", params: { type: "object" } };
         if (vErrors === null) {
           vErrors = [err0];
         } else {
@@ -5088,20 +4601,14 @@ function validate497(data, { instancePath = "", rootData = data } = {}) {
           if (
             !validate500(data3[key1], {
               instancePath: instancePath + "/loaders/" + key1.replace(/~/g, "~0").replace(/\//g, "~1"),
-              rootData,
             })
           ) {
-            vErrors = vErrors === null ? validate500.errors : vErrors.concat(validate500.errors);
+            vErrors = joined(vErrors, validate500.errors);
             errors = vErrors.length;
           }
         }
       } else {
-        const err1 = {
-          instancePath: instancePath + "/loaders",
-          schemaPath: "#/properties/loaders/type",
-          keyword: "type",
-          params: { type: "object" },
-        };
+        const err1 = { instancePath: instancePath + "/loaders", keyword: "type", params: { type: "object" } };
         if (vErrors === null) {
           vErrors = [err1];
         } else {
@@ -5118,7 +4625,6 @@ function validate497(data, { instancePath = "", rootData = data } = {}) {
           if (typeof data6 !== "string" && !(data6 && typeof data6 == "object" && !Array.isArray(data6))) {
             const err2 = {
               instancePath: instancePath + "/kinds/" + key2.replace(/~/g, "~0").replace(/\//g, "~1"),
-              schemaPath: "#/properties/kinds/additionalProperties/type",
               keyword: "type",
               params: { type: schema78.properties.kinds.additionalProperties.type },
             };
@@ -5133,7 +4639,6 @@ function validate497(data, { instancePath = "", rootData = data } = {}) {
             if (!pattern13.test(data6)) {
               const err3 = {
                 instancePath: instancePath + "/kinds/" + key2.replace(/~/g, "~0").replace(/\//g, "~1"),
-                schemaPath: "#/properties/kinds/additionalProperties/pattern",
                 keyword: "pattern",
                 params: { pattern: "^[0-9]+(?:\\.[0-9]+)*$" },
               };
@@ -5149,7 +4654,6 @@ function validate497(data, { instancePath = "", rootData = data } = {}) {
             if (data6.version === void 0) {
               const err4 = {
                 instancePath: instancePath + "/kinds/" + key2.replace(/~/g, "~0").replace(/\//g, "~1"),
-                schemaPath: "#/properties/kinds/additionalProperties/required",
                 keyword: "required",
                 params: { missingProperty: "version" },
               };
@@ -5164,7 +4668,6 @@ function validate497(data, { instancePath = "", rootData = data } = {}) {
               if (!(key3 === "version" || key3 === "methods" || key3 === "contract")) {
                 const err5 = {
                   instancePath: instancePath + "/kinds/" + key2.replace(/~/g, "~0").replace(/\//g, "~1"),
-                  schemaPath: "#/properties/kinds/additionalProperties/additionalProperties",
                   keyword: "additionalProperties",
                   params: { additionalProperty: key3 },
                 };
@@ -5183,7 +4686,6 @@ function validate497(data, { instancePath = "", rootData = data } = {}) {
                   const err6 = {
                     instancePath:
                       instancePath + "/kinds/" + key2.replace(/~/g, "~0").replace(/\//g, "~1") + "/version",
-                    schemaPath: "#/properties/kinds/additionalProperties/properties/version/pattern",
                     keyword: "pattern",
                     params: { pattern: "^[0-9]+(?:\\.[0-9]+)*$" },
                   };
@@ -5198,7 +4700,6 @@ function validate497(data, { instancePath = "", rootData = data } = {}) {
                 const err7 = {
                   instancePath:
                     instancePath + "/kinds/" + key2.replace(/~/g, "~0").replace(/\//g, "~1") + "/version",
-                  schemaPath: "#/properties/kinds/additionalProperties/properties/version/type",
                   keyword: "type",
                   params: { type: "string" },
                 };
@@ -5225,8 +4726,6 @@ function validate497(data, { instancePath = "", rootData = data } = {}) {
                           key2.replace(/~/g, "~0").replace(/\//g, "~1") +
                           "/methods/" +
                           i0,
-                        schemaPath:
-                          "#/properties/kinds/additionalProperties/properties/methods/items/minLength",
                         keyword: "minLength",
                         params: { limit: 1 },
                       };
@@ -5245,7 +4744,6 @@ function validate497(data, { instancePath = "", rootData = data } = {}) {
                         key2.replace(/~/g, "~0").replace(/\//g, "~1") +
                         "/methods/" +
                         i0,
-                      schemaPath: "#/properties/kinds/additionalProperties/properties/methods/items/type",
                       keyword: "type",
                       params: { type: "string" },
                     };
@@ -5261,7 +4759,6 @@ function validate497(data, { instancePath = "", rootData = data } = {}) {
                 const err10 = {
                   instancePath:
                     instancePath + "/kinds/" + key2.replace(/~/g, "~0").replace(/\//g, "~1") + "/methods",
-                  schemaPath: "#/properties/kinds/additionalProperties/properties/methods/type",
                   keyword: "type",
                   params: { type: "array" },
                 };
@@ -5280,7 +4777,6 @@ function validate497(data, { instancePath = "", rootData = data } = {}) {
                   const err11 = {
                     instancePath:
                       instancePath + "/kinds/" + key2.replace(/~/g, "~0").replace(/\//g, "~1") + "/contract",
-                    schemaPath: "#/properties/kinds/additionalProperties/properties/contract/minLength",
                     keyword: "minLength",
                     params: { limit: 1 },
                   };
@@ -5295,7 +4791,6 @@ function validate497(data, { instancePath = "", rootData = data } = {}) {
                 const err12 = {
                   instancePath:
                     instancePath + "/kinds/" + key2.replace(/~/g, "~0").replace(/\//g, "~1") + "/contract",
-                  schemaPath: "#/properties/kinds/additionalProperties/properties/contract/type",
                   keyword: "type",
                   params: { type: "string" },
                 };
@@ -5310,12 +4805,7 @@ function validate497(data, { instancePath = "", rootData = data } = {}) {
           }
         }
       } else {
-        const err13 = {
-          instancePath: instancePath + "/kinds",
-          schemaPath: "#/properties/kinds/type",
-          keyword: "type",
-          params: { type: "object" },
-        };
+        const err13 = { instancePath: instancePath + "/kinds", keyword: "type", params: { type: "object" } };
         if (vErrors === null) {
           vErrors = [err13];
         } else {
@@ -5325,7 +4815,7 @@ function validate497(data, { instancePath = "", rootData = data } = {}) {
       }
     }
   } else {
-    const err14 = { instancePath, schemaPath: "#/type", keyword: "type", params: { type: "object" } };
+    const err14 = { instancePath, keyword: "type", params: { type: "object" } };
     if (vErrors === null) {
       vErrors = [err14];
     } else {
@@ -5337,6 +4827,9 @@ function validate497(data, { instancePath = "", rootData = data } = {}) {
   return errors === 0;
 }
 
+function joined(some, more) {
+  return some === null ? more : some.concat(more);
+}
 export const checkModule: Validator<ModuleTable> = validateModule;
 export const checkTask: Validator<TaskTable> = validateTask;
 export const checkUpdate: Validator<UpdateTable> = validateUpdate;
