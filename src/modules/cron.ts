@@ -95,9 +95,11 @@ class Crontab {
     try {
       entry.disarm = await arm(schedule, this.#events, () => this.#becomesDue(entry));
     } catch (error) {
-      this.#entries.delete(name);
+      if (this.#entries.get(name) === entry) this.#entries.delete(name);
       throw error;
     }
+    // A request may have deleted the entry meanwhile.
+    if (this.#entries.get(name) !== entry) await entry.disarm();
   }
 
   /** The command does not run again. If it runs now, it continues to its end. */

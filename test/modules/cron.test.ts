@@ -67,6 +67,20 @@ describe("cron", () => {
     });
   });
 
+  test("an entry that is deleted before its subscription is complete never runs", async () => {
+    await withCron(async (instance) => {
+      const event = { event: "my.event", command: "echo ran" };
+      const created = instance.rpc("cron.create", { name: "a", ...event });
+      await instance.rpc("cron.delete", { name: "a" });
+      const again = instance.rpc("cron.create", { name: "a", ...event, command: "echo again" });
+      await Promise.all([created, again]);
+      await instance.handle.publish("my.event");
+      await printed(instance, "a: again");
+      expect(count(instance, "a: ran")).toBe(0);
+      expect(await entries(instance)).toMatchObject([{ name: "a", command: "echo again", runs: 1 }]);
+    });
+  });
+
   test("runs the command of a crontab line when the time has come", async () => {
     await withCron(async (instance) => {
       await instance.rpc("cron.create", { name: "second", crontab: "* * * * * *", command: "echo now" });
