@@ -90,7 +90,7 @@ async function put({ tree, counters }: Keyspace, { key, encoded }: Target, entry
     }
   }
   const isCounter = counterValue(entry) !== undefined;
-  const noted = before?.key === encoded && !isCounter ? noteCounter(counters, before) : counters;
+  const noted = before?.key === encoded && !isCounter ? noteCounters(counters, [before]) : counters;
   return { tree: await tree.set(encoded, entry), counters: noted };
 }
 
@@ -108,23 +108,35 @@ async function add(before: Applied, op: Op & { readonly kind: "add" }): Promise<
 /** Removes a value, or a directory with all keys in it. */
 async function unlink({ tree, counters }: Keyspace, encoded: string): Promise<Keyspace> {
   const prefix = prefixOf(encoded);
-  let noted = counters;
+  const removed: Found[] = [];
   let changed = tree;
   for (;;) {
     const found = await changed.nearest(encoded, "after");
     if (found === undefined || (found.key !== encoded && !found.key.startsWith(prefix))) break;
-    noted = noteCounter(noted, found);
+    if (counterValue(found.entry) !== undefined) removed.push(found);
     changed = await changed.delete(found.key);
   }
-  return { tree: changed, counters: noted };
+  return { tree: changed, counters: noteCounters(counters, removed) };
 }
 
-/** Notes the value of a removed counter. */
-export function noteCounter(counters: Counters, { key, entry }: Found): Counters {
-  const value = counterValue(entry);
-  if (value === undefined) return counters;
-  const name = decodeKey(key);
-  return { ...counters, [name]: Math.max(value, notedValue(counters, name)) };
+/** Notes the values of the counters among removed keys, with one copy for all. */
+export function noteCounters(counters: Counters, removed: Iterable<Found>): Counters {
+  let noted: Record<string, number> | undefined;
+  for (const { key, entry } of removed) {
+    const value = counterValue(entry);
+    if (value === undefined) continue;
+    const name = decodeKey(key);
+    noted ??= { ...counters };
+    const highest = Math.max(value, notedValue(noted, name));
+    // An assignment to `__proto__` would set no property.
+    Object.defineProperty(noted, name, {
+      value: highest,
+      configurable: true,
+      enumerable: true,
+      writable: true,
+    });
+  }
+  return noted ?? counters;
 }
 
 /** The name of a counter may be that of a property of all objects, such as `constructor`. */

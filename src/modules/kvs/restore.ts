@@ -1,14 +1,13 @@
 import { requestError } from "../../errors/index.js";
 import type { StoredBlob } from "../content/blob.js";
-import { type Keyspace, noteCounter } from "./apply-ops.js";
+import { type Keyspace, noteCounters } from "./apply-ops.js";
 import { BulkTree } from "./bulk-tree.js";
 import type { Content } from "./content.js";
 import { type DumpLine, parseDumpLine, parseHeader } from "./dump-format.js";
-import type { Counters } from "./head.js";
 import { encodeKey, isBelow } from "./key.js";
 import { counterEntry, counterValue, makeEntry } from "./node.js";
 import type { KvsStore } from "./store.js";
-import type { Tree } from "./tree.js";
+import type { Found, Tree } from "./tree.js";
 
 /** The size of a request to the store, and the number of requests under way. */
 const REQUEST_BYTES = 4 * 1024 * 1024;
@@ -125,10 +124,13 @@ export class Restore {
 
 /** All keys of a tree in the place of the earlier ones. No counter becomes lower than it ever was. */
 export async function replaced(before: Keyspace, tree: Tree): Promise<Keyspace> {
-  let counters: Counters = before.counters;
+  const removed: Found[] = [];
   for await (const { keys, items } of before.tree.leaves()) {
-    items.forEach((entry, index) => (counters = noteCounter(counters, { key: keys[index] ?? "", entry })));
+    items.forEach((entry, index) => {
+      if (counterValue(entry) !== undefined) removed.push({ key: keys[index] ?? "", entry });
+    });
   }
+  const counters = noteCounters(before.counters, removed);
   let changed = tree;
   for (const [key, highest] of Object.entries(counters)) {
     const encoded = encodeKey(key);

@@ -56,3 +56,18 @@ test("a counter may have the name of a property of all objects", async () => {
     expect(Object.values((await store.commit(parseOps({ ops: [{ key, add: 1 }] }))).values)).toEqual([3]);
   }
 });
+
+test("a directory of counters is unlinked, and each of them continues from its own value", async () => {
+  const store = await storeOn(directContent(new MemoryStore()));
+  const keys = ["d.a", "d.b", "d.__proto__", "e"];
+  await store.commit(parseOps({ ops: keys.map((key, index) => ({ key, add: 10 * (index + 1) })) }));
+  await store.commit(parseOps({ ops: [{ key: "d.text", value: "x" }] }));
+  await store.commit(parseOps({ ops: [{ key: "d", unlink: true }] }));
+  const { values } = await store.commit(parseOps({ ops: keys.map((key) => ({ key, add: 1 })) }));
+  expect(Object.entries(values)).toEqual([
+    ["d.a", 11],
+    ["d.b", 21],
+    ["d.__proto__", 31],
+    ["e", 41],
+  ]);
+});
