@@ -188,7 +188,38 @@ test("a dump that cannot be read or written is named in one line, and leaves not
     "sluice-kvs: d: Is a directory",
     expect.stringMatching(/^restored as version \d+$/),
   ]);
-  expect(readdirSync(box.dir).filter((name) => name.endsWith(".new"))).toEqual([]);
+  expect(readdirSync(box.dir).filter((name) => name.startsWith(".sluice-"))).toEqual([]);
+});
+
+test("a dump follows a link, keeps the mode of an old file and writes to a pipe itself", async () => {
+  box.write("real", "old");
+  const { status, stdout, stderr } = await box.run([
+    "start",
+    `cd ${box.dir}; chmod 640 real; ln -s real link; mkfifo pipe; sluice kvs put a=1; ` +
+      "sluice kvs dump link; sluice kvs dump new; cat pipe >copy & sluice kvs dump pipe; wait; " +
+      "stat -c '%F %a' link real new pipe; grep -h ':.a.,' real new copy; ls -A | grep '^[.]sluice-'",
+  ]);
+  expect({ status, stderr, lines: stdout.trimEnd().split("\n") }).toEqual({
+    status: 1,
+    stderr: "",
+    lines: [
+      ...["symbolic link 777", "regular file 640", "regular file 600"],
+      expect.stringMatching(/^fifo /),
+      ...Array.from({ length: 3 }, () => '{"key":"a","value":1}'),
+    ],
+  });
+});
+
+test("an interrupted dump leaves the old file and no draft", async () => {
+  box.write("out", "old");
+  const endless = "h.handle('dump', (request) => h.respond(request, new Uint8Array([10])));";
+  box.write("kvs.mjs", `export async function modMain(h) { ${endless} await h.run(); }\n`);
+  const { status, stdout } = await box.run([
+    ...["start", "-S", "broker.rc1_path=", "-S", "broker.rc3_path="],
+    `cd ${box.dir}; sluice module load ./kvs.mjs; sluice kvs dump out & until ls -A | grep -q "^[.]sluice-"; do :; done; ` +
+      "kill -TERM $!; wait $!; echo $?; cat out; ls -A | grep '^[.]sluice-'",
+  ]);
+  expect({ status, stdout }).toEqual({ status: 1, stdout: "143\nold" });
 });
 
 test("fsck of what has no store says so, and leaves it as it was", async () => {

@@ -1,12 +1,10 @@
 import { once } from "node:events";
-import { createWriteStream, renameSync, rmSync } from "node:fs";
-import { open } from "node:fs/promises";
-import { pipeline } from "node:stream/promises";
 import { Command } from "commander";
-import { requestError, SluiceError, systemMessage } from "../../errors/index.js";
+import { requestError } from "../../errors/index.js";
 import type { Handle } from "../../messages/index.js";
 import { withInstance, withUri } from "../session.js";
 import { ExitError } from "../terminal/output.js";
+import { isStandardOutput, writeResultFile } from "../write-file.js";
 import { Progress } from "./progress.js";
 
 /** `sluice kvs dump`. */
@@ -17,27 +15,27 @@ export function dumpCommand(): Command {
     .addHelpText("after", "\nExample:\n  sluice kvs dump /var/backups/site.dump")
     .action(async (file: string | undefined, options: { readonly uri?: string }) => {
       await withInstance(options, async (handle) => {
-        if (file === undefined || file === "-") await print(handle);
+        if (isStandardOutput(file)) await print(handle);
         else await dumpTo(handle, file);
       });
     });
 }
 
 /**
- * A dump that fails leaves an older one of the name as it was.
+ * A dump that fails, or is interrupted, leaves an older one of the name as it was.
  * @throws ExitError with the path and the system's message, if the file cannot be written
  */
 async function dumpTo(handle: Handle, file: string): Promise<void> {
-  const temporary = `${file}.${process.pid}.new`;
+  const interrupted = new AbortController();
+  const onSignal = (_: string, number: number): void => interrupted.abort(new ExitError(128 + number, ""));
+  process.once("SIGINT", onSignal).once("SIGTERM", onSignal);
   try {
-    await pipeline(chunksOf(handle), createWriteStream(temporary, { mode: 0o600, flags: "wx" }));
-    const written = await open(temporary, "r+");
-    await written.sync();
-    await written.close();
-    renameSync(temporary, file);
+    await writeResultFile(file, chunksOf(handle, interrupted.signal), 0o600);
   } catch (error) {
-    rmSync(temporary, { force: true });
-    throw error instanceof SluiceError ? error : new ExitError(1, `${file}: ${systemMessage(error)}`);
+    interrupted.signal.throwIfAborted();
+    throw error;
+  } finally {
+    process.off("SIGINT", onSignal).off("SIGTERM", onSignal);
   }
 }
 
@@ -47,10 +45,10 @@ async function print(handle: Handle): Promise<void> {
   }
 }
 
-async function* chunksOf(handle: Handle): AsyncGenerator<Uint8Array, void> {
+async function* chunksOf(handle: Handle, signal?: AbortSignal): AsyncGenerator<Uint8Array, void> {
   const progress = new Progress("dump");
   try {
-    for await (const chunk of handle.rpcStream("kvs.dump")) {
+    for await (const chunk of handle.rpcStream("kvs.dump", undefined, { signal })) {
       if (!(chunk instanceof Uint8Array))
         throw requestError("EPROTO", "kvs.dump answered with a payload that is not bytes");
       progress.add(chunk.length);
