@@ -49,7 +49,7 @@ function ownText(reason: Exclude<Reason, { kind: "need" }>): string {
         : `${reason.picked} was picked for ${reason.service} by ${reason.by}`;
     case "not-asked":
       return reason.requiredBy.length === 0
-        ? "not requested"
-        : `not requested; required by ${reason.requiredBy.join(", ")}, left out`;
+        ? "not asked for"
+        : `not asked for; required by ${reason.requiredBy.join(", ")}, left out`;
   }
 }

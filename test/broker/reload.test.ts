@@ -77,7 +77,7 @@ describe("requests during a reload", () => {
       reason: { errnum: ERRNO.ENOSPC, message },
     });
     expect(outcomes).toMatchObject([
-      rejected("rec is stopped, because its file cannot be loaded: rec: no room (No space left on device)"),
+      rejected("rec is stopped; its file cannot be loaded: rec: no room (No space left on device)"),
       rejected("rec: no room (No space left on device)"),
       rejected("rec: no room (No space left on device)"),
     ]);

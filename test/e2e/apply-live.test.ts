@@ -68,7 +68,7 @@ test("an instance of files is brought to what they say, from any directory, and 
   const apply = (...words: string[]): Promise<Finished> =>
     box.run(["modprobe", "apply", ...words], { cwd: "/" });
   const nothing = await apply("--detailed-exitcode");
-  expect(nothing).toMatchObject({ status: 0, stdout: "2 modules stay unchanged\n", stderr: "" });
+  expect(nothing).toMatchObject({ status: 0, stdout: "2 modules stay as they are\n", stderr: "" });
   const changed = program("db", 'args = ["1"]') + program("api", 'follows = ["db"]') + program("web");
   box.write("stack.toml", changed);
   const dry = await apply("--dry-run", "--json", "--detailed-exitcode");
@@ -105,7 +105,7 @@ test("an apply of another order alone changes no module, and the shutdown uses t
   await startStack(ending("a") + ending("b", 'after = ["a"]'));
   box.write("stack.toml", ending("a", 'after = ["b"]') + ending("b"));
   const applied = await box.run(["modprobe", "apply", "--detailed-exitcode", "--settle", "1h"]);
-  expect(applied).toMatchObject({ status: 0, stdout: "2 modules stay unchanged\n", stderr: "" });
+  expect(applied).toMatchObject({ status: 0, stdout: "2 modules stay as they are\n", stderr: "" });
   await expectStopped();
   expect(readFileSync(order, "utf8")).toBe("a\nb\n");
 });
@@ -114,7 +114,7 @@ test("a module that module load has started out of a file is compared with what 
   await startStack(`load = ["db"]\n${program("db")}${program("api")}`);
   expect((await box.run(["module", "load", "api"])).status).toBe(0);
   const same = await box.run(["modprobe", "apply", "--detailed-exitcode"]);
-  expect([same.status, same.stdout]).toEqual([0, "2 modules stay unchanged\n"]);
+  expect([same.status, same.stdout]).toEqual([0, "2 modules stay as they are\n"]);
   box.write("stack.toml", `load = ["db"]\n${program("db")}${program("api", "", '"exec sleep 2000"')}`);
   expect(actions(reportIn(await box.run(["modprobe", "apply", "--json"])))).toEqual(["reload api"]);
   await expectStopped();
@@ -252,7 +252,7 @@ describe("on several ranks", () => {
     expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
     expect(stdout.split("\n")).toEqual([
       ...["same", "0", "all1", "all1 one1 two", "all1 two"],
-      ...["rank 1: 3 modules stay unchanged", "rank 2: 2 modules stay unchanged", "0", ""],
+      ...["rank 1: 3 modules stay as they are", "rank 2: 2 modules stay as they are", "0", ""],
     ]);
     const report = reportIn({
       status,

@@ -86,7 +86,7 @@ describe("docs/flux.md", () => {
     const { status, stdout, stderr } = await onFlux(`set -e\n${commands}`);
     expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
     expect(stdout).toContain("load heartbeat  # loaded");
-    expect(stdout).toContain("1 module stays unchanged");
+    expect(stdout).toContain("1 module stays as it is");
     expect(calls()).toEqual([
       "load heartbeat",
       "load sched-simple",

@@ -58,16 +58,16 @@ describe("start -f --group", () => {
     expect(await loaded()).toEqual(["jobs", "ui"]);
     const apply = async (...words: readonly string[]): Promise<string> =>
       (await box.run(["modprobe", "apply", ...words])).stdout;
-    expect(await apply()).toBe("2 modules stay unchanged\n");
-    expect(await apply("--dry-run", "--file", file)).toBe("2 modules stay unchanged\n");
+    expect(await apply()).toBe("2 modules stay as they are\n");
+    expect(await apply("--dry-run", "--file", file)).toBe("2 modules stay as they are\n");
     expect(await apply("--dry-run", "--group", "batch")).toMatch(/^- remove +ui /);
     box.write("stack.toml", stackText() + program("extra", 'groups = ["front"]') + program("other"));
-    expect(await apply("@batch")).toBe("2 modules stay unchanged\n");
+    expect(await apply("@batch")).toBe("2 modules stay as they are\n");
     expect(await apply()).toMatch(/^\+ load +extra /);
     expect(await loaded()).toEqual(["extra", "jobs", "ui"]);
     const set = (value: string): Promise<Finished> => box.run(["setattr", "broker.groups", value]);
     expect((await set('["batch"]')).status).toBe(0);
-    expect(await apply("--dry-run")).toContain("1 module stays unchanged\n");
+    expect(await apply("--dry-run")).toContain("1 module stays as it is\n");
     await set("batch");
     const refused = await box.run(["modprobe", "apply", "--dry-run"]);
     expect([refused.status, refused.stderr]).toEqual([
@@ -104,7 +104,7 @@ test("load and remove take @GROUP beside names, and a load by a group stays thro
   const run = (...words: readonly string[]): Promise<Finished> => box.run(["modprobe", ...words]);
   expect((await run("load", "@web", "jobs")).status).toBe(0);
   expect(await loaded()).toEqual(["api", "db", "jobs", "ui"]);
-  expect((await run("apply")).stdout).toBe("4 modules stay unchanged\n");
+  expect((await run("apply")).stdout).toBe("4 modules stay as they are\n");
   expect((await run("remove", "@web")).status).toBe(0);
   expect(await loaded()).toEqual(["jobs"]);
   const gone = await run("remove", "@web");
@@ -131,7 +131,7 @@ test("commands that show units take @GROUP for its units", async () => {
     { name: "db", status: "planned" },
   ]);
   expect(await run("list-dependencies", file, "@web")).toBe("api\n└── db\nui\nwarm\nbye\n");
-  expect(await run("graph", "--format", "mermaid", file, "@batch")).toContain('["jobs<br/>not requested"]');
+  expect(await run("graph", "--format", "mermaid", file, "@batch")).toContain('["jobs<br/>not asked for"]');
   expect(await run("rc1", "--dry-run", file)).toBe("load db\nload api\nload ui\nrun warm\n");
   expect(await run("rc1", "--dry-run", file, "--group=batch")).toBe("load jobs\nrun crunch\n");
   expect(await run("plan", file, "--group=front")).toContain("load ui\n");

@@ -257,7 +257,7 @@ describe("modprobe apply --on=flux", () => {
   });
 
   test("changes nothing where nothing differs, and leaves alone what something else has loaded", async () => {
-    expect(await apply()).toMatchObject({ status: 0, stdout: "6 modules stay unchanged\n", stderr: "" });
+    expect(await apply()).toMatchObject({ status: 0, stdout: "6 modules stay as they are\n", stderr: "" });
     expect(news()).toEqual([]);
   });
 
@@ -283,7 +283,7 @@ describe("modprobe apply --on=flux", () => {
       ["remove", "kvs"],
       ["load", "kvs", "size=2"],
     ]);
-    expect((await apply()).stdout).toBe("5 modules stay unchanged\n");
+    expect((await apply()).stdout).toBe("5 modules stay as they are\n");
   });
 
   test("rolls back after a step that fails: what was removed or replaced is as it was, with its arguments", async () => {

@@ -72,7 +72,7 @@ test("fault-A7: a file that compiles and fails while it starts stops the module,
   const script =
     "sluice module load ./m.mjs && echo 'throw new Error(\"no licence\");' > m.mjs; sluice module reload m; sleep 1000";
   const { stderr, status } = await box.run([...BARE, script]);
-  expect(stderr).toMatch(/m is stopped, because its file cannot be loaded: m\.mjs:1:7: no licence/);
+  expect(stderr).toMatch(/m is stopped; its file cannot be loaded: m\.mjs:1:7: no licence/);
   expect(status).toBe(1);
   // Where failures are only logged, the client lives to get its answer.
   box.write("m.mjs", SCRIPT("good"));
@@ -83,7 +83,7 @@ test("fault-A7: a file that compiles and fails while it starts stops the module,
     script.replace("sleep 1000", "true"),
   ]);
   expect(kept.stderr).toMatch(
-    /^sluice-module: m is stopped, because its file cannot be loaded: m\.mjs:1:7: no licence$/m,
+    /^sluice-module: m is stopped; its file cannot be loaded: m\.mjs:1:7: no licence$/m,
   );
   expect(kept.status).toBe(0);
 });

@@ -125,7 +125,7 @@ test("the stack starts, does its jobs, outlives a crash, takes a changed line, a
   const running = await pidsWhenReady();
   edit('TITLE = "a small stack"', 'TITLE = "another title"');
   const applied = await printed("modprobe", "apply");
-  expect(applied).toMatch(/^~ reload +api +environment: .*another title.*\n5 modules stay unchanged\n$/);
+  expect(applied).toMatch(/^~ reload +api +environment: .*another title.*\n5 modules stay as they are\n$/);
   expect(await ask("/healthz")).toEqual({ title: "another title", queue: "PONG" });
   expect(changed(running, await pidsWhenReady())).toEqual(["api"]);
 

@@ -91,7 +91,7 @@ test("an apply shows its dry run first, does that, and the plan is drawn anew", 
   await expectAccessible(page);
   await yes.click();
   await dialog.getByText("done", { exact: true }).waitFor();
-  expect(await run("modprobe", "apply", "--dry-run")).toBe("2 modules stay unchanged\n");
+  expect(await run("modprobe", "apply", "--dry-run")).toBe("2 modules stay as they are\n");
 });
 
 test("an apply to the chosen unit names it, and leaves the others", async () => {

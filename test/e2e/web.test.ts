@@ -276,6 +276,27 @@ test("keys alone carry an action out", async () => {
   await run("modprobe", "remove", "gamma");
 });
 
+test("an action whose dialog was closed does not return with the answer to its dry run", async () => {
+  let release: () => void = () => undefined;
+  const released = new Promise<void>((resolve) => (release = resolve));
+  await page.goto(`${url}?view=plan&unit=gamma`);
+  await page.route("**/api/actions", async (route) => {
+    await released;
+    await route.continue();
+  });
+  await page.getByRole("button", { name: "load", exact: true }).click();
+  const dialog = page.getByRole("dialog");
+  await dialog.waitFor();
+  await page.keyboard.press("Escape");
+  await dialog.waitFor({ state: "detached" });
+  const answered = page.waitForResponse("**/api/actions");
+  release();
+  await (await answered).finished();
+  await page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))");
+  expect(await dialog.count()).toBe(0);
+  await page.unroute("**/api/actions");
+});
+
 test("a module that crashes while looked at is failed, with its message as text", async () => {
   await run("modprobe", "load", "gamma");
   await page.goto(`${url}?view=modules&unit=gamma`);

@@ -205,8 +205,8 @@ describe("the text of a reason", () => {
     ],
     [{ kind: "other-provider", service: "s", picked: "p", by: "priority" }, "p was picked for s by priority"],
     [{ kind: "other-provider", service: "s", picked: "p", by: "loaded" }, "p runs already and serves s"],
-    [{ kind: "not-asked", requiredBy: [] }, "not requested"],
-    [{ kind: "not-asked", requiredBy: ["a", "b"] }, "not requested; required by a, b, left out"],
+    [{ kind: "not-asked", requiredBy: [] }, "not asked for"],
+    [{ kind: "not-asked", requiredBy: ["a", "b"] }, "not asked for; required by a, b, left out"],
   ])("%j", (reason, text) => {
     expect(reasonText(reason)).toBe(text);
   });

@@ -138,7 +138,7 @@ describe("units that are left out", () => {
   const out = (name: string, leftOut: string): PictureNode => ({ name, kind: "module", leftOut, serves: [] });
 
   test("have a box each up to 40, then one for each reason", () => {
-    const few = Array.from({ length: 40 }, (_, i) => out(`u${i}`, "not requested"));
+    const few = Array.from({ length: 40 }, (_, i) => out(`u${i}`, "not asked for"));
     expect(boxLeftOut(few)).toHaveLength(40);
     const many = [...few, ...few.map(({ name }) => out(`${name}x`, "disabled"))];
     expect(boxLeftOut(many).map(({ members }) => members.length)).toEqual([40, 40]);

@@ -100,7 +100,7 @@ export class ModuleSwaps {
         throw error;
       }
       // The module no longer runs, which is a failure like any other.
-      const message = `${entry.name} is stopped, because its file cannot be loaded: ${messageOf(error)}`;
+      const message = `${entry.name} is stopped; its file cannot be loaded: ${messageOf(error)}`;
       this.#runs.failed(entry, { kind: "failed", errnum, message, detail: message });
       throw new SluiceError("BROKER_REQUEST", message, { cause: error, errnum });
     }

@@ -27,9 +27,9 @@ export function applyLines({ changes, renamings }: ApplyPlan): string[] {
   ];
 }
 
-/** `7 modules stay unchanged`, and the modules without a unit. */
+/** `7 modules stay as they are`, and the modules without a unit. */
 export function staysLines({ stays, unknown }: Pick<ApplyPlan, "stays" | "unknown">): string[] {
-  const count = stays.length === 1 ? "1 module stays unchanged" : `${stays.length} modules stay unchanged`;
+  const count = stays.length === 1 ? "1 module stays as it is" : `${stays.length} modules stay as they are`;
   return unknown.length === 0 ? [count] : [count, `unchanged, without a unit: ${unknown.join(", ")}`];
 }
 

@@ -134,7 +134,7 @@ function lockedReason(reason: Reason): string {
     case "other-provider":
       return `${reason.picked} was picked for ${reason.service}`;
     case "not-asked":
-      return "not requested";
+      return "not asked for";
   }
 }
 

@@ -41,7 +41,7 @@ function statusText({ name, unit, status, action }: Account): string {
 }
 
 function serviceLines({ service, picked, providers }: ServiceAccount): string[] {
-  const head = picked === undefined ? `${service}: not requested` : `${service}: ${picked} was picked`;
+  const head = picked === undefined ? `${service}: not asked for` : `${service}: ${picked} was picked`;
   const others = providers.filter(({ unit }) => unit !== picked);
   return section(head, others.flatMap(candidacyLines));
 }

@@ -27,10 +27,16 @@ const asked = signal<Asked | undefined>(undefined);
 /** Counts actions that were carried out: what the commands say may be something else afterwards. */
 export const acted = signal(0);
 
+/** Shows the next state of an action, unless the user has closed its dialog. */
+function proceed(from: Asked, to: Asked): void {
+  if (asked.value === from) asked.value = to;
+}
+
 /** Shows what an action would do, and asks once. */
 async function askFor(action: string, unit: string | undefined): Promise<void> {
   const base = { action, unit, command: "", text: "" };
-  asked.value = { ...base, state: "trying" };
+  const begun: Asked = { ...base, state: "trying" };
+  asked.value = begun;
   try {
     const { command, status, stdout, stderr } = await api<Outcome>("api/actions", {
       action,
@@ -38,21 +44,22 @@ async function askFor(action: string, unit: string | undefined): Promise<void> {
       dryRun: true,
     });
     const state = status === 0 ? "asking" : "failed";
-    asked.value = { ...base, command, text: stdout + stderr, shown: stdout, state };
+    proceed(begun, { ...base, command, text: stdout + stderr, shown: stdout, state });
   } catch (error) {
-    asked.value = { ...base, text: messageOf(error), state: "failed" };
+    proceed(begun, { ...base, text: messageOf(error), state: "failed" });
   }
 }
 
 async function carryOut(one: Asked): Promise<void> {
-  asked.value = { ...one, state: "running" };
+  const begun: Asked = { ...one, state: "running" };
+  asked.value = begun;
   const { action, unit, shown } = one;
   try {
     const { status, stdout, stderr } = await api<Outcome>("api/actions", { action, unit, shown });
     const text = stdout + stderr;
-    asked.value = { ...one, text, state: status === 0 ? "done" : "failed" };
+    proceed(begun, { ...one, text, state: status === 0 ? "done" : "failed" });
   } catch (error) {
-    asked.value = { ...one, text: messageOf(error), state: "failed" };
+    proceed(begun, { ...one, text: messageOf(error), state: "failed" });
   }
   acted.value++;
 }
@@ -127,7 +134,7 @@ export function ActionDialog() {
           </button>
         )}
         <button type="button" onClick={() => dialog.current?.close()}>
-          {state === "done" || state === "failed" ? "Close" : "Cancel"}
+          {state === "trying" || state === "asking" ? "Cancel" : "Close"}
         </button>
       </div>
     </dialog>
