@@ -88,5 +88,5 @@ function inMib(bytes: number): number {
 /** Node aborts when its heap is full, and reports this only on standard error. */
 function memoryRemark(signal: NodeJS.Signals, limitBytes: number | undefined): string | undefined {
   if (signal !== "SIGABRT" || limitBytes === undefined) return undefined;
-  return `most likely out of memory (memory-limit: ${inMib(limitBytes)} MiB)`;
+  return `most likely out of memory, its memory-limit is ${inMib(limitBytes)} MiB`;
 }

@@ -346,7 +346,7 @@ describe("the loader process", () => {
     const { handle, logged } = await loaded(process_, { memoryLimitBytes: 32 * 1024 * 1024 });
     handle.notify("subject.hog");
     expect((await logged("runtime failure")).text).toBe(
-      "subject module runtime failure: killed by Aborted; most likely out of memory (memory-limit: 32 MiB)",
+      "subject module runtime failure: killed by Aborted; most likely out of memory, its memory-limit is 32 MiB",
     );
     expect(await handle.rpc("module.list")).toEqual({ modules: [] });
   });

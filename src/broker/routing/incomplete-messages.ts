@@ -65,7 +65,7 @@ export class IncompleteMessages {
 
   #closeOldest(): void {
     for (const { close } of this.#byConnection.values()) {
-      close("its message is the oldest of over 256 MiB of incomplete messages");
+      close("over 256 MiB of incomplete messages wait, and this message is the oldest");
       return;
     }
   }
