@@ -33,23 +33,17 @@ const ERRNO_TEXT = {
   ETIMEDOUT: "Connection timed out",
   EHOSTUNREACH: "No route to host",
   ECANCELED: "Operation canceled",
-  EXDEV: "Invalid cross-device link",
   EROFS: "Read-only file system",
   EFBIG: "File too large",
   ETXTBSY: "Text file busy",
   ENOEXEC: "Exec format error",
   ENXIO: "No such device or address",
-  EBADF: "Bad file descriptor",
   EDQUOT: "Disk quota exceeded",
   ENOTEMPTY: "Directory not empty",
   ENAMETOOLONG: "File name too long",
   ELOOP: "Too many levels of symbolic links",
   ESTALE: "Stale file handle",
-  ENOTSUP: "Operation not supported",
   EADDRINUSE: "Address already in use",
-  EADDRNOTAVAIL: "Cannot assign requested address",
-  ENETUNREACH: "Network is unreachable",
-  ENOTCONN: "Transport endpoint is not connected",
 };
 
 /** Name of an error number, such as `ENOENT`. */
