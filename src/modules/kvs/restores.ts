@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { requestError } from "../../errors/index.js";
 import type { Request } from "../../messages/index.js";
 import type { Content } from "./content.js";
@@ -18,7 +19,6 @@ export class Restores {
   readonly #store: KvsStore;
   readonly #content: Content;
   #current: Begun | undefined;
-  #count = 0;
 
   constructor(store: KvsStore, content: Content) {
     this.#store = store;
@@ -28,7 +28,7 @@ export class Restores {
   /** @throws `EBUSY` while another one is under way */
   begin({ sender }: Pick<Request, "sender">): string {
     if (this.#current !== undefined) throw requestError("EBUSY", "another restore is under way");
-    const id = String(++this.#count);
+    const id = randomUUID();
     this.#current = { restore: new Restore(this.#store, this.#content), id, sender, isFinishing: false };
     return id;
   }

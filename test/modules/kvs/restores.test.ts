@@ -82,6 +82,16 @@ describe("a restore", () => {
     expect(await readAgain(memory, "b")).toBe(LONG);
   });
 
+  test("is not ended by the id of one before a reload", async () => {
+    const gated = new GatedStore(new MemoryStore());
+    await gated.store.recover();
+    const before = new Restores(gated.store, gated.content).begin({ sender: "A" });
+    const restores = new Restores(gated.store, gated.content);
+    restores.begin({ sender: "B" });
+    restores.abandon(before);
+    expect(() => restores.begin({ sender: "C" })).toThrow(expect.objectContaining({ errnum: ERRNO.EBUSY }));
+  });
+
   test("that fails late does not end the next one", async () => {
     const gated = new GatedStore(new MemoryStore());
     await gated.store.recover();
